@@ -1,0 +1,426 @@
+"""The shape of a definition: what a registry collects, checks, measures and compares.
+
+`load.py` reads it from a folder and answers for its cross references; everybody else reads it
+from here and changes nothing. Expressions are kept as the text that was written; whoever runs
+one compiles it with `expressions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+
+Source = Literal["confirmed", "unconfirmed", "project"]
+ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
+Level = Literal["subject", "case", "follow-up", "facility-period"]
+Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
+RuleSeverity = Literal["reject", "warn"]
+Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
+Improvement = Literal["increase", "decrease", "none"]
+Aggregate = Literal["any", "min", "max", "count", "sum"]
+Grouping = Literal["all", "division", "category", "location", "volume"]
+Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
+
+
+class Part(BaseModel):
+    """What every part of a definition is: frozen, and strict about what it may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+
+class Module(Part):
+    """An optional part of a registry."""
+
+    id: Slug
+    title: str
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
+class Code(Part):
+    """One allowed code of a value set."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    label: str
+    retired: bool = False
+    """Understood in old data: taken, with a warning."""
+    source: Source = "confirmed"
+    radelement: str | None = None
+    loinc: str | None = None
+    snomed: str | None = None
+
+
+class ValueSet(Part):
+    """Allowed codes, in the order a form offers them."""
+
+    id: Slug
+    title: str
+    codes: Annotated[tuple[Code, ...], Field(min_length=1)]
+    exclusive: tuple[str, ...] = ()
+    """Codes that say none or unknown, and so cannot stand beside another in a `codes` element."""
+    source: Source = "confirmed"
+    reference: str | None = None
+
+    @cached_property
+    def allowed(self) -> tuple[str, ...]:
+        """The codes a sender should use: those that are not retired."""
+        return tuple(code.code for code in self.codes if not code.retired)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        return {code.code: code.label for code in self.codes}
+
+
+class Limits(Part):
+    """Lowest and highest, both included; either may be open."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+class Range(Part):
+    """Outside `soft` an entry is warned about, outside `hard` it is rejected."""
+
+    soft: Limits | None = None
+    hard: Limits | None = None
+
+
+class Coding(Part):
+    """What other vocabularies call this element."""
+
+    radelement: str | None = None
+    loinc: str | None = None
+    snomed: str | None = None
+
+
+class Element(Part):
+    """One common data element of a form."""
+
+    id: Identifier
+    source_name: str
+    """What the registry's own documents call it; a heading in a file may use it as well."""
+    title: str
+    type: ValueType
+    scale: Annotated[int, Field(ge=0, le=9)] = 0
+    """Decimals that are kept, rounded half up; only decimals have a scale above 0."""
+    unit: str | None = None
+    """UCUM."""
+    value_set: Slug | None = None
+    range: Range | None = None
+    unknown: tuple[str, ...] = ()
+    """Sentinels that say "not known", spelled canonically: kept as sent, never counted as values."""
+    required: bool = False
+    """Needed to submit. A draft needs its key alone."""
+    required_when: Expression | None = None
+    relevant_when: Expression | None = None
+    """When this is FALSE a value is out of place: a form hides the element, a check warns."""
+    identifying: bool = False
+    """Kept in the vault and nowhere else; no measure sees it."""
+    identity: Identity | None = None
+    """The part it plays in telling subjects, facilities and cases apart."""
+    min_length: Annotated[int, Field(ge=0)] = 0
+    max_length: Annotated[int, Field(ge=1, le=4000)] = 255
+    pattern: str | None = None
+    """A regular expression that a text must match whole, after `strip`."""
+    pattern_says: str | None = None
+    """The same in words, for people: "9 digits, hyphens optional"."""
+    strip: str | None = None
+    """Characters taken out of a text before it is checked and kept, such as hyphens."""
+    codes: Coding = Coding()
+    computed: Expression | None = None
+    """Worked out at check, never sent."""
+    help: str | None = None
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
+class Form(Part):
+    """A kind of record."""
+
+    id: Identifier
+    title: str
+    level: Level
+    module: Slug | None = None
+    key: tuple[Identifier, ...] = ()
+    """What tells two records apart. A subject form without one is kept per subject."""
+    otherwise_key: tuple[Identifier, ...] = ()
+    """Used when an element of `key` was left out."""
+    parent: Identifier | None = None
+    """The form this one follows up; the parent's key elements are in this form too."""
+    includes: tuple[Identifier, ...] = ()
+    """Forms whose elements an entry of this form carries as well, flat."""
+    part: bool = False
+    """Only ever carried by another form; never sent by itself."""
+    period: Identifier | None = None
+    """The date that places a record in a month."""
+    elements: Annotated[tuple[Element, ...], Field(min_length=1)]
+    included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
+    """The forms named by `includes`, filled in by `load.py`."""
+
+    @cached_property
+    def all_elements(self) -> tuple[Element, ...]:
+        """Own elements, then the included forms' in order."""
+        return self.elements + tuple(
+            element for form in self.included for element in form.all_elements
+        )
+
+    @cached_property
+    def by_id(self) -> dict[str, Element]:
+        return {element.id: element for element in self.all_elements}
+
+    def with_identity(self, identity: Identity) -> Element | None:
+        """The element that plays this part, if the form has one."""
+        return next((one for one in self.all_elements if one.identity == identity), None)
+
+
+class Rule(Part):
+    """A check across elements of one form: violated when `requires` is FALSE; NULL passes."""
+
+    id: Slug
+    form: Identifier
+    module: Slug | None = None
+    requires: Expression
+    severity: RuleSeverity = "reject"
+    place: Identifier
+    """The element a sender should look at."""
+    remedy: str
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
+class Derived(Part):
+    """A column worked out from cases, their follow-ups, or a subject's other cases.
+
+    A derived column sees those declared above it. Over `follow_up`, `expression` is worked out
+    for each follow-up that `filter` lets through and brought together by `aggregate`: with none,
+    `any` is FALSE, `count` is 0, the others NULL. Over `subject`, `expression` is a window
+    function over the subject's cases.
+    """
+
+    id: Identifier
+    title: str = ""
+    type: ValueType
+    scale: Annotated[int, Field(ge=0, le=9)] = 0
+    form: Identifier
+    """The case form that gains the column."""
+    over: Literal["case", "follow_up", "subject"] = "case"
+    follow_up: Identifier | None = None
+    """The follow-up form looked through; the form's only one when left out."""
+    expression: Expression
+    aggregate: Aggregate | None = None
+    filter: Expression | None = None
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
+class Stratifier(Part):
+    """A way to split a measure; strata are never crossed. NULL belongs to no stratum."""
+
+    id: Identifier
+    title: str
+    expression: Expression
+    """Gives the stratum as text."""
+    strata: dict[str, str] = {}
+    """Label of each stratum, in the order of display."""
+    source: Source = "confirmed"
+
+
+class ShownWhen(Part):
+    """A result is shown only when another measure of the same facility and period reaches this."""
+
+    measure: Identifier
+    at_least: Decimal
+
+
+class ExampleFollowUp(Part):
+    form: Identifier
+    elements: dict[str, Any]
+
+
+class ExampleCase(Part):
+    """A case of a worked example: elements as anybody would send them."""
+
+    subject: str
+    facility: str = "200001"
+    form: Identifier | None = None
+    """The measure's form when left out."""
+    elements: dict[str, Any]
+    follow_ups: tuple[ExampleFollowUp, ...] = ()
+
+
+class Counts(Part):
+    """What a facility counts in an example; `stratum` is `<stratifier>:<stratum>`, else overall."""
+
+    facility: str = "200001"
+    stratum: str | None = None
+    denominator: int = 0
+    numerator: int = 0
+    exclusions: int = 0
+    exceptions: int = 0
+    observations: int | None = None
+    """How many observations went into the sum; the denominator when left out."""
+    sum: Decimal | None = None
+    sum_of_squares: Decimal | None = None
+    histogram: tuple[int, ...] | None = None
+
+
+class Example(Part):
+    """A worked example: cases in, counts out. Examples are tests."""
+
+    title: str
+    common: dict[str, Any] = {}
+    """Elements that every case of this example has unless it says otherwise (null takes away)."""
+    cases: Annotated[tuple[ExampleCase, ...], Field(min_length=1)]
+    subjects: dict[str, dict[str, Any]] = {}
+    """Subject entries sent by themselves: subject -> elements."""
+    expect: tuple[Counts, ...]
+
+
+class Measure(Part):
+    """What is counted, in the words of FHIR's Measure. NULL counts as FALSE everywhere.
+
+    A case of `form` in `initial_population` and `denominator` is an exclusion if
+    `denominator_exclusion`; else, if not in `numerator`, an exception if `denominator_exception`.
+    What is left is the denominator that a rate divides by. A continuous variable sums
+    `observation` over that denominator, where it is not NULL. A ratio divides the sum of
+    `observation` over the numerator by the count of the denominator. A cohort only counts.
+    """
+
+    id: Identifier
+    title: str
+    description: str
+    module: Slug | None = None
+    form: Identifier
+    scoring: Scoring
+    initial_population: Expression = "TRUE"
+    denominator: Expression = "TRUE"
+    denominator_exclusion: Expression | None = None
+    denominator_exception: Expression | None = None
+    numerator: Expression | None = None
+    observation: Expression | None = None
+    scale: Annotated[int, Field(ge=0, le=9)] = 0
+    """Decimals of the observation."""
+    stratifiers: tuple[Stratifier, ...] = ()
+    improvement: Improvement = "none"
+    matures_after: Annotated[int, Field(ge=0, le=120)] = 0
+    """Months after a period's end before its results are shown."""
+    shown_when: ShownWhen | None = None
+    minimum_cases: Annotated[int, Field(ge=0)] = 10
+    """Below this many a rate is withheld."""
+    caution_below: Annotated[int, Field(ge=0)] = 30
+    """Below this many a rate is shown with caution."""
+    per: Literal[1, 100, 1000] = 100
+    """A rate is displayed per so many."""
+    bins: Annotated[tuple[Decimal, ...], Field(max_length=64)] = ()
+    """Edges of the histogram of the observation: below the first, between, at or above the last."""
+    unit: str | None = None
+    section: str | None = None
+    """The part of a feedback report it stands in."""
+    source: Source = "confirmed"
+    reference: str | None = None
+    examples: tuple[Example, ...] = ()
+
+
+class Band(Part):
+    """One peer group of a grouping by volume: from so many cases a year, to below so many."""
+
+    id: Slug
+    title: str
+    at_least: int = 0
+    below: int | None = None
+
+
+class PeerGroup(Part):
+    """A way to choose whom a facility is compared with."""
+
+    id: Slug
+    title: str
+    by: Grouping
+    groups: dict[str, str] = {}
+    """For division, category and location: the facility's value -> what it is called."""
+    bands: tuple[Band, ...] = ()
+    """For volume."""
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
+class Definition(Part):
+    """A registry, whole: one version of its document."""
+
+    id: Slug
+    version: Version
+    title: str
+    steward: str
+    description: str = ""
+    modules: tuple[Module, ...] = ()
+    accept_from: date
+    accept_until: date | None = None
+    """The last day on which entries of this version are taken; none while it has no successor."""
+    policy: Literal["per-entry", "whole-file"] = "per-entry"
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    value_sets: dict[str, ValueSet] = {}
+    forms: Annotated[tuple[Form, ...], Field(min_length=1)]
+    rules: tuple[Rule, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    peers: tuple[PeerGroup, ...] = ()
+    deid: dict[str, Any] = {}
+    """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
+    digest: str = ""
+    """SHA-256 of the canonical document."""
+
+    @cached_property
+    def _forms(self) -> dict[str, Form]:
+        return {form.id: form for form in self.forms}
+
+    @cached_property
+    def _measures(self) -> dict[str, Measure]:
+        return {measure.id: measure for measure in self.measures}
+
+    def form(self, form_id: str) -> Form:
+        """A form by its id; KeyError when there is none."""
+        return self._forms[form_id]
+
+    def element(self, form_id: str, element_id: str) -> Element:
+        """An element of a form, its included forms' too; KeyError when there is none."""
+        return self._forms[form_id].by_id[element_id]
+
+    def measure(self, measure_id: str) -> Measure:
+        """A measure by its id; KeyError when there is none."""
+        return self._measures[measure_id]
+
+    def value_set(self, element: Element) -> ValueSet | None:
+        """The allowed codes of a coded element."""
+        return self.value_sets[element.value_set] if element.value_set else None
+
+    @property
+    def first_case_form(self) -> Form:
+        """What an entry is when it does not say."""
+        return next(form for form in self.forms if form.level == "case" and not form.part)
+
+    @property
+    def entry_forms(self) -> tuple[Form, ...]:
+        """The forms an entry may name."""
+        return tuple(form for form in self.forms if not form.part)
+
+    def follow_up_forms(self, form_id: str) -> tuple[Form, ...]:
+        """The follow-up forms of a case form."""
+        return tuple(form for form in self.forms if form.parent == form_id)
+
+    def accepts_on(self, day: date) -> bool:
+        """Whether entries of this version are taken on that day."""
+        return self.accept_from <= day and (self.accept_until is None or day <= self.accept_until)
+
+    def visible_elements(self, form_id: str) -> Iterator[Element]:
+        """The elements of a form that exist outside the vault, and so in every relation."""
+        return (one for one in self.form(form_id).all_elements if not one.identifying)
