@@ -23,7 +23,9 @@ class Vault:
         master = master_key(settings)
         # Derived keys are asked for once per batch or per value: remembered per process.
         self._key = lru_cache(maxsize=65_536)(lambda *info: derive(master, *info))
-        self._sealer = lru_cache(maxsize=4_096)(lambda *info: Sealer(derive(master, *info)))
+        self._sealer = lru_cache(maxsize=4_096)(
+            lambda *info: Sealer(derive(master, *info))
+        )
         self.fingerprint = derive(master, "fingerprint").hex()[:16]
 
     def __repr__(self) -> str:
