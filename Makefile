@@ -1,0 +1,57 @@
+# Every target works from a fresh clone: it makes what it needs in .venv from hashed locks.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The tests run on as many workers as there are cores; `make test WORKERS=0` runs them in one process.
+WORKERS ?= auto
+
+.PHONY: help install demo test check soak bench openapi screenshots lock clean
+
+help: ## what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## the environment, from the locks
+
+$(VENV)/.installed: requirements/build.lock requirements/dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## a small nation through every door, then serve until Ctrl-C
+	$(BIN)/hounsfield demo
+
+test: check ## the whole suite, in under 10 minutes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: install ## style, types, walls, definitions, Dockerfile, openapi
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/hounsfield registry check
+	$(BIN)/hounsfield openapi --check
+
+soak: install ## the long runs: crash storms, large simulations, fuzzing
+	$(BIN)/python -m pytest -m soak -n 0
+
+bench: install ## every speed script, short form
+	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python $$script --short || exit 1; done
+
+openapi: install ## write openapi/openapi.json from the app
+	$(BIN)/hounsfield openapi
+
+screenshots: install ## pictures of the pages people see, into docs/pictures
+	$(BIN)/python -m tests.browser.screenshots
+
+lock: install ## renew the locks
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements/build.in -o requirements/build.lock
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 --extra dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean: ## remove the environment and what tools leave behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

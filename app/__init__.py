@@ -1,0 +1,1 @@
+"""Hounsfield: national imaging registries on an organisation's own machines."""

@@ -1,0 +1,162 @@
+"""
+The failures we expect, as one tree.
+
+RegistryError
+├── Unauthenticated            no key, or not one of ours
+├── NotFound                   nothing by that name, or not yours to see
+├── Forbidden                  you may see it, but not do this to it
+├── Conflict                   it clashes with what we already hold
+├── PreconditionFailed         it changed since you looked
+├── Unprocessable              we understood the request and cannot use what it carries
+│   ├── KeyUsedForOtherContent an Idempotency-Key came back with another body
+│   ├── UnreadableSubmission   the whole delivery cannot be read
+│   └── InvalidDefinition      a definition has complaints
+├── TooLarge                   more than the limit
+├── UnsupportedMedia           a content type no door here takes
+├── NotAcceptable              a content type we cannot answer in
+├── Withheld                   it exists and may not be shown: a display or suppression rule
+└── Unavailable                not now; ask again
+
+An error may name *our* things (a registry, a submission, an element, a row). It never
+repeats a submitted value: messages are logged and sent out, and values may identify people.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+
+class RegistryError(Exception):
+    """An expected failure. Its message says what to do next."""
+
+    code: ClassVar[str] = "registry-error"
+    title: ClassVar[str] = "The request failed"
+
+
+class Unauthenticated(RegistryError):
+    """Nobody we know is asking."""
+
+    code = "unauthenticated"
+    title = "A valid key is needed"
+
+    def __init__(
+        self, message: str = "Send `Authorization: Bearer hk_…` with a key that is in force."
+    ) -> None:
+        super().__init__(message)
+
+
+class NotFound(RegistryError):
+    """Nothing by that name, or not the asker's to see: the two are not told apart."""
+
+    code = "not-found"
+    title = "Not found"
+
+
+class Forbidden(RegistryError):
+    """The asker may see it, but not do this to it."""
+
+    code = "forbidden"
+    title = "Not allowed with this key"
+
+
+class Conflict(RegistryError):
+    """It clashes with what is already held."""
+
+    code = "conflict"
+    title = "It clashes with what is already held"
+
+
+class PreconditionFailed(RegistryError):
+    """`If-Match` named a version that is no longer the current one."""
+
+    code = "precondition-failed"
+    title = "It changed since you looked"
+
+
+class Unprocessable(RegistryError):
+    """Understood, and of no use as it is."""
+
+    code = "unprocessable"
+    title = "The content cannot be used"
+
+
+class KeyUsedForOtherContent(Unprocessable):
+    """An Idempotency-Key came back with another body."""
+
+    code = "idempotency-key-reused"
+    title = "This Idempotency-Key belongs to other content"
+
+    def __init__(self, earlier: UUID) -> None:
+        super().__init__(
+            f"This Idempotency-Key belongs to submission {earlier}. Use a new key for new content."
+        )
+        self.earlier = earlier
+
+
+class UnreadableSubmission(Unprocessable):
+    """The whole delivery cannot be read; `finding` is the code that says why."""
+
+    code = "unreadable-submission"
+    title = "The submission cannot be read"
+
+    def __init__(self, message: str, finding: str = "unreadable") -> None:
+        super().__init__(message)
+        self.finding = finding
+
+
+class InvalidDefinition(Unprocessable):
+    """A definition has complaints; each is one line with file and line number."""
+
+    code = "invalid-definition"
+    title = "The definition has complaints"
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = tuple(complaints)
+
+
+class TooLarge(RegistryError):
+    """More bytes than the limit; `limit` is in bytes."""
+
+    code = "too-large"
+    title = "Larger than the limit"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The limit is {limit} bytes. Split the content and send the parts.")
+        self.limit = limit
+
+
+class UnsupportedMedia(RegistryError):
+    """A content type this door does not take; `allowed` lists those it does."""
+
+    code = "unsupported-media-type"
+    title = "This content type is not taken here"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__("Send one of: " + ", ".join(allowed) + ".")
+        self.allowed = tuple(allowed)
+
+
+class NotAcceptable(RegistryError):
+    """A content type we cannot answer in; `offered` lists those we can."""
+
+    code = "not-acceptable"
+    title = "Not available in that content type"
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__("Ask for one of: " + ", ".join(offered) + ".")
+        self.offered = tuple(offered)
+
+
+class Withheld(RegistryError):
+    """It exists and may not be shown: a display or a suppression rule holds it back."""
+
+    code = "withheld"
+    title = "Not shown"
+
+
+class Unavailable(RegistryError):
+    """Not now; ask again."""
+
+    code = "unavailable"
+    title = "Not now"

@@ -1,0 +1,68 @@
+"""The tables: they hold, they do not decide."""
+
+from app.models.account import (
+    Administrator,
+    CorporateAccount,
+    Facility,
+    Key,
+    Participation,
+    ParticipationTransition,
+    Partner,
+    PartnerAuthorisation,
+    Physician,
+    PhysicianFacility,
+)
+from app.models.audit import AuditBlock, AuditEvent
+from app.models.base import Base
+from app.models.benchmark import (
+    Cell,
+    Generation,
+    Histogram,
+    LakeFile,
+    Snapshot,
+    SnapshotSpread,
+)
+from app.models.case import Case, Subject, Version
+from app.models.definition import PublishedDefinition
+from app.models.image import Instance, Series, Study
+from app.models.submission import Entry, Feed, Finding, Schedule, Submission
+from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
+
+__all__ = [
+    "Administrator",
+    "AuditBlock",
+    "AuditEvent",
+    "Base",
+    "Case",
+    "Cell",
+    "CorporateAccount",
+    "Entry",
+    "Facility",
+    "Feed",
+    "Finding",
+    "Generation",
+    "Histogram",
+    "IdentityRecord",
+    "ImagePatient",
+    "Instance",
+    "Key",
+    "LakeFile",
+    "Merge",
+    "Participation",
+    "ParticipationTransition",
+    "Partner",
+    "PartnerAuthorisation",
+    "Physician",
+    "PhysicianFacility",
+    "PublishedDefinition",
+    "QuarantineObject",
+    "Schedule",
+    "Series",
+    "Snapshot",
+    "SnapshotSpread",
+    "Study",
+    "Subject",
+    "SubjectToken",
+    "Submission",
+    "Version",
+]

@@ -1,0 +1,122 @@
+"""Benchmark tables: generations, cells, histograms, lake files and peer snapshots."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity, Index, Integer, Numeric, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, FacilityId, facility_bound, now
+
+
+class Generation(Base):
+    """The cells of one set of measure texts, current to feed number `feed_seq`.
+
+    State: building, current, retired. One generation of a registry is current at a time.
+    """
+
+    __tablename__ = "generations"
+    __table_args__ = (
+        Index(
+            "uq_generations_current",
+            "registry_id",
+            unique=True,
+            postgresql_where=text("state = 'current'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    registry_id: Mapped[str]
+    definition_version: Mapped[str]
+    digest: Mapped[str]
+    state: Mapped[str]
+    feed_seq: Mapped[int] = mapped_column(server_default="0")
+    tabulated_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Cell(Base):
+    """One additive count: facility, month, measure, stratum. Totals have empty stratifier and stratum."""
+
+    __tablename__ = "cells"
+    __table_args__ = (
+        Index("ix_cells_generation_measure", "generation_id", "measure_id", "month"),
+        {"info": facility_bound()},
+    )
+
+    generation_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    measure_id: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    stratifier: Mapped[str] = mapped_column(primary_key=True, server_default="")
+    stratum: Mapped[str] = mapped_column(primary_key=True, server_default="")
+    initial_population: Mapped[int] = mapped_column(server_default="0")
+    denominator: Mapped[int] = mapped_column(server_default="0")
+    exclusions: Mapped[int] = mapped_column(server_default="0")
+    exceptions: Mapped[int] = mapped_column(server_default="0")
+    numerator: Mapped[int] = mapped_column(server_default="0")
+    observations: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
+    total_of_squares: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
+
+
+class Histogram(Base):
+    """How a measure's observations fall into its bins, per facility and month."""
+
+    __tablename__ = "histograms"
+    __table_args__ = ({"info": facility_bound()},)
+
+    generation_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    measure_id: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    bins: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+
+
+class LakeFile(Base):
+    """A Parquet file of the lake: the base at a feed number, or a delta on it."""
+
+    __tablename__ = "lake_files"
+    __table_args__ = (Index("ix_lake_files_registry_id", "registry_id", "state"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    registry_id: Mapped[str]
+    kind: Mapped[str]
+    path: Mapped[str]
+    digest: Mapped[str]
+    from_seq: Mapped[int]
+    feed_seq: Mapped[int]
+    rows: Mapped[int]
+    state: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Snapshot(Base):
+    """A dated look at how rates are spread over peer groups."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index("ix_snapshots_registry_id", "registry_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    registry_id: Mapped[str]
+    generation_id: Mapped[int] = mapped_column(Integer)
+    feed_seq: Mapped[int]
+    taken_on: Mapped[date]
+    taken_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SnapshotSpread(Base):
+    """The spread of one measure over one peer group in one period: rounded, without counts."""
+
+    __tablename__ = "snapshot_spreads"
+
+    snapshot_id: Mapped[int] = mapped_column(primary_key=True)
+    measure_id: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    peer_group: Mapped[str] = mapped_column(primary_key=True)
+    peers: Mapped[str] = mapped_column(primary_key=True)
+    facilities: Mapped[int | None] = mapped_column(Integer)
+    spread: Mapped[dict[str, Any] | None]
+    withheld: Mapped[str | None]

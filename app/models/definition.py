@@ -1,0 +1,23 @@
+"""Published definitions: frozen documents with a digest."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, now
+
+
+class PublishedDefinition(Base):
+    """One version of a registry's definition, as published. Never changed."""
+
+    __tablename__ = "definitions"
+
+    registry_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    accept_from: Mapped[date]
+    accept_until: Mapped[date | None]
+    published_at: Mapped[datetime] = mapped_column(default=now)
+    published_by: Mapped[str | None]

@@ -1,0 +1,107 @@
+"""Every setting, read from the environment once and passed on."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _data_folder() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/hounsfield/data")
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "hounsfield"
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; each is an environment variable `HOUNSFIELD_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="HOUNSFIELD_", frozen=True, extra="ignore")
+
+    data: Path = Field(
+        default_factory=_data_folder,
+        description="Folder of everything kept: embedded PostgreSQL, archive, lake, quarantine, keys.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="A PostgreSQL server (15 to 18) to use instead of the embedded one, "
+        "as postgresql://owner:password@host:port/database.",
+    )
+    database_url_web: SecretStr | None = Field(
+        default=None,
+        description="The web process's own login. Without it, it logs in as the owner and takes the web role.",
+    )
+    database_url_worker: SecretStr | None = Field(
+        default=None,
+        description="The worker's own login. Without it, it logs in as the owner and takes the worker role.",
+    )
+    database_pool: int = Field(default=10, ge=1, le=200, description="Connections a process keeps.")
+    definitions: Path | None = Field(
+        default=None,
+        description="A folder of the deployer's own registries, beside the packaged ones.",
+    )
+    archive_url: str | None = Field(
+        default=None,
+        description="Object store of the archive, s3://bucket/prefix; default: a folder in `data`.",
+    )
+    quarantine_url: str | None = Field(
+        default=None,
+        description="Object store of the quarantine, s3://bucket/prefix; default: a folder in `data`.",
+    )
+    lake_url: str | None = Field(
+        default=None,
+        description="Object store of the lake, s3://bucket/prefix; default: a folder in `data`.",
+    )
+    vault_key: SecretStr | None = Field(
+        default=None, description="The vault's master key, 32 bytes in base64."
+    )
+    vault_key_file: Path | None = Field(
+        default=None,
+        description="A file that holds the master key; default: `vault.key` in `data`, made at the first start.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the web process listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port the web process listens on.")
+    public_url: str | None = Field(
+        default=None,
+        description="The address users know us by. Links are built from it, never from the Host header.",
+    )
+    web_processes: int = Field(
+        default=1, ge=1, le=64, description="Web processes of `hounsfield up` and `serve`."
+    )
+    worker_processes: int = Field(
+        default=1, ge=1, le=64, description="Worker processes of `hounsfield up`."
+    )
+    submission_limit: int = Field(
+        default=50 * 1024 * 1024, ge=1, description="Largest body of a submission, in bytes."
+    )
+    image_limit: int = Field(
+        default=2 * 1024 * 1024 * 1024, ge=1, description="Largest single DICOM instance, in bytes."
+    )
+    quarantine_days: int = Field(
+        default=30,
+        ge=1,
+        description="Days that quarantined bytes are kept when a step could not use them.",
+    )
+    lease_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How long a worker may hold a row before another may take it.",
+    )
+    tries: int = Field(default=5, ge=1, description="How often a row is tried before it is held.")
+    compare_at: str = Field(
+        default="02:00",
+        pattern=r"^\d\d:\d\d$",
+        description="When the nightly peer snapshots are taken, UTC.",
+    )
+    duckdb_memory: str = Field(
+        default="2GB", description="Memory limit of one analytical connection."
+    )
+    duckdb_spill: str = Field(
+        default="20GB", description="Disk limit of one analytical connection."
+    )
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+
+    @property
+    def address(self) -> str:
+        """The address users know us by, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,1 @@
+"""Migrations: dated; expand, backfill, contract."""
