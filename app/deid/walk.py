@@ -1,0 +1,407 @@
+"""
+Read and write the encoded stream: bytes to elements and back, without pydicom objects.
+
+A dataset is a dict of tag to element; a sequence holds such dicts, encapsulated pixels hold
+their fragments, and everything else is a slice of the bytes that came in, so that pixel data is
+never copied before the output is put together (PS3.5 sections 7 and A.4).
+
+Reading is strict about lengths: a length that runs past its parent stops the object. It is
+forgiving about what real senders do: no preamble, no file meta information, odd lengths,
+unknown VRs, implicit elements inside an explicit stream, UN sequences, undefined lengths.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from pydicom.datadict import DicomDictionary, RepeatersDictionary, mask_match
+
+UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+PIXEL_DATA = 0x7FE00010
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+
+LONG_HEADER = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+SHORT_HEADER = frozenset(
+    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+)
+TEXT_VRS = frozenset("LO LT PN SH ST UC UT".split())
+DEEPEST = 64
+INFLATED_LIMIT = 1 << 31
+VRS: dict[bytes, str] = {vr.encode(): vr for vr in LONG_HEADER | SHORT_HEADER}
+
+
+class Malformed(Exception):
+    """The bytes are not a readable DICOM instance; `reason` is one of our own words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fragments(NamedTuple):
+    """Encapsulated pixel data: the basic offset table, then the fragments, each a slice."""
+
+    parts: tuple[memoryview, ...]
+
+
+Value: TypeAlias = "bytes | memoryview | list[dict[int, Element]] | Fragments"
+
+
+class Element(NamedTuple):
+    """One element: its VR, and a slice of bytes, a list of items, or fragments."""
+
+    vr: str
+    value: Value
+
+
+Dataset: TypeAlias = dict[int, Element]
+
+
+@dataclass(slots=True)
+class Instance:
+    """A decoded object: the file meta information, the dataset, and how it was written."""
+
+    meta: Dataset
+    dataset: Dataset
+    transfer_syntax: str
+    explicit: bool
+    little: bool
+    trailing: int = field(default=0)
+
+
+def dictionary_vr(tag: int) -> str:
+    """The VR the standard gives a tag; UN where it knows none. Ambiguous ones take the first."""
+    known = DicomDictionary.get(tag)
+    if known is not None:
+        return "OW" if known[0] == "OB or OW" else known[0][:2]
+    if tag >> 16 & 1:
+        return "LO" if 0x10 <= tag & 0xFFFF <= 0xFF else "UN"
+    if not tag & 0xFFFF:
+        return "UL"
+    mask = mask_match(tag)
+    return RepeatersDictionary[mask][0][:2] if mask else "UN"
+
+
+_vr_of: dict[int, str] = {}
+
+
+def vr_of(tag: int) -> str:
+    """`dictionary_vr`, remembered for the tags of the standard (the rest could grow for ever)."""
+    known = _vr_of.get(tag)
+    if known is None:
+        known = dictionary_vr(tag)
+        if tag in DicomDictionary:
+            _vr_of[tag] = known
+    return known
+
+
+def read(source: bytes) -> Instance:
+    """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
+    view = memoryview(source)
+    meta, start = _meta(view)
+    syntax = text_of(meta.get(0x00020010))
+    if not syntax:
+        explicit, little = _guess(view, start)
+        syntax = EXPLICIT_LITTLE if little else EXPLICIT_BIG
+        syntax = syntax if explicit else IMPLICIT_LITTLE
+    else:
+        explicit, little = syntax != IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
+    if syntax == DEFLATED_LITTLE:
+        view, start = memoryview(_inflate(view[start:])), 0
+    reader = _Reader(view, explicit, little)
+    dataset, _ = reader.elements(start, len(view), 0, explicit, little)
+    if not dataset:
+        raise Malformed("no-elements")
+    return Instance(meta, dataset, syntax, explicit, little)
+
+
+def _meta(view: memoryview) -> tuple[Dataset, int]:
+    """File meta information (PS3.10 7.1) and where the dataset starts; none is allowed."""
+    if len(view) >= 132 and view[128:132] == b"DICM":
+        start = 132
+    elif len(view) >= 8 and view[0] in (2, 4, 8, 16) and view[1] == 0:
+        start = 0
+    elif len(view) >= 8 and view[0] == 0 and view[1] in (2, 8, 16):
+        start = 0
+    else:
+        raise Malformed("not-dicom")
+    reader = _Reader(view, explicit=True, little=True)
+    end = start
+    while end + 8 <= len(view) and view[end : end + 2] == b"\x02\x00":
+        end = reader.skip(end)
+    if end == start:
+        return {}, start
+    meta, _ = reader.elements(start, end, 0, True, True)
+    return meta, end
+
+
+def _guess(view: memoryview, start: int) -> tuple[bool, bool]:
+    """Explicit? Little endian? As the first element shows when no transfer syntax is named."""
+    if len(view) < start + 8:
+        raise Malformed("truncated")
+    little = bool(view[start]) or not view[start + 1]
+    explicit = bytes(view[start + 4 : start + 6]) in VRS
+    return explicit, little or not explicit
+
+
+def _inflate(view: memoryview) -> bytes:
+    """The deflated dataset, to a limit: a small object must not become a huge one."""
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    limit = min(INFLATED_LIMIT, max(64 << 20, len(view) * 100))
+    try:
+        inflated = engine.decompress(view, limit)
+    except zlib.error as error:
+        raise Malformed("deflated-content-broken") from error
+    if engine.unconsumed_tail:
+        raise Malformed("deflated-content-too-large")
+    if not engine.eof:
+        raise Malformed("truncated")
+    return inflated
+
+
+class _Reader:
+    """One pass over one buffer; nested items may switch to implicit (UN sequences)."""
+
+    def __init__(self, view: memoryview, explicit: bool, little: bool) -> None:
+        self.view = view
+        self.tags = {True: struct.Struct("<HH"), False: struct.Struct(">HH")}
+        self.short = {True: struct.Struct("<H"), False: struct.Struct(">H")}
+        self.long = {True: struct.Struct("<L"), False: struct.Struct(">L")}
+
+    def skip(self, at: int) -> int:
+        """Past one element of the file meta information, which is always explicit little."""
+        header = VRS.get(bytes(self.view[at + 4 : at + 6]))
+        if header is None:
+            raise Malformed("file-meta-broken")
+        if header in LONG_HEADER:
+            if at + 12 > len(self.view):
+                raise Malformed("truncated")
+            end = at + 12 + int(self.long[True].unpack_from(self.view, at + 8)[0])
+        else:
+            end = at + 8 + int(self.short[True].unpack_from(self.view, at + 6)[0])
+        if end > len(self.view):
+            raise Malformed("truncated")
+        return end
+
+    def elements(
+        self, at: int, end: int, depth: int, explicit: bool, little: bool, item: bool = False
+    ) -> tuple[Dataset, int]:
+        """Elements up to `end`, or up to the item delimiter when `item` has no length."""
+        if depth > DEEPEST:
+            raise Malformed("nested-too-deep")
+        view = self.view
+        tags, short, long = self.tags[little], self.short[little], self.long[little]
+        found: Dataset = {}
+        vrs = VRS
+        while at < end:
+            if at + 8 > end:
+                if depth == 0 and not any(view[at:end]):
+                    return found, end
+                raise Malformed("truncated")
+            group, number = tags.unpack_from(view, at)
+            tag = group << 16 | number
+            if group == 0xFFFE:
+                if tag == ITEM_END and item:
+                    return found, at + 8
+                raise Malformed("stray-delimiter")
+            vr = vrs.get(bytes(view[at + 4 : at + 6])) if explicit else None
+            if vr is None:
+                if explicit and (other := _unknown_vr(view, at)):
+                    # A VR this edition does not know has a 32-bit length (PS3.5 7.1.2), but the
+                    # ones met in the field are misspelt old ones with 16 bits.
+                    vr, length, at = other, short.unpack_from(view, at + 6)[0], at + 8
+                else:
+                    vr, length, at = vr_of(tag), long.unpack_from(view, at + 4)[0], at + 8
+                    if vr == "NO":
+                        vr = "UN"
+            elif vr in LONG_HEADER:
+                if at + 12 > end:
+                    raise Malformed("truncated")
+                length, at = long.unpack_from(view, at + 8)[0], at + 12
+            else:
+                length, at = short.unpack_from(view, at + 6)[0], at + 8
+            if length == UNDEFINED:
+                value: Value
+                if tag == PIXEL_DATA or vr in ("OB", "OW"):
+                    value, at = self.fragments(at, end, little)
+                    found[tag] = Element("OB" if tag == PIXEL_DATA else vr, value)
+                elif vr == "SQ":
+                    value, at = self.items(at, end, depth, explicit, little, True)
+                    found[tag] = Element("SQ", value)
+                elif vr == "UN":  # PS3.5 6.2.2: implicit VR little endian, whatever is around it
+                    value, at = self.items(at, end, depth, False, True, True)
+                    found[tag] = Element("SQ", value)
+                else:
+                    raise Malformed("undefined-length")
+                continue
+            stop = at + length
+            if stop > end:
+                raise Malformed("wrong-length" if depth else "truncated")
+            if vr == "SQ":
+                value, at = self.items(at, stop, depth, explicit, little, False)
+                found[tag] = Element("SQ", value)
+                continue
+            if vr == "UN" and not group & 1:
+                known = self._named(tag, at, stop, depth, little)
+                if known is not None:
+                    found[tag] = known
+                    at = stop
+                    continue
+            found[tag] = Element(vr, view[at:stop])
+            at = stop
+        if item:
+            raise Malformed("truncated")
+        return found, at
+
+    def _named(self, tag: int, at: int, stop: int, depth: int, little: bool) -> Element | None:
+        """An element sent as UN that the standard names: under its own VR, if it can be read."""
+        vr = vr_of(tag)
+        if vr == "UN" or not little:
+            return None
+        if vr == "SQ":
+            try:
+                return Element("SQ", self.items(at, stop, depth, False, True, False)[0])
+            except Malformed:
+                return None
+        return Element(vr, self.view[at:stop])
+
+    def items(
+        self, at: int, end: int, depth: int, explicit: bool, little: bool, undefined: bool
+    ) -> tuple[list[Dataset], int]:
+        """The items of a sequence, up to its end or its delimiter."""
+        found: list[Dataset] = []
+        tags, long = self.tags[little], self.long[little]
+        while at < end:
+            if at + 8 > end:
+                raise Malformed("truncated")
+            group, number = tags.unpack_from(self.view, at)
+            tag, length = group << 16 | number, long.unpack_from(self.view, at + 4)[0]
+            at += 8
+            if tag == SEQUENCE_END and undefined:
+                return found, at
+            if tag != ITEM:
+                raise Malformed("sequence-broken")
+            if length == UNDEFINED:
+                item, at = self.elements(at, end, depth + 1, explicit, little, True)
+            else:
+                if at + length > end:
+                    raise Malformed("wrong-length")
+                item, at = self.elements(at, at + length, depth + 1, explicit, little)
+            found.append(item)
+        if undefined:
+            raise Malformed("truncated")
+        return found, at
+
+    def fragments(self, at: int, end: int, little: bool) -> tuple[Fragments, int]:
+        """The fragments of encapsulated pixel data (PS3.5 A.4)."""
+        parts: list[memoryview] = []
+        tags, long = self.tags[little], self.long[little]
+        while at + 8 <= end:
+            group, number = tags.unpack_from(self.view, at)
+            tag, length = group << 16 | number, long.unpack_from(self.view, at + 4)[0]
+            at += 8
+            if tag == SEQUENCE_END:
+                return Fragments(tuple(parts)), at
+            if tag != ITEM or at + length > end:
+                raise Malformed("pixel-fragments-broken")
+            parts.append(self.view[at : at + length])
+            at += length
+        raise Malformed("truncated")
+
+
+def _unknown_vr(view: memoryview, at: int) -> str | None:
+    """`UN` when two capital letters stand where a VR should; None when it looks implicit."""
+    first, second = view[at + 4], view[at + 5]
+    return "UN" if 65 <= first <= 90 and 65 <= second <= 90 else None
+
+
+def text_of(element: Element | None) -> str:
+    """A value of the default repertoire (UI, CS, DA …) as text without its padding."""
+    if element is None or not isinstance(element.value, (bytes, memoryview)):
+        return ""
+    return bytes(element.value).decode("latin-1").strip("\0 \t\r\n")
+
+
+def number_of(element: Element | None, little: bool = True) -> int | None:
+    """An US value as a number; None when it is not there or not one."""
+    if element is None or not isinstance(element.value, (bytes, memoryview)):
+        return None
+    return int.from_bytes(element.value[:2], "little" if little else "big") if element.value else None
+
+
+def write(instance: Instance) -> bytes:
+    """Encode under the transfer syntax the instance came in: zero preamble, meta, dataset."""
+    chunks: list[bytes | memoryview] = []
+    _write(instance.dataset, chunks, instance.explicit, instance.little)
+    if instance.transfer_syntax == DEFLATED_LITTLE:
+        engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        packed = [engine.compress(chunk) for chunk in chunks] + [engine.flush()]
+        deflated = b"".join(packed)
+        chunks = [deflated, b"\0"] if len(deflated) & 1 else [deflated]
+    meta: list[bytes | memoryview] = []
+    size = _write(instance.meta, meta, True, True)
+    header = b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, size)
+    return b"".join([header, *meta, *chunks])
+
+
+def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, little: bool) -> int:
+    """Append the elements in tag order; returns how many bytes that made."""
+    order = "<" if little else ">"
+    written = 0
+    for tag in sorted(dataset):
+        vr, value = dataset[tag]
+        body: list[bytes | memoryview] = []
+        if isinstance(value, Fragments):
+            length, size = UNDEFINED, _write_fragments(value, body, order)
+        elif isinstance(value, list):
+            size = 0
+            for item in value:
+                content: list[bytes | memoryview] = []
+                inner = _write(item, content, explicit, little)
+                body.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, inner))
+                body += content
+                size += inner + 8
+            length = size
+        else:
+            size = len(value)
+            body.append(value)
+            if size & 1:
+                body.append(b" " if vr in TEXT_VRS or vr in _PADDED_BY_SPACE else b"\0")
+                size += 1
+            length = size
+        if not explicit:
+            header = struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
+        elif vr in LONG_HEADER:
+            header = struct.pack(
+                order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length
+            )
+        elif length > 0xFFFF:  # PS3.5 6.2.2 note: too long for its VR goes out as UN
+            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, length)
+        else:
+            header = struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), length)
+        out.append(header)
+        out += body
+        written += len(header) + size
+    return written
+
+
+_PADDED_BY_SPACE = frozenset("AE AS CS DA DS DT IS TM UR".split())
+
+
+def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
+    size = 0
+    for part in value.parts:
+        odd = len(part) & 1
+        out.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, len(part) + odd))
+        out.append(part)
+        if odd:
+            out.append(b"\0")
+        size += 8 + len(part) + odd
+    out.append(struct.pack(order + "HHL", 0xFFFE, 0xE0DD, 0))
+    return size + 8
