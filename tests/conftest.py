@@ -1,0 +1,176 @@
+"""
+One real PostgreSQL for the run, migrated once; a database of its own for each test module.
+
+The run's first process starts the embedded server and migrates a template; the modules' databases
+are copies of it. Under pytest-xdist the workers are told the addresses.
+
+    database   addresses of the module's database, for owner, web and worker
+    settings   settings that point there, with a data folder of the module's own
+    web, worker   a `Database` in that role
+    client     HTTP on the real application, through its lifespan
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from app.database import Database, Role, migrate
+from app.postgres import Addresses, Embedded
+from app.settings import Settings
+
+TEMPLATE = "hounsfield_template"
+CI = bool(os.environ.get("CI"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in list(os.environ):
+        if name.startswith("HOUNSFIELD_"):
+            del os.environ[name]  # what the developer has set must not decide a test
+    if hasattr(config, "workerinput"):
+        config._hounsfield = dict(config.workerinput["hounsfield"])
+        return
+    if config.option.collectonly:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="hounsfield-tests-"))
+    cluster = Embedded(folder, durable=False)
+    cluster.start()
+    cluster.create_database(TEMPLATE)
+    asyncio.run(migrate(cluster.url("owner", TEMPLATE)))
+    config._hounsfield_cluster = cluster
+    config._hounsfield = {
+        "folder": str(folder),
+        "owner": cluster.url("owner", "{}"),
+        "web": cluster.url("hounsfield_web", "{}"),
+        "worker": cluster.url("hounsfield_worker", "{}"),
+    }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["hounsfield"] = node.config._hounsfield
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    cluster = getattr(config, "_hounsfield_cluster", None)
+    if cluster is not None:
+        cluster.destroy()
+        shutil.rmtree(config._hounsfield["folder"], ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Under CI nothing may be skipped: what the machine lacks is an error there."""
+    report = yield
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI: {report.longrepr}"
+    return report
+
+
+class TestCluster:
+    """The run's PostgreSQL: makes databases, migrated or empty, and drops them."""
+
+    __test__ = False
+
+    def __init__(self, addresses: dict[str, str]) -> None:
+        self._addresses = addresses
+
+    def addresses(self, name: str) -> Addresses:
+        """The addresses of a database for the three roles."""
+        return Addresses(
+            *(self._addresses[role].format(name) for role in ("owner", "web", "worker"))
+        )
+
+    def create(self, name: str, template: str | None = TEMPLATE) -> Addresses:
+        """A database: migrated by default, empty with `template=None`."""
+        copied = f' TEMPLATE "{template}"' if template else ""
+        self._execute(f'CREATE DATABASE "{name}"{copied}', patient=True)
+        return self.addresses(name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database and end whoever is connected."""
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _execute(self, statement: str, *, patient: bool = False) -> None:
+        async def execute() -> None:
+            connection = await asyncpg.connect(self._addresses["owner"].format("postgres"))
+            try:
+                for attempt in range(50):
+                    try:
+                        await connection.execute(statement)
+                        return
+                    except asyncpg.ObjectInUseError:  # another copy of the template is being made
+                        if not patient or attempt == 49:
+                            raise
+                        await asyncio.sleep(0.1)
+            finally:
+                await connection.close()
+
+        asyncio.run(execute())
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> TestCluster:
+    return TestCluster(request.config._hounsfield)  # type: ignore[attr-defined]  # set in pytest_configure
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest, cluster: TestCluster) -> Iterator[Addresses]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    name = re.sub(r"\W", "_", f"{worker}_{request.module.__name__}")[-60:]
+    cluster.drop(name)
+    yield cluster.create(name)
+    cluster.drop(name)
+
+
+@pytest.fixture(scope="module")
+def settings(database: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        data=tmp_path_factory.mktemp("data"),
+        database_url=database.owner,
+        database_url_web=database.web,
+        database_url_worker=database.worker,
+        public_url="http://hounsfield.test",
+        log_level="warning",
+        lease_seconds=5,
+    )
+
+
+@pytest_asyncio.fixture
+async def web(database: Addresses) -> AsyncIterator[Database]:
+    opened = Database(database.web, Role.WEB, pool=5)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def worker(database: Addresses) -> AsyncIterator[Database]:
+    opened = Database(database.worker, Role.WORKER, pool=5)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP on the real application, in this process; the worker is not running."""
+    from app.main import create_app
+
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
+            base_url="http://hounsfield.test",
+        ) as opened,
+    ):
+        yield opened

@@ -1,0 +1,1 @@
+"""Builders: they make what a test needs, with defaults that hold."""
