@@ -29,6 +29,7 @@ class FindingCode(StrEnum):
     NOT_A_BOOLEAN = "not-a-boolean"
     NOT_AN_NPI = "not-an-npi"
     NOT_IN_VALUE_SET = "not-in-value-set"
+    RETIRED_CODE = "retired-code"
     EXCLUSIVE_CODE = "exclusive-code"
     REPEATED_CODE = "repeated-code"
     TOO_LONG = "too-long"
@@ -66,6 +67,8 @@ class FindingCode(StrEnum):
 
 SEVERITY = {
     FindingCode.UNUSUAL: Severity.WARN,
+    FindingCode.RETIRED_CODE: Severity.WARN,
+    FindingCode.TOO_MANY_DECIMALS: Severity.WARN,
     FindingCode.NOT_RELEVANT: Severity.WARN,
     FindingCode.IDENTITY_CONFLICT: Severity.WARN,
     FindingCode.SUPERSEDED: Severity.WARN,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -128,7 +128,6 @@ class Element(Part):
     """Kept in the vault and nowhere else; no measure sees it."""
     identity: Identity | None = None
     """The part it plays in telling subjects, facilities and cases apart."""
-    min_length: Annotated[int, Field(ge=0)] = 0
     max_length: Annotated[int, Field(ge=1, le=4000)] = 255
     pattern: str | None = None
     """A regular expression that a text must match whole, after `strip`."""
@@ -165,14 +164,12 @@ class Form(Part):
     """The date that places a record in a month."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
     included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
-    """The forms named by `includes`, filled in by `load.py`."""
+    """The forms named by `includes`, filled in when the definition is put together."""
 
     @cached_property
     def all_elements(self) -> tuple[Element, ...]:
         """Own elements, then the included forms' in order."""
-        return self.elements + tuple(
-            element for form in self.included for element in form.all_elements
-        )
+        return self.elements + tuple(element for form in self.included for element in form.elements)
 
     @cached_property
     def by_id(self) -> dict[str, Element]:
@@ -378,6 +375,20 @@ class Definition(Part):
     """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
     digest: str = ""
     """SHA-256 of the canonical document."""
+
+    @field_validator("forms", mode="after")
+    @classmethod
+    def _fill_in_included(cls, forms: tuple[Form, ...]) -> tuple[Form, ...]:
+        by_id = {form.id: form for form in forms}
+        return tuple(
+            form.model_copy(
+                update={
+                    # One level is all there is; `load.py` refuses an included form that includes.
+                    "included": tuple(by_id[one] for one in form.includes if one in by_id)
+                }
+            )
+            for form in forms
+        )
 
     @cached_property
     def _forms(self) -> dict[str, Form]:

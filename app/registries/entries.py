@@ -1,0 +1,264 @@
+"""
+Check one entry of a form: every flaw at once, and what could be used in canonical form.
+
+Most entries are right, and most of those are already spelled canonically. So a form has a pydantic
+type, built once, that takes such an entry in one native call. Whatever it does not take goes through
+the parsers of `values.py`, element by element; these alone say what is wrong. A property test
+holds the two to the same answer.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+)
+
+from app.registries.findings import FindingCode
+from app.registries.schema import Definition, Element, Form, Limits, ValueSet
+from app.registries.values import DIGITS, Canonical, Flaw, Refused, flaw, is_absent, is_npi, parser
+
+_NOT_A_NAME = re.compile(r"[\s\-./]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one entry came to: the values that can be used, and every flaw."""
+
+    values: dict[str, Canonical]
+    flaws: list[Flaw] = field(default_factory=list)
+
+    @property
+    def flawed(self) -> list[str]:
+        """The elements whose value cannot be used; rules about them say nothing more."""
+        return sorted({one.place for one in self.flaws if one.place not in self.values})
+
+
+class FormCheck:
+    """The check of one form's entries. Built once per form version; safe to share."""
+
+    def __init__(self, definition: Definition, form_id: str) -> None:
+        self.form: Form = definition.form(form_id)
+        sent = [one for one in self.form.all_elements if one.computed is None]
+        self._parsers = {one.id: parser(one, definition.value_set(one)) for one in sent}
+        self._computed = {one.id for one in self.form.all_elements if one.computed is not None}
+        self._required = tuple(one.id for one in sent if one.required)
+        self._quick = _quick_type(
+            self.form, sent, definition
+        ).__pydantic_validator__.validate_python
+        self._member = {one.id: f"m_{number}" for number, one in enumerate(sent)}
+        self._headings = _headings(self.form)
+
+    def element_of(self, heading: str) -> str | None:
+        """The element that a column heading or member name means, or None if it is not ours."""
+        return heading if heading in self._parsers else self._headings.get(_plain(heading[:200]))
+
+    def check(self, elements: Mapping[str, object], *, draft: bool = False) -> Checked:
+        """Check an entry as sent. A draft may leave out everything but its key."""
+        given = {name: value for name, value in elements.items() if not is_absent(value)}
+        try:
+            made = self._quick(given).__dict__
+            checked = Checked({one: made[self._member[one]] for one in given})
+        except ValidationError:
+            checked = self._carefully(elements)
+        checked.flaws.extend(self._missing(checked, draft=draft))
+        return checked
+
+    def _carefully(self, elements: Mapping[str, object]) -> Checked:
+        values: dict[str, Canonical] = {}
+        flaws: list[Flaw] = []
+        seen: set[str] = set()
+        for number, (name, value) in enumerate(elements.items(), start=1):
+            element = self.element_of(name)
+            if element is None:
+                # An empty column that is not ours carries nothing that could be lost.
+                if not is_absent(value):
+                    flaws.append(self._unknown(number, name))
+                continue
+            if element in seen:
+                values.pop(element, None)
+                flaws.append(
+                    flaw(element, FindingCode.DUPLICATE_ELEMENT, "Send this element once.")
+                )
+                continue
+            seen.add(element)
+            if is_absent(value):
+                continue
+            warnings: list[Flaw] = []
+
+            def warn(
+                code: FindingCode,
+                remedy: str,
+                place: str = element,
+                warnings: list[Flaw] = warnings,
+            ) -> None:
+                warnings.append(flaw(place, code, remedy, warn=True))
+
+            try:
+                values[element] = self._parsers[element](value, warn)
+            except Refused as refused:
+                flaws.append(flaw(element, refused.code, refused.remedy, refused.allowed))
+            else:
+                flaws.extend(dict.fromkeys(warnings))
+        return Checked(values, flaws)
+
+    def _unknown(self, number: int, name: str) -> Flaw:
+        if name in self._computed:
+            return flaw(name, FindingCode.UNKNOWN_ELEMENT, "This is worked out here: leave it out.")
+        return flaw(
+            f"member {number}",
+            FindingCode.UNKNOWN_ELEMENT,
+            "No element of this form has that name; see the data dictionary.",
+        )
+
+    def _missing(self, checked: Checked, *, draft: bool) -> Iterable[Flaw]:
+        key = self.form.key
+        if self.form.otherwise_key and any(one not in checked.values for one in key):
+            key = self.form.otherwise_key
+        needed = key if draft else (*key, *self._required)
+        absent = [one for one in dict.fromkeys(needed) if one not in checked.values]
+        if not absent:
+            return
+        flawed = {one.place for one in checked.flaws}
+        for element in absent:
+            if element not in flawed:
+                yield flaw(element, FindingCode.MISSING, "Needed: send a value.")
+
+
+def _plain(heading: str) -> str:
+    return _NOT_A_NAME.sub("_", heading.strip()).lower()
+
+
+def _headings(form: Form) -> dict[str, str]:
+    """Every spelling of a heading -> element; one that two elements claim belongs to neither."""
+    meant: dict[str, set[str]] = {}
+    for element in form.all_elements:
+        if element.computed is None:
+            for name in (element.id, element.source_name, element.title):
+                meant.setdefault(_plain(name), set()).add(element.id)
+    own = {element.id: {element.id} for element in form.all_elements if element.computed is None}
+    return {name: min(ids) for name, ids in (meant | own).items() if len(ids) == 1}
+
+
+# --- the quick type: only what is canonical and usual beyond doubt --------------------------------
+
+# 29 February and the ends of the calendar are left to the careful look.
+_DAY = (
+    r"^(?:19|20)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))$"
+)
+_ONE_LINE = re.compile(r"[ -~]+")
+
+
+def _quick_type(form: Form, sent: list[Element], definition: Definition) -> type[BaseModel]:
+    members: Any = {
+        # A member of a model may not shadow the model's own words, such as `copy`.
+        f"m_{number}": (_quick(one, definition.value_set(one)), Field(default=None, alias=one.id))
+        for number, one in enumerate(sent)
+    }
+    strict = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    made: type[BaseModel] = create_model(f"{form.id}_entry", __config__=strict, **members)
+    return made
+
+
+def _quick(element: Element, value_set: ValueSet | None) -> Any:
+    match element.type:
+        case "code":
+            assert value_set is not None
+            return Literal[value_set.allowed]
+        case "codes":
+            assert value_set is not None
+            return Annotated[list[str], AfterValidator(_usual_codes(value_set))]
+        case "integer":
+            low, high = _usual(element)
+            return Annotated[
+                int, Field(ge=int(low.to_integral_value("ROUND_CEILING")), le=int(high))
+            ]
+        case "decimal":
+            return Annotated[str, AfterValidator(_usual_decimal(element))]
+        case "date":
+            return Annotated[str, StringConstraints(pattern=_DAY)]
+        case "boolean":
+            return bool
+        case "npi":
+            return Annotated[str, AfterValidator(_usual_npi)]
+        case "text":
+            return Annotated[str, AfterValidator(_usual_text(element))]
+
+
+def _usual(element: Element) -> tuple[Decimal, Decimal]:
+    """The narrowest limits: inside them nothing is said."""
+    most = Decimal(10) ** (DIGITS - element.scale) - 1
+    low, high = -most, most
+    for limits in (element.range.soft, element.range.hard) if element.range else ():
+        low = max(low, _or(limits, "low", low))
+        high = min(high, _or(limits, "high", high))
+    return low, high
+
+
+def _or(limits: Limits | None, end: Literal["low", "high"], otherwise: Decimal) -> Decimal:
+    found: Decimal | None = getattr(limits, end) if limits else None
+    return otherwise if found is None else found
+
+
+def _usual_codes(value_set: ValueSet) -> Any:
+    allowed, exclusive = frozenset(value_set.allowed), frozenset(value_set.exclusive)
+
+    def check(codes: list[str]) -> list[str]:
+        found = set(codes)
+        if (
+            len(found) != len(codes)
+            or not found <= allowed
+            or (len(found) > 1 and found & exclusive)
+        ):
+            raise ValueError
+        return sorted(codes)
+
+    return check
+
+
+def _usual_decimal(element: Element) -> Any:
+    low, high = _usual(element)
+    whole = r"(?:0|[1-9]\d{0,8})"
+    canonical = re.compile(whole + (rf"\.\d{{{element.scale}}}" if element.scale else ""), re.ASCII)
+
+    def check(text: str) -> str:
+        if not canonical.fullmatch(text) or not low <= Decimal(text) <= high:
+            raise ValueError
+        return text
+
+    return check
+
+
+def _usual_npi(text: str) -> str:
+    if not is_npi(text):
+        raise ValueError
+    return text
+
+
+def _usual_text(element: Element) -> Any:
+    limit, strip = element.max_length, frozenset(element.strip or "")
+    pattern = re.compile(element.pattern) if element.pattern else _ONE_LINE
+
+    def check(text: str) -> str:
+        if (
+            len(text) > limit
+            or not _ONE_LINE.fullmatch(text)
+            or text[0] == " "
+            or text[-1] == " "
+            or not pattern.fullmatch(text)
+            or not strip.isdisjoint(text)
+        ):
+            raise ValueError
+        return text
+
+    return check
