@@ -1,0 +1,1 @@
+"""Station 2: accepted cases to benchmark tables."""
