@@ -51,12 +51,8 @@ class Place:
         self, program: str, arguments: Sequence[str], output: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own, so that a Ctrl-C meant for us does not reach it."""
-        as_account = (
-            {}
-            if self.account is None
-            else {"user": self.account[0], "group": self.account[1], "extra_groups": ()}
-        )
-        return subprocess.Popen(
+        user, group = self.account or (None, None)
+        return subprocess.Popen(  # noqa: S603 - our own programs, no shell
             [self.programs / program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -65,7 +61,9 @@ class Place:
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             start_new_session=True,
             umask=0o077,
-            **as_account,  # type: ignore[arg-type]
+            user=user,
+            group=group,
+            extra_groups=() if self.account else None,
         )
 
 
@@ -151,7 +149,9 @@ def _account() -> tuple[int, int]:
     for command in ((), *made):
         if command and shutil.which(command[0]):
             shell = ["--shell", "/usr/sbin/nologin"] if command[0] == "useradd" else []
-            subprocess.run([*command, *shell, ACCOUNT], check=False, capture_output=True)
+            subprocess.run(  # noqa: S603 - fixed words
+                [*command, *shell, ACCOUNT], check=False, capture_output=True
+            )
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(ACCOUNT)
             return entry.pw_uid, entry.pw_gid
@@ -181,17 +181,21 @@ def alive(pid: int | None) -> bool:
     return True
 
 
-def working_in(folder: Path) -> list[int]:
-    """The running processes whose working folder this is: a server and its backends work in their cluster."""
+def working_in(folder: Path, otherwise: Sequence[int] = ()) -> list[int]:
+    """The running processes whose working folder this is: a server and its backends work in theirs.
+
+    `otherwise` is the answer on a system without /proc.
+    """
+    if not Path("/proc/self/cwd").exists():
+        return [pid for pid in otherwise if alive(pid)]
     found = []
-    if sys.platform == "linux":
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if (
-                    entry.name.isdigit()
-                    and (entry / "cwd").readlink() == folder
-                    and (entry / "exe").readlink().name.startswith("postgres")
-                    and alive(int(entry.name))
-                ):
-                    found.append(int(entry.name))
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if (
+                entry.name.isdigit()
+                and (entry / "cwd").readlink() == folder
+                and (entry / "exe").readlink().name.startswith("postgres")
+                and alive(int(entry.name))
+            ):
+                found.append(int(entry.name))
     return found
