@@ -56,10 +56,7 @@ def upgrade() -> None:
         info={"facility_bound": "facility_id", "through": None},
     )
     op.create_index(
-        "ix_audit_events_facility_id",
-        "audit_events",
-        ["facility_id", "id"],
-        unique=False,
+        "ix_audit_events_facility_id", "audit_events", ["facility_id", "id"], unique=False
     )
     op.create_table(
         "cases",
@@ -111,9 +108,7 @@ def upgrade() -> None:
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("stratifier", sa.Text(), server_default="", nullable=False),
         sa.Column("stratum", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "initial_population", sa.BigInteger(), server_default="0", nullable=False
-        ),
+        sa.Column("initial_population", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("denominator", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("exclusions", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("exceptions", sa.BigInteger(), server_default="0", nullable=False),
@@ -140,9 +135,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "corporate_accounts",
-        sa.Column(
-            "id", sa.Integer(), sa.Identity(always=False, start=1000), nullable=False
-        ),
+        sa.Column("id", sa.Integer(), sa.Identity(always=False, start=1000), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("street_1", sa.Text(), nullable=False),
         sa.Column("street_2", sa.Text(), nullable=True),
@@ -178,9 +171,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column(
-            "elements",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            nullable=True,
+            "elements", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
         sa.Column("identity", sa.LargeBinary(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
@@ -192,10 +183,7 @@ def upgrade() -> None:
         info={"facility_bound": "facility_id", "through": "submissions"},
     )
     op.create_index(
-        "ix_entries_facility",
-        "entries",
-        ["facility_id", "submission_number"],
-        unique=False,
+        "ix_entries_facility", "entries", ["facility_id", "submission_number"], unique=False
     )
     op.create_index(
         "ix_entries_waiting",
@@ -259,11 +247,7 @@ def upgrade() -> None:
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("bins", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.PrimaryKeyConstraint(
-            "generation_id",
-            "facility_id",
-            "measure_id",
-            "month",
-            name=op.f("pk_histograms"),
+            "generation_id", "facility_id", "measure_id", "month", name=op.f("pk_histograms")
         ),
         info={"facility_bound": "facility_id", "through": None},
     )
@@ -312,10 +296,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_instances_series_id", "instances", ["series_id"], unique=False)
     op.create_index(
-        "ix_instances_submission_number",
-        "instances",
-        ["submission_number", "row"],
-        unique=False,
+        "ix_instances_submission_number", "instances", ["submission_number", "row"], unique=False
     )
     op.create_index(
         "uq_instances_sop_instance_uid",
@@ -339,10 +320,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lake_files")),
     )
     op.create_index(
-        "ix_lake_files_registry_id",
-        "lake_files",
-        ["registry_id", "state"],
-        unique=False,
+        "ix_lake_files_registry_id", "lake_files", ["registry_id", "state"], unique=False
     )
     op.create_table(
         "partners",
@@ -378,9 +356,7 @@ def upgrade() -> None:
         sa.Column("modality", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_series")),
         sa.UniqueConstraint(
-            "study_id",
-            "series_instance_uid",
-            name=op.f("uq_series_study_id_series_instance_uid"),
+            "study_id", "series_instance_uid", name=op.f("uq_series_study_id_series_instance_uid")
         ),
         info={"facility_bound": "facility_id", "through": None},
     )
@@ -413,9 +389,7 @@ def upgrade() -> None:
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshots")),
     )
-    op.create_index(
-        "ix_snapshots_registry_id", "snapshots", ["registry_id", "id"], unique=False
-    )
+    op.create_index("ix_snapshots_registry_id", "snapshots", ["registry_id", "id"], unique=False)
     op.create_table(
         "studies",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -468,9 +442,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subjects")),
         sa.UniqueConstraint("pseudonym", name=op.f("uq_subjects_pseudonym")),
     )
-    op.create_index(
-        "ix_subjects_registry_id", "subjects", ["registry_id"], unique=False
-    )
+    op.create_index("ix_subjects_registry_id", "subjects", ["registry_id"], unique=False)
     op.create_table(
         "submissions",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -523,10 +495,7 @@ def upgrade() -> None:
         postgresql_using="gin",
     )
     op.create_index(
-        "ix_submissions_facility_number",
-        "submissions",
-        ["facility_id", "number"],
-        unique=False,
+        "ix_submissions_facility_number", "submissions", ["facility_id", "number"], unique=False
     )
     op.create_index(
         "ix_submissions_open",
@@ -565,10 +534,7 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint(
-            "registry_id",
-            "facility_id",
-            "patient_token",
-            name=op.f("pk_image_patients"),
+            "registry_id", "facility_id", "patient_token", name=op.f("pk_image_patients")
         ),
         schema="vault",
         info={"facility_bound": "facility_id", "through": None},
@@ -603,11 +569,7 @@ def upgrade() -> None:
         info={"facility_bound": "facility_id", "through": None},
     )
     op.create_index(
-        "ix_quarantine_expires_at",
-        "quarantine",
-        ["expires_at"],
-        unique=False,
-        schema="vault",
+        "ix_quarantine_expires_at", "quarantine", ["expires_at"], unique=False, schema="vault"
     )
     op.create_table(
         "subject_tokens",
@@ -616,9 +578,7 @@ def upgrade() -> None:
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "registry_id", "kind", "token", name=op.f("pk_subject_tokens")
-        ),
+        sa.PrimaryKeyConstraint("registry_id", "kind", "token", name=op.f("pk_subject_tokens")),
         schema="vault",
     )
     op.create_index(
@@ -648,9 +608,7 @@ def upgrade() -> None:
         sa.Column("case_date", sa.Date(), nullable=True),
         sa.Column("elements", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column(
-            "original",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            nullable=True,
+            "original", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("submission_number", sa.BigInteger(), nullable=False),
@@ -669,10 +627,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_versions_case_id", "versions", ["case_id"], unique=False)
     op.create_index(
-        "ix_versions_registry_id_from_seq",
-        "versions",
-        ["registry_id", "from_seq"],
-        unique=False,
+        "ix_versions_registry_id_from_seq", "versions", ["registry_id", "from_seq"], unique=False
     )
     op.create_index(
         "ix_versions_registry_id_to_seq",
@@ -711,9 +666,7 @@ def upgrade() -> None:
         sa.Column("census_division", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "id BETWEEN 100000 AND 999999", name=op.f("ck_facilities_six_digits")
-        ),
+        sa.CheckConstraint("id BETWEEN 100000 AND 999999", name=op.f("ck_facilities_six_digits")),
         sa.ForeignKeyConstraint(
             ["corporate_account_id"],
             ["corporate_accounts.id"],
@@ -748,16 +701,11 @@ def upgrade() -> None:
             ["corporate_accounts.id"],
             name=op.f("fk_keys_corporate_account_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["partner_id"], ["partners.id"], name=op.f("fk_keys_partner_id")
-        ),
+        sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_keys_partner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
     )
     op.create_index(
-        op.f("ix_keys_corporate_account_id"),
-        "keys",
-        ["corporate_account_id"],
-        unique=False,
+        op.f("ix_keys_corporate_account_id"), "keys", ["corporate_account_id"], unique=False
     )
     op.create_table(
         "physicians",
@@ -803,9 +751,7 @@ def upgrade() -> None:
             name=op.f("fk_administrators_corporate_account_id"),
         ),
         sa.ForeignKeyConstraint(
-            ["facility_id"],
-            ["facilities.id"],
-            name=op.f("fk_administrators_facility_id"),
+            ["facility_id"], ["facilities.id"], name=op.f("fk_administrators_facility_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_administrators")),
         info={"facility_bound": "facility_id", "through": None},
@@ -833,23 +779,16 @@ def upgrade() -> None:
         sa.Column("agreement", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["facility_id"],
-            ["facilities.id"],
-            name=op.f("fk_participations_facility_id"),
+            ["facility_id"], ["facilities.id"], name=op.f("fk_participations_facility_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_participations")),
         sa.UniqueConstraint(
-            "facility_id",
-            "registry_id",
-            name=op.f("uq_participations_facility_id_registry_id"),
+            "facility_id", "registry_id", name=op.f("uq_participations_facility_id_registry_id")
         ),
         info={"facility_bound": "facility_id", "through": None},
     )
     op.create_index(
-        op.f("ix_participations_registry_id"),
-        "participations",
-        ["registry_id"],
-        unique=False,
+        op.f("ix_participations_registry_id"), "participations", ["registry_id"], unique=False
     )
     op.create_table(
         "partner_authorisations",
@@ -859,20 +798,13 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("by_key", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["facility_id"],
-            ["facilities.id"],
-            name=op.f("fk_partner_authorisations_facility_id"),
+            ["facility_id"], ["facilities.id"], name=op.f("fk_partner_authorisations_facility_id")
         ),
         sa.ForeignKeyConstraint(
-            ["partner_id"],
-            ["partners.id"],
-            name=op.f("fk_partner_authorisations_partner_id"),
+            ["partner_id"], ["partners.id"], name=op.f("fk_partner_authorisations_partner_id")
         ),
         sa.PrimaryKeyConstraint(
-            "partner_id",
-            "facility_id",
-            "registry_id",
-            name=op.f("pk_partner_authorisations"),
+            "partner_id", "facility_id", "registry_id", name=op.f("pk_partner_authorisations")
         ),
         info={"facility_bound": "facility_id", "through": None},
     )
@@ -881,9 +813,7 @@ def upgrade() -> None:
         sa.Column("physician_id", sa.BigInteger(), nullable=False),
         sa.Column("facility_id", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["facility_id"],
-            ["facilities.id"],
-            name=op.f("fk_physician_facilities_facility_id"),
+            ["facility_id"], ["facilities.id"], name=op.f("fk_physician_facilities_facility_id")
         ),
         sa.ForeignKeyConstraint(
             ["physician_id"],
@@ -956,26 +886,21 @@ def upgrade() -> None:
     execute(bind("partner_authorisations", "facility_id", array=False, through=None))
     execute(bind("physician_facilities", "facility_id", array=False, through=None))
     execute(bind("participation_transitions", "facility_id", array=False, through=None))
-    op.execute("GRANT SELECT ON audit_blocks TO hounsfield_web")
     op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON audit_blocks TO hounsfield_worker"
+        "CREATE POLICY append ON audit_events FOR INSERT TO hounsfield_web WITH CHECK (facility_id IS NULL)"
     )
+    op.execute("GRANT SELECT ON audit_blocks TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT ON audit_blocks TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON audit_events TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT ON audit_events TO hounsfield_worker")
     op.execute("GRANT SELECT ON cases TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON cases TO hounsfield_worker")
     op.execute("GRANT SELECT ON cells TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON cells TO hounsfield_worker")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON corporate_accounts TO hounsfield_web"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON corporate_accounts TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON corporate_accounts TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON corporate_accounts TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON definitions TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON definitions TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON definitions TO hounsfield_worker")
     op.execute("GRANT SELECT ON entries TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON entries TO hounsfield_worker")
     op.execute("GRANT SELECT ON feeds TO hounsfield_web")
@@ -983,19 +908,13 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON findings TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON findings TO hounsfield_worker")
     op.execute("GRANT SELECT ON generations TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON generations TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON generations TO hounsfield_worker")
     op.execute("GRANT SELECT ON histograms TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON histograms TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON histograms TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON instances TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON instances TO hounsfield_worker")
     op.execute("GRANT SELECT ON lake_files TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON lake_files TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON lake_files TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE ON partners TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON partners TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE ON schedules TO hounsfield_web")
@@ -1003,9 +922,7 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON series TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON series TO hounsfield_worker")
     op.execute("GRANT SELECT ON snapshot_spreads TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON snapshot_spreads TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON snapshot_spreads TO hounsfield_worker")
     op.execute("GRANT SELECT ON snapshots TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON snapshots TO hounsfield_worker")
     op.execute("GRANT SELECT ON studies TO hounsfield_web")
@@ -1013,60 +930,32 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON subjects TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON subjects TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON submissions TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON submissions TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON submissions TO hounsfield_worker")
     op.execute("GRANT SELECT ON vault.identities TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON vault.identities TO hounsfield_worker"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON vault.image_patients TO hounsfield_worker"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON vault.merges TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vault.identities TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vault.image_patients TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vault.merges TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON vault.quarantine TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON vault.quarantine TO hounsfield_worker"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON vault.subject_tokens TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vault.quarantine TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON vault.subject_tokens TO hounsfield_worker")
     op.execute("GRANT SELECT ON versions TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON versions TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE ON facilities TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON facilities TO hounsfield_worker"
-    )
-    op.execute("GRANT SELECT, INSERT, UPDATE ON keys TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON facilities TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE (revoked_at, revoked_by) ON keys TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON keys TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON physicians TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON physicians TO hounsfield_worker"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON administrators TO hounsfield_web"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON administrators TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON physicians TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON administrators TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON administrators TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT, UPDATE ON participations TO hounsfield_web")
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON participations TO hounsfield_worker"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON partner_authorisations TO hounsfield_web"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON participations TO hounsfield_worker")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON partner_authorisations TO hounsfield_web")
     op.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON partner_authorisations TO hounsfield_worker"
     )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON physician_facilities TO hounsfield_web"
-    )
-    op.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON physician_facilities TO hounsfield_worker"
-    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON physician_facilities TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON physician_facilities TO hounsfield_worker")
     op.execute("GRANT SELECT, INSERT ON participation_transitions TO hounsfield_web")
     op.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON participation_transitions TO hounsfield_worker"
@@ -1074,6 +963,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RuntimeError(
-        "The first tables are not taken down by a migration: drop the database."
-    )
+    raise RuntimeError("The first tables are not taken down by a migration: drop the database.")
