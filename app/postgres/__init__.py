@@ -80,19 +80,18 @@ def addresses(settings: Settings) -> Iterator[Addresses]:
 class Embedded:
     """A PostgreSQL of one data folder.
 
-    `durable=False` is for tests: a power cut may corrupt it. With `shared=True` it is stopped by
-    whoever leaves last; otherwise by its owner, whoever else still reads it.
+    Its owner stops it, whoever else still reads it. `durable=False` is for tests: a power cut may
+    corrupt it.
     """
 
-    def __init__(self, data: Path, *, durable: bool = True, shared: bool = False) -> None:
+    def __init__(self, data: Path, *, durable: bool = True) -> None:
         self.data = data.resolve()
         self.home = self.data / "postgres"
         self.durable = durable
-        self.shared = shared
         self._server: Server | None = None
         self._port: int | None = None
         self._passwords: dict[str, str] = {}
-        self._locks: dict[str, int] = {}
+        self._held: int | None = None
 
     @property
     def owns(self) -> bool:
@@ -124,9 +123,7 @@ class Embedded:
         """Leave the cluster; as its owner stop it and see that nothing of it runs on."""
         atexit.unregister(self.stop)
         try:
-            if self.shared and self._locks:
-                self._leave()
-            elif self._server is not None:
+            if self._server is not None:
                 self._server.stop()
         finally:
             self._server = self._port = None
@@ -136,7 +133,7 @@ class Embedded:
         """Stop, and delete the cluster with everything in it."""
         self.stop()
         self._open_home()
-        if not self._lock("lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if not self._lock():
             raise Unavailable("Another process owns this PostgreSQL. Stop it first.")
         there = place(self.data, self.home)
         end_leftovers(there.room / "cluster")
@@ -194,10 +191,8 @@ class Embedded:
             ) from error
 
     def _own_or_attach(self) -> None:
-        if self.shared:
-            self._lock("users", fcntl.LOCK_SH)  # waits while the last one out is stopping it
         patience = time.monotonic() + RECOVERY_SECONDS
-        while not self._lock("lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        while not self._lock():
             if self._attach():
                 return
             if time.monotonic() > patience:
@@ -306,37 +301,21 @@ class Embedded:
         finally:
             await connection.close()
 
-    def _leave(self) -> None:
-        """The last one out stops the server; the door keeps two last ones from passing it on."""
-        self._lock("door", fcntl.LOCK_EX)
-        if not self._lock("users", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            if self._server is not None:
-                self._server.hand_over()
-            return
-        if self._server is None and self._lock("lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            self._server = self._server_of(place(self.data, self.home))
-        if self._server is not None:
-            self._server.stop()
-
-    def _lock(self, name: str, kind: int) -> bool:
-        handle = self._locks.get(name)
-        if handle is None:
-            handle = os.open(self.home / name, os.O_RDWR | os.O_CREAT, 0o600)
+    def _lock(self) -> bool:
+        """Take the lock of the cluster, if nobody has it."""
+        handle = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, kind)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if name not in self._locks:
-                os.close(handle)
+            os.close(handle)
             return False
-        self._locks[name] = handle
+        self._held = handle
         return True
 
     def _release(self) -> None:
-        """Let go of every lock, the door last."""
-        for name in ("lock", "users", "door"):
-            handle = self._locks.pop(name, None)
-            if handle is not None:
-                os.close(handle)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 def _plain(name: str) -> str:

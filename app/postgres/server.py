@@ -62,7 +62,6 @@ _HOST_RULES = (
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
-_handed_over: list[subprocess.Popen[bytes]] = []  # children that outlive our interest in them
 
 
 class Server:
@@ -132,14 +131,6 @@ class Server:
             self._address.unlink(missing_ok=True)
             log.info("stopped PostgreSQL", port=self.port)
             self._process = self._pid = self.port = None
-
-    def hand_over(self) -> None:
-        """Stop watching and let the server run on: somebody else is still using it."""
-        self._closing.set()
-        with self._turn:
-            if self._process is not None:
-                _handed_over.append(self._process)
-            self._process = self._pid = None
 
     def _log_file(self) -> IO[bytes]:
         if self.log.exists() and self.log.stat().st_size > 10 * 1024 * 1024:
