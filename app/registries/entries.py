@@ -8,9 +8,8 @@ holds the two to the same answer.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,8 +23,19 @@ from pydantic import (
 )
 
 from app.registries.findings import FindingCode
-from app.registries.schema import Definition, Element, Form, Limits, ValueSet
-from app.registries.values import DIGITS, Canonical, Flaw, Refused, flaw, is_absent, is_npi, parser
+from app.registries.schema import Definition, Element, Form, ValueSet
+from app.registries.values import (
+    Canonical,
+    Flaw,
+    Refused,
+    flaw,
+    is_absent,
+    is_npi,
+    parser,
+    usual_decimal,
+    usual_limits,
+    usual_text,
+)
 
 _NOT_A_NAME = re.compile(r"[\s\-./]+")
 
@@ -55,7 +65,6 @@ class FormCheck:
         self._quick = _quick_type(
             self.form, sent, definition
         ).__pydantic_validator__.validate_python
-        self._member = {one.id: f"m_{number}" for number, one in enumerate(sent)}
         self._headings = _headings(self.form)
 
     def element_of(self, heading: str) -> str | None:
@@ -64,10 +73,12 @@ class FormCheck:
 
     def check(self, elements: Mapping[str, object], *, draft: bool = False) -> Checked:
         """Check an entry as sent. A draft may leave out everything but its key."""
-        given = {name: value for name, value in elements.items() if not is_absent(value)}
+        given: dict[str, Any] = {
+            one: value for one, value in elements.items() if value is not None and value != ""
+        }
         try:
-            made = self._quick(given).__dict__
-            checked = Checked({one: made[self._member[one]] for one in given})
+            self._quick(given)
+            checked = Checked(given)
         except ValidationError:
             checked = self._carefully(elements)
         checked.flaws.extend(self._missing(checked, draft=draft))
@@ -77,12 +88,19 @@ class FormCheck:
         values: dict[str, Canonical] = {}
         flaws: list[Flaw] = []
         seen: set[str] = set()
+        place = ""
+
+        def warn(code: FindingCode, remedy: str) -> None:
+            warning = flaw(place, code, remedy, warn=True)
+            if warning not in flaws:
+                flaws.append(warning)
+
         for number, (name, value) in enumerate(elements.items(), start=1):
+            if value is None or value == "" or is_absent(value):
+                continue  # an empty column carries nothing that could be lost, whoever's it is
             element = self.element_of(name)
             if element is None:
-                # An empty column that is not ours carries nothing that could be lost.
-                if not is_absent(value):
-                    flaws.append(self._unknown(number, name))
+                flaws.append(self._unknown(number, name))
                 continue
             if element in seen:
                 values.pop(element, None)
@@ -91,24 +109,12 @@ class FormCheck:
                 )
                 continue
             seen.add(element)
-            if is_absent(value):
-                continue
-            warnings: list[Flaw] = []
-
-            def warn(
-                code: FindingCode,
-                remedy: str,
-                place: str = element,
-                warnings: list[Flaw] = warnings,
-            ) -> None:
-                warnings.append(flaw(place, code, remedy, warn=True))
-
+            place, said = element, len(flaws)
             try:
                 values[element] = self._parsers[element](value, warn)
             except Refused as refused:
+                del flaws[said:]
                 flaws.append(flaw(element, refused.code, refused.remedy, refused.allowed))
-            else:
-                flaws.extend(dict.fromkeys(warnings))
         return Checked(values, flaws)
 
     def _unknown(self, number: int, name: str) -> Flaw:
@@ -156,7 +162,7 @@ _DAY = (
     r"^(?:19|20)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))$"
 )
-_ONE_LINE = re.compile(r"[ -~]+")
+_PLAIN = "^[!-~](?:[ -~]*[!-~])?$"
 
 
 def _quick_type(form: Form, sent: list[Element], definition: Definition) -> type[BaseModel]:
@@ -179,38 +185,34 @@ def _quick(element: Element, value_set: ValueSet | None) -> Any:
             assert value_set is not None
             return Annotated[list[str], AfterValidator(_usual_codes(value_set))]
         case "integer":
-            low, high = _usual(element)
+            low, high = usual_limits(element)
             return Annotated[
                 int, Field(ge=int(low.to_integral_value("ROUND_CEILING")), le=int(high))
             ]
         case "decimal":
-            return Annotated[str, AfterValidator(_usual_decimal(element))]
+            return Annotated[str, AfterValidator(_only(usual_decimal(element)))]
         case "date":
             return Annotated[str, StringConstraints(pattern=_DAY)]
         case "boolean":
             return bool
         case "npi":
-            return Annotated[str, AfterValidator(_usual_npi)]
+            return Annotated[str, AfterValidator(_only(is_npi))]
+        case "text" if element.pattern or element.strip:
+            return Annotated[str, AfterValidator(_only(usual_text(element)))]
         case "text":
-            return Annotated[str, AfterValidator(_usual_text(element))]
+            return Annotated[str, StringConstraints(pattern=_PLAIN, max_length=element.max_length)]
 
 
-def _usual(element: Element) -> tuple[Decimal, Decimal]:
-    """The narrowest limits: inside them nothing is said."""
-    most = Decimal(10) ** (DIGITS - element.scale) - 1
-    low, high = -most, most
-    for limits in (element.range.soft, element.range.hard) if element.range else ():
-        low = max(low, _or(limits, "low", low))
-        high = min(high, _or(limits, "high", high))
-    return low, high
+def _only(usual: Callable[[str], bool]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if usual(text):
+            return text
+        raise ValueError
+
+    return check
 
 
-def _or(limits: Limits | None, end: Literal["low", "high"], otherwise: Decimal) -> Decimal:
-    found: Decimal | None = getattr(limits, end) if limits else None
-    return otherwise if found is None else found
-
-
-def _usual_codes(value_set: ValueSet) -> Any:
+def _usual_codes(value_set: ValueSet) -> Callable[[list[str]], list[str]]:
     allowed, exclusive = frozenset(value_set.allowed), frozenset(value_set.exclusive)
 
     def check(codes: list[str]) -> list[str]:
@@ -222,43 +224,5 @@ def _usual_codes(value_set: ValueSet) -> Any:
         ):
             raise ValueError
         return sorted(codes)
-
-    return check
-
-
-def _usual_decimal(element: Element) -> Any:
-    low, high = _usual(element)
-    whole = r"(?:0|[1-9]\d{0,8})"
-    canonical = re.compile(whole + (rf"\.\d{{{element.scale}}}" if element.scale else ""), re.ASCII)
-
-    def check(text: str) -> str:
-        if not canonical.fullmatch(text) or not low <= Decimal(text) <= high:
-            raise ValueError
-        return text
-
-    return check
-
-
-def _usual_npi(text: str) -> str:
-    if not is_npi(text):
-        raise ValueError
-    return text
-
-
-def _usual_text(element: Element) -> Any:
-    limit, strip = element.max_length, frozenset(element.strip or "")
-    pattern = re.compile(element.pattern) if element.pattern else _ONE_LINE
-
-    def check(text: str) -> str:
-        if (
-            len(text) > limit
-            or not _ONE_LINE.fullmatch(text)
-            or text[0] == " "
-            or text[-1] == " "
-            or not pattern.fullmatch(text)
-            or not strip.isdisjoint(text)
-        ):
-            raise ValueError
-        return text
 
     return check

@@ -33,6 +33,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _ISO_MIDNIGHT = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ]00:00(?::00(?:\.0+)?)?", re.ASCII)
 _US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_PLAIN = re.compile("[!-~](?:[ -~]*[!-~])?")
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
@@ -121,13 +122,63 @@ def written(value: object) -> str | None:
     return None
 
 
+# --- beyond doubt: canonical already, and nothing to say about it ---------------------------------
+
+
+def usual_limits(element: Element) -> tuple[Decimal, Decimal]:
+    """The narrowest limits: inside them nothing is said."""
+    most = Decimal(10) ** (DIGITS - element.scale) - 1
+    low, high = -most, most
+    for limits in (element.range.soft, element.range.hard) if element.range else ():
+        if limits is not None:
+            low = low if limits.low is None else max(low, limits.low)
+            high = high if limits.high is None else min(high, limits.high)
+    return low, high
+
+
+def usual_decimal(element: Element) -> Callable[[str], bool]:
+    """Whether a text is a decimal of this element, canonical and inside every limit."""
+    low, high = (float(limit) for limit in usual_limits(element))
+    point = rf"\.\d{{{element.scale}}}" if element.scale else ""
+    canonical = re.compile(rf"(?:0|[1-9]\d{{0,5}}){point}", re.ASCII).fullmatch
+
+    # Up to 15 digits a float tells apart what the text does.
+    def usual(text: str) -> bool:
+        return canonical(text) is not None and low <= float(text) <= high
+
+    return usual
+
+
+def usual_text(element: Element) -> Callable[[str], bool]:
+    """Whether a text is plain, trimmed, short enough and as the pattern says."""
+    limit, strip = element.max_length, frozenset(element.strip or "")
+    pattern = re.compile(element.pattern).fullmatch if element.pattern else None
+    plain = _PLAIN.fullmatch
+
+    def usual(text: str) -> bool:
+        return (
+            len(text) <= limit
+            and plain(text) is not None
+            and (pattern is None or pattern(text) is not None)
+            and (not strip or strip.isdisjoint(text))
+        )
+
+    return usual
+
+
+# --- one parser a type ----------------------------------------------------------------------------
+
+
 def _text_parser(element: Element) -> Parser:
     limit, strip = element.max_length, element.strip or ""
     pattern = re.compile(element.pattern) if element.pattern else None
     says = element.pattern_says or "Follow the pattern in the data dictionary."
     remove = str.maketrans("", "", strip)
+    usual = usual_text(element)
 
     def parse(value: object, warn: Warn) -> Canonical:
+        if isinstance(value, str) and usual(value):
+            return value
         text = written(value)
         if text is None:
             raise Refused(FindingCode.NOT_TEXT, "Send text.")
@@ -152,7 +203,11 @@ def _code_parser(value_set: ValueSet) -> Parser:
     by_number = {number: code for code in known if (number := _as_number(code)) is not None}
     remedy = "Send one of the allowed codes."
 
+    usual = frozenset(value_set.allowed)
+
     def parse(value: object, warn: Warn) -> Canonical:
+        if isinstance(value, str) and value in usual:
+            return value
         code = _known_code(value, known, by_number)
         if code is None:
             raise Refused(FindingCode.NOT_IN_VALUE_SET, remedy, value_set.allowed)
@@ -273,8 +328,13 @@ def _within_range(element: Element) -> Callable[[Decimal, Warn], None]:
 
 def _integer_parser(element: Element) -> Parser:
     within = _within_range(element)
+    low, high = usual_limits(element)
 
     def parse(value: object, warn: Warn) -> Canonical:
+        if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdigit():
+            usual = int(value)
+            if low <= usual <= high:
+                return usual
         try:
             number = _number(value)
         except Refused:
@@ -294,8 +354,11 @@ def _decimal_parser(element: Element) -> Parser:
     within, scale = _within_range(element), element.scale
     step = Decimal(1).scaleb(-scale)
     most = Decimal(10) ** (DIGITS - scale)
+    usual = usual_decimal(element)
 
     def parse(value: object, warn: Warn) -> Canonical:
+        if isinstance(value, str) and usual(value):
+            return value
         number = _number(value)
         kept = number.quantize(step, rounding=ROUND_HALF_UP, context=_ARITHMETIC)
         if abs(kept) >= most:
@@ -317,30 +380,36 @@ _NOT_A_DATE = "Send a day of the calendar as YYYY-MM-DD or MM/DD/YYYY."
 
 
 def _date(value: object, warn: Warn) -> Canonical:
+    if isinstance(value, str) and len(value) < 40:
+        return _day(value)
     if isinstance(value, datetime):
         day = value.date()
     elif isinstance(value, date):
         day = value
-    elif isinstance(value, str):
-        day = _day(value.strip())
     else:
         raise Refused(FindingCode.NOT_A_DATE, _NOT_A_DATE)
-    if not EARLIEST <= day <= LATEST:
-        raise Refused(
-            FindingCode.OUT_OF_RANGE, f"Send a date from {EARLIEST.year} to {LATEST.year}."
-        )
-    return day.isoformat()
+    return _of_our_time(day)
 
 
-def _day(text: str) -> date:
+@lru_cache(maxsize=1 << 16)
+def _day(text: str) -> str:
+    """Days come back by the thousand; what was worked out once is remembered."""
+    text = text.strip()
     try:
         if found := _ISO_DATE.fullmatch(text) or _ISO_MIDNIGHT.fullmatch(text):
-            return date(int(found[1]), int(found[2]), int(found[3]))
+            return _of_our_time(date(int(found[1]), int(found[2]), int(found[3])))
         if found := _US_DATE.fullmatch(text):
-            return date(int(found[3]), int(found[1]), int(found[2]))
+            return _of_our_time(date(int(found[3]), int(found[1]), int(found[2])))
     except ValueError:
         pass
     raise Refused(FindingCode.NOT_A_DATE, _NOT_A_DATE)
+
+
+def _of_our_time(day: date) -> str:
+    if not EARLIEST <= day <= LATEST:
+        says = f"Send a date from {EARLIEST.year} to {LATEST.year}."
+        raise Refused(FindingCode.OUT_OF_RANGE, says)
+    return day.isoformat()
 
 
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
