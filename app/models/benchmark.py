@@ -31,6 +31,7 @@ class Generation(Base):
     registry_id: Mapped[str]
     definition_version: Mapped[str]
     digest: Mapped[str]
+    layout: Mapped[dict[str, Any]]
     state: Mapped[str]
     feed_seq: Mapped[int] = mapped_column(server_default="0")
     tabulated_at: Mapped[datetime] = mapped_column(default=now)
@@ -38,28 +39,31 @@ class Generation(Base):
 
 
 class Cell(Base):
-    """One additive count: facility, month, measure, stratum. Totals have empty stratifier and stratum."""
+    """The additive counts of one facility, month and stratum, those of every measure in one row.
+
+    `counts` and `sums` are read by the generation's `layout`. A row a measure would be twenty times
+    as many rows to change for every case that arrives. Totals have an empty stratifier and stratum.
+    """
 
     __tablename__ = "cells"
     __table_args__ = (
-        Index("ix_cells_generation_measure", "generation_id", "measure_id", "month"),
+        Index(
+            "ix_cells_totals",
+            "generation_id",
+            "month",
+            postgresql_where=text("stratifier = ''"),
+        ),
         {"info": facility_bound()},
     )
 
     generation_id: Mapped[int] = mapped_column(Integer, primary_key=True)
     facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
-    measure_id: Mapped[str] = mapped_column(primary_key=True)
+    form: Mapped[str] = mapped_column(primary_key=True)
+    stratifier: Mapped[str] = mapped_column(primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
-    stratifier: Mapped[str] = mapped_column(primary_key=True, server_default="")
-    stratum: Mapped[str] = mapped_column(primary_key=True, server_default="")
-    initial_population: Mapped[int] = mapped_column(server_default="0")
-    denominator: Mapped[int] = mapped_column(server_default="0")
-    exclusions: Mapped[int] = mapped_column(server_default="0")
-    exceptions: Mapped[int] = mapped_column(server_default="0")
-    numerator: Mapped[int] = mapped_column(server_default="0")
-    observations: Mapped[int] = mapped_column(server_default="0")
-    total: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
-    total_of_squares: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
+    stratum: Mapped[str] = mapped_column(primary_key=True)
+    counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    sums: Mapped[list[Decimal]] = mapped_column(ARRAY(Numeric))
 
 
 class Histogram(Base):
@@ -76,13 +80,19 @@ class Histogram(Base):
 
 
 class LakeFile(Base):
-    """A Parquet file of the lake: the base at a feed number, or a delta on it."""
+    """A Parquet file of the lake, for the cases of one form.
+
+    Kind: base (every case at `feed_seq`), delta (the cases, as they are at `feed_seq`, of each subject
+    that changed since `from_seq`) or touched (those subjects). `digest` is that of the relation:
+    files of another one are of no use to a definition. State: current, retired.
+    """
 
     __tablename__ = "lake_files"
     __table_args__ = (Index("ix_lake_files_registry_id", "registry_id", "state"),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     registry_id: Mapped[str]
+    form: Mapped[str]
     kind: Mapped[str]
     path: Mapped[str]
     digest: Mapped[str]
