@@ -211,7 +211,11 @@ class Conditions:
         tag = tag or etag_of(body)
         if self.held(tag):
             return Response(status_code=304, headers={"ETag": tag})
-        self.response.headers["ETag"] = tag
+        return self.tagged(body, tag)
+
+    def tagged(self, body: Body, tag: str | None = None) -> Body:
+        """The body with its `ETag`, as a change answers."""
+        self.response.headers["ETag"] = tag or etag_of(body)
         return body
 
     def require(self, tag: str) -> None:
