@@ -14,9 +14,9 @@ from math import floor, isfinite, log10
 from markupsafe import Markup, escape
 
 INK, QUIET, RULE, BAND, ACCENT = "#15212b", "#52616d", "#c9d1d8", "#b9c4cd", "#b4460f"
-WIDTH = 640
-LEFT, RIGHT = 176, 24
-ROW = 34
+WIDTH = 460
+LEFT, RIGHT = 148, 26
+ROW = 28
 
 Format = Callable[[float], str]
 
@@ -49,7 +49,7 @@ def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:
         for key, value in attributes.items()
     )
     inside = Markup("").join(escape(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, inside)
+    return Markup("<{0}{1}>{2}</{0}>").format(name, written, inside)
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -76,9 +76,7 @@ def spread(
 ) -> Markup:
     """A facility's result as a line through the middle half of each peer group."""
     values = [own.value, own.low, own.high]
-    values += [
-        value for group in groups for value in (group.low, group.middle, group.high)
-    ]
+    values += [value for group in groups for value in (group.low, group.middle, group.high)]
     marks = _axis(values)
     height = ROW * (len(groups) + 1) + 44
     bottom = height - 30
@@ -89,9 +87,7 @@ def spread(
         left, right = across(group.low), across(group.high)
         parts.append(_label(group.label, LEFT - 12, middle))
         band = max(right - left, 2)
-        parts.append(
-            tag("rect", x=left, y=middle - 8, width=band, height=16, rx=2, fill=BAND)
-        )
+        parts.append(tag("rect", x=left, y=middle - 8, width=band, height=16, rx=2, fill=BAND))
         parts.append(
             _line(
                 across(group.middle),
@@ -103,9 +99,7 @@ def spread(
             )
         )
     if own.value is not None:
-        parts.append(
-            _line(across(own.value), 8, across(own.value), bottom, ACCENT, 1.5)
-        )
+        parts.append(_line(across(own.value), 8, across(own.value), bottom, ACCENT, 1.5))
     parts.append(_own(own, across, 8 + ROW / 2))
     said = [f"This facility: {_said(own, written)}."]
     said += [
@@ -124,12 +118,10 @@ def trend(
     reference: tuple[str, float] | None = None,
 ) -> Markup:
     """Results over the last periods, each with its interval; a gap where none may be shown."""
-    values = [
-        value for point in points for value in (point.value, point.low, point.high)
-    ]
+    values = [value for point in points for value in (point.value, point.low, point.high)]
     marks = _axis([*values, reference[1] if reference else None])
-    height, top, bottom, left = 190, 14, 152, 64
-    right = WIDTH - RIGHT - (108 if reference else 0)
+    height, top, bottom, left = 176, 12, 140, 56
+    right = WIDTH - RIGHT - (84 if reference else 0)
     up = _scale(marks[0], marks[-1], bottom, top)
     room = (right - left) / max(len(points), 1)
     parts = []
@@ -138,9 +130,7 @@ def trend(
         parts.append(_text(written(mark), left - 8, up(mark) + 4, "end"))
     if reference:
         level = up(reference[1])
-        parts.append(
-            _line(left, level, right, level, QUIET, 1.5, stroke_dasharray="5 4")
-        )
+        parts.append(_line(left, level, right, level, QUIET, 1.5, stroke_dasharray="5 4"))
         parts.append(_text(reference[0], right + 8, level + 4, "start"))
     places = [left + room * (index + 0.5) for index in range(len(points))]
     parts += _runs(points, places, up)
@@ -152,8 +142,7 @@ def trend(
         if point.low is not None and point.high is not None:
             parts.append(_line(x, up(point.low), x, up(point.high), INK, 1.5))
             parts += [
-                _line(x - 5, up(end), x + 5, up(end), INK, 1.5)
-                for end in (point.low, point.high)
+                _line(x - 5, up(end), x + 5, up(end), INK, 1.5) for end in (point.low, point.high)
             ]
         parts.append(
             tag(
@@ -172,12 +161,12 @@ def trend(
     return _drawing(name, title, said, height, parts)
 
 
-def rank(name: str, quartile: int, said: str) -> Markup:
-    """Four steps, the reached one filled: a quartile at a glance, best to the right."""
+def rank(name: str, reached_step: int, said: str) -> Markup:
+    """Four rising steps, the reached one filled: a quartile at a glance."""
     parts = []
     for step in range(1, 5):
         height = 5 + 4 * step
-        reached = step == 5 - quartile
+        reached = step == reached_step
         parts.append(
             tag(
                 "rect",
@@ -224,8 +213,7 @@ def _own(own: Point, across: Callable[[float], float], y: float) -> Markup:
     if own.low is not None and own.high is not None:
         parts.append(_line(across(own.low), y, across(own.high), y, INK, 2))
         parts += [
-            _line(across(end), y - 5, across(end), y + 5, INK, 2)
-            for end in (own.low, own.high)
+            _line(across(end), y - 5, across(end), y + 5, INK, 2) for end in (own.low, own.high)
         ]
     x = across(own.value)
     diamond = f"M{_written(x)} {_written(y - 8)}l8 8l-8 8l-8 -8z"
@@ -245,9 +233,7 @@ def _axis(values: Iterable[float | None]) -> list[float]:
     return ticks(low, high)
 
 
-def _scale(
-    low: float, high: float, start: float, end: float
-) -> Callable[[float], float]:
+def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     span = (high - low) or 1.0
     return lambda value: start + (value - low) / span * (end - start)
 
@@ -275,9 +261,7 @@ def _line(
     width: float,
     **more: str | float,
 ) -> Markup:
-    return tag(
-        "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width, **more
-    )
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width, **more)
 
 
 def _text(text: str, x: float, y: float, anchor: str, size: int = 12) -> Markup:
@@ -287,7 +271,7 @@ def _text(text: str, x: float, y: float, anchor: str, size: int = 12) -> Markup:
 def _label(text: str, x: float, middle: float, *, bold: bool = False) -> Markup:
     return tag(
         "text",
-        text if len(text) <= 26 else text[:25] + "…",
+        text if len(text) <= 21 else text[:20] + "…",
         x=x,
         y=middle + 4,
         text_anchor="end",
@@ -297,9 +281,7 @@ def _label(text: str, x: float, middle: float, *, bold: bool = False) -> Markup:
     )
 
 
-def _drawing(
-    name: str, title: str, said: str, height: float, parts: Iterable[Markup]
-) -> Markup:
+def _drawing(name: str, title: str, said: str, height: float, parts: Iterable[Markup]) -> Markup:
     return tag(
         "svg",
         tag("title", title, id=f"{name}-title"),

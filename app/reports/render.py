@@ -1,0 +1,113 @@
+"""
+Write a composition as a page that stands by itself.
+
+The page carries its style and its charts, loads nothing, runs nothing, and prints: it can be saved,
+mailed and opened years later. Its content security policy allows that one style and nothing else.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.reports import charts
+from app.reports.composition import Composition, Figures, MeasureFeedback, Standing
+
+TEMPLATES = Path(__file__).parent / "templates"
+CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+STYLE_DIGEST = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_DIGEST}'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+_pages = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(report: Composition) -> str:
+    """The report as HTML."""
+    return _pages.get_template("report.html").render(
+        report=report,
+        css=Markup(CSS),  # noqa: S704 - our own file, not input
+        groups=_groups(report),
+        step=step,
+        spread_chart=spread_chart,
+        trend_chart=trend_chart,
+    )
+
+
+def step(measure: MeasureFeedback, standing: Standing, where: str) -> Markup:
+    """The quartile as four steps; the tallest is the best, or the highest where neither is better."""
+    quartile = standing.quartile or 1
+    reached = quartile if measure.better == "neither" else 5 - quartile
+    return charts.rank(f"{measure.id}-{standing.peer_group}-{where}", reached, standing.says)
+
+
+def spread_chart(measure: MeasureFeedback) -> Markup | None:
+    """The facility beside its peers; None when there is nobody to be beside."""
+    groups = [
+        charts.Spread(one.title, float(one.low), float(one.median), float(one.high))
+        for one in measure.standings
+        if one.low is not None and one.median is not None and one.high is not None
+    ]
+    if not groups:
+        return None
+    return charts.spread(
+        f"{measure.id}-spread",
+        f"{measure.title}: this facility beside its peers",
+        _point(measure.result),
+        groups,
+        partial(_written, measure.unit),
+    )
+
+
+def trend_chart(measure: MeasureFeedback) -> Markup | None:
+    """The last periods; None when fewer than two of them can be shown."""
+    points = [_point(figures) for figures in measure.trend]
+    if sum(point.value is not None for point in points) < 2:
+        return None
+    return charts.trend(
+        f"{measure.id}-trend",
+        f"{measure.title}: the last periods",
+        points,
+        partial(_written, measure.unit),
+        _reference(measure.standings),
+    )
+
+
+def _reference(standings: Iterable[Standing]) -> tuple[str, float] | None:
+    first = next((one for one in standings if one.median is not None), None)
+    if first is None or first.median is None:
+        return None
+    return "peer median", float(first.median)
+
+
+def _groups(report: Composition) -> list[str]:
+    """The headings of the peer groups, from the first measure: every measure has the same."""
+    measures = [measure for section in report.sections for measure in section.measures]
+    return [standing.title for standing in measures[0].standings] if measures else []
+
+
+def _point(figures: Figures) -> charts.Point:
+    return charts.Point(
+        label=figures.period,
+        value=None if figures.rate is None else float(figures.rate),
+        low=None if figures.low is None else float(figures.low),
+        high=None if figures.high is None else float(figures.high),
+        note="" if figures.withheld is None else figures.withheld.says,
+    )
+
+
+def _written(unit: str, value: float) -> str:
+    """An axis mark, without digits it does not need."""
+    return f"{value:,.6g}{unit}"

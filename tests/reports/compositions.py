@@ -1,0 +1,153 @@
+"""Compositions made by hand: what a report could hold, without a database."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from app.reports.composition import (
+    Composition,
+    Figures,
+    MeasureFeedback,
+    Methods,
+    Place,
+    Quality,
+    Section,
+    Standing,
+    Withheld,
+)
+
+TOO_FEW = Withheld(reason="too-few-cases", says="Not shown: fewer than 10 cases.")
+
+
+def figures(period: str = "2026Q3", rate: str | None = "12.5", **other: Any) -> Figures:
+    """Figures that are shown, or, with no rate, withheld."""
+    given: dict[str, Any] = {
+        "period": period,
+        "rate": rate,
+        "low": None if rate is None else "9.1",
+        "high": None if rate is None else "16.9",
+        "numerator": None if rate is None else 35,
+        "denominator": None if rate is None else 280,
+        "exclusions": 2,
+        "exceptions": 0,
+        "caution": False,
+        "withheld": TOO_FEW if rate is None else None,
+    }
+    return Figures(**given | other)
+
+
+def standing(peer_group: str = "all", title: str = "All facilities", **other: Any) -> Standing:
+    """A standing in the second best quarter of eleven facilities."""
+    given: dict[str, Any] = {
+        "peer_group": peer_group,
+        "title": title,
+        "snapshot_on": date(2026, 10, 1),
+        "facilities": 11,
+        "low": "8.0",
+        "median": "11.0",
+        "high": "15.5",
+        "quartile": 2,
+        "says": "second best quarter of 11 facilities",
+        "withheld": None,
+    }
+    return Standing(**given | other)
+
+
+def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFeedback:
+    """A measure with a trend in which one period is withheld."""
+    given: dict[str, Any] = {
+        "id": id,
+        "title": "Abnormal interpretation rate",
+        "description": "Share of screens read as Lung-RADS 3 or 4.",
+        "module": "lung-cancer-screening",
+        "unit": "%",
+        "better": "lower",
+        "source": "unconfirmed",
+        "reference": "S10",
+        "result": figures(),
+        "trend": (
+            figures("2025Q3", "15.0", low="11.0", high="20.0"),
+            figures("2025Q4", "14.1", low="10.5", high="18.6"),
+            figures("2026Q1", None),
+            figures("2026Q2", "13.3", low="10.0", high="17.6"),
+            figures(),
+        ),
+        "standings": (
+            standing(),
+            standing("category", "Community hospital", low="7.5", median="10.4", high="14.0"),
+            standing(
+                "division",
+                "South Atlantic",
+                low=None,
+                median=None,
+                high=None,
+                quartile=None,
+                facilities=None,
+                says="Not shown: fewer than 5 facilities.",
+                withheld=Withheld(
+                    reason="too-few-peers", says="Not shown: fewer than 5 facilities."
+                ),
+            ),
+        ),
+        "says": "35 of 280 screens: 12.5 %. That is in the second best quarter of all facilities.",
+    }
+    return MeasureFeedback(**given | other)
+
+
+def composition(**other: Any) -> Composition:
+    """A whole report."""
+    given: dict[str, Any] = {
+        "registry_id": "early-lung-cancer-detection",
+        "registry": "Early Lung Cancer Detection Registry",
+        "steward": "Lung screening committee",
+        "facility": Place(
+            id=200001,
+            name="Riverside Imaging",
+            corporate_account="Riverside Health",
+            category="Community hospital",
+            location="Metropolitan",
+            division="South Atlantic",
+        ),
+        "period": "2026Q3",
+        "period_says": "July to September 2026",
+        "composed_at": datetime(2026, 10, 2, 7, 30, tzinfo=UTC),
+        "summary": (
+            "280 cases in July to September 2026.",
+            "One measure is in the best half of all facilities.",
+        ),
+        "sections": (
+            Section(
+                title="Interpretation",
+                measures=(
+                    measure(),
+                    measure(
+                        "ctdivol_mean",
+                        title="Mean CTDIvol",
+                        unit=" mGy",
+                        source="confirmed",
+                        result=figures(rate=None),
+                        trend=(figures(rate=None),),
+                    ),
+                ),
+            ),
+        ),
+        "quality": Quality(
+            cases=280,
+            drafts=3,
+            waiting=1,
+            submissions=14,
+            entries=290,
+            rejected=6,
+            warnings=9,
+            says=("6 of 290 entries were rejected.",),
+        ),
+        "methods": Methods(
+            definition_version="1.8.0",
+            definition_digest="0" * 64,
+            feed_number=812,
+            as_of=datetime(2026, 10, 2, 7, 29, tzinfo=UTC),
+            snapshot_on=date(2026, 10, 1),
+            says=("Intervals of proportions are Wilson's.",),
+            unconfirmed=("Abnormal interpretation rate: formula from public descriptions.",),
+        ),
+    }
+    return Composition(**given | other)
