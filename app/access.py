@@ -21,7 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
 from app.database import Scope
-from app.models.account import Facility, Key, PartnerAuthorisation
+from app.models.account import (
+    Facility,
+    Key,
+    Participation,
+    ParticipationState,
+    PartnerAuthorisation,
+)
 
 
 class Role(StrEnum):
@@ -266,3 +272,23 @@ async def asker_of(session: AsyncSession, key: Key) -> Asker:
         partner_id=key.partner_id,
         authorised=authorised,
     )
+
+
+async def participating(
+    session: AsyncSession, registry_id: str, facilities: Collection[int] | None = None
+) -> frozenset[int]:
+    """Those of the facilities (None: all in scope) whose participation in a registry is active."""
+    statement = select(Participation.facility_id).where(
+        Participation.registry_id == registry_id,
+        Participation.state == ParticipationState.ACTIVE,
+    )
+    if facilities is not None:
+        statement = statement.where(Participation.facility_id.in_(facilities))
+    return frozenset(await session.scalars(statement))
+
+
+async def may_submit_for(session: AsyncSession, asker: Asker, registry_id: str) -> frozenset[int]:
+    """The facilities the asker may submit for to a registry at this moment."""
+    if not asker.may(Act.SUBMIT):
+        return frozenset()
+    return await participating(session, registry_id, asker.facilities_in(registry_id))

@@ -1,6 +1,7 @@
 """Corporate accounts, facilities, physicians, participations, partners and keys."""
 
 from datetime import date, datetime
+from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -127,6 +128,17 @@ class PhysicianFacility(Base):
     facility_id: Mapped[int] = mapped_column(
         FacilityId, ForeignKey("facilities.id"), primary_key=True, index=True
     )
+
+
+class ParticipationState(StrEnum):
+    """Where a participation stands. Only an active one may submit."""
+
+    APPLIED = "applied"
+    AGREEMENT_SIGNED = "agreement-signed"
+    FEE_SETTLED = "fee-settled"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
 
 
 class Participation(Base):

@@ -95,8 +95,11 @@ async def _shown(session: AsyncSession, rows: Collection[Row]) -> list[Physician
     ]
 
 
-async def _one(session: AsyncSession, asker: access.Asker, physician_id: int) -> Row:
-    row = await session.scalar(_visible(asker).where(Row.id == physician_id).with_for_update())
+async def _one(
+    session: AsyncSession, asker: access.Asker, physician_id: int, *, locked: bool = False
+) -> Row:
+    statement = _visible(asker).where(Row.id == physician_id)
+    row = await session.scalar(statement.with_for_update() if locked else statement)
     if row is None:
         raise errors.NotFound("There is no such physician, or none within your key.")
     return row
@@ -164,7 +167,9 @@ async def add(
             raise errors.Unprocessable("Name at least one of your `facilities`.")
         await _check_facilities(session, account_id, new.facilities)
         fields = new.model_dump(exclude={"facilities"})
-        await session.execute(insert(Row).values(fields).on_conflict_do_nothing())
+        created = await session.scalar(
+            insert(Row).values(fields).on_conflict_do_nothing().returning(Row.id)
+        )
         same_person = select(Row).where(
             Row.corporate_account_id == account_id,
             Row.npi == new.npi,
@@ -172,7 +177,7 @@ async def add(
         )
         row = (await session.scalars(same_person.with_for_update())).one()
         (known,) = await _shown(session, [row])
-        if known.facilities and set(known.facilities) >= set(new.facilities):
+        if created is None and (whole or set(known.facilities) >= set(new.facilities)):
             raise errors.Conflict(f"Physician {row.id} of the list has this NPI and TIN.")
         await _place(session, row.id, {*known.facilities, *new.facilities})
         await _note(session, asker, "add", row.id, new.facilities)
@@ -234,7 +239,7 @@ async def change(
     """Replace what the list says of a physician; of `facilities`, those within your key."""
     asker.require(Act.CHANGE_FACILITIES)
     async with transactions.begin() as session:
-        row = await _one(session, asker, physician_id)
+        row = await _one(session, asker, physician_id, locked=True)
         (before,) = await _shown(session, [row])
         conditions.require(etag_of(before))
         fields = new.model_dump(exclude={"facilities"})
@@ -268,7 +273,7 @@ async def remove(
     """Take a physician off the list; with a facility's key, off the facilities within it."""
     asker.require(Act.CHANGE_FACILITIES)
     async with transactions.begin() as session:
-        row = await _one(session, asker, physician_id)
+        row = await _one(session, asker, physician_id, locked=True)
         (before,) = await _shown(session, [row])
         conditions.require(etag_of(before))
         await _place(session, row.id, ())
