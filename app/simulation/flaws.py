@@ -1,0 +1,240 @@
+"""
+Known flaws: each turns a good entry into one with findings that are known beforehand.
+
+Which elements can carry a flaw is read from the definition: one that no rule or condition speaks
+of gets exactly one finding when it is wrong, so that the answer key is exact.
+"""
+
+import re
+from collections.abc import Callable
+from random import Random
+
+from app.registries.findings import FindingCode, Severity
+from app.registries.schema import Definition, Element, Form
+from app.simulation.entries import Entry, Expected
+from app.simulation.places import Places
+
+_WORD = re.compile(r"[a-z_][a-z0-9_]*")
+_LISTED = frozenset({"json", "ndjson", "single"})
+_WRONG_CODE = "QQ"
+
+Spoil = Callable[[Random, Entry], Expected | None]
+"""Changes an entry and says which finding that makes, or leaves it alone and says None."""
+
+
+class Flaws:
+    """Flaws for the exam and the follow-up form of a definition."""
+
+    def __init__(self, definition: Definition, places: Places) -> None:
+        self._definition = definition
+        self._doors = [facility.door for facility in places.facilities]
+        exam = definition.first_case_form
+        self._exam = self._for(exam)
+        follow_ups = definition.follow_up_forms(exam.id)
+        self._follow_up = self._for(follow_ups[0]) if follow_ups else []
+
+    def flaw_exam(self, rng: Random, entry: Entry) -> None:
+        """Spoil an exam entry; a tenth get a second flaw at another place."""
+        self._flaw(rng, entry, self._exam)
+
+    def flaw_follow_up(self, rng: Random, entry: Entry) -> None:
+        """Spoil a follow-up entry."""
+        self._flaw(rng, entry, self._follow_up)
+
+    def _flaw(self, rng: Random, entry: Entry, spoils: list[Spoil]) -> None:
+        entry.elements = dict(entry.elements)
+        wanted = 2 if rng.random() < 0.1 else 1
+        found: list[Expected] = []
+        for _ in range(60):
+            before = dict(entry.elements)
+            expected = rng.choice(spoils)(rng, entry)
+            if expected is None or any(one.place == expected.place for one in found):
+                entry.elements = before
+                continue
+            found.append(expected)
+            if len(found) == wanted:
+                break
+        entry.findings = tuple(found)
+
+    def _for(self, form: Form) -> list[Spoil]:
+        """The flaws this form can carry; each kind once, however many elements it fits."""
+        spoken = self._spoken_of(form)
+        sent = [one for one in form.all_elements if one.computed is None]
+        safe = [
+            one
+            for one in sent
+            if one.id not in spoken and one.identity is None and one.id not in form.key
+        ]
+        spoils: list[Spoil] = []
+
+        def add(elements: list[Element], kind: Callable[[Element], Spoil]) -> None:
+            if elements:
+                each = [kind(one) for one in elements]
+                spoils.append(lambda rng, entry: rng.choice(each)(rng, entry))
+
+        add([one for one in safe if one.required], _leave_out)
+        add([one for one in safe if one.required_when and not one.required], _leave_out)
+        add([one for one in safe if one.type == "code"], _unknown_code)
+        add([one for one in safe if one.type == "codes"], _unknown_code)
+        add([one for one in safe if one.type == "codes"], _repeated_code)
+        add([one for one in safe if self._exclusive(one)], self._beside_exclusive)
+        add([one for one in safe if one.type == "integer"], _word(FindingCode.NOT_AN_INTEGER))
+        add([one for one in safe if one.type == "decimal"], _word(FindingCode.NOT_A_NUMBER))
+        add(
+            [
+                one
+                for one in safe
+                if one.range and one.range.hard and one.range.hard.high is not None
+            ],
+            _too_much,
+        )
+        add([one for one in safe if _can_be_unusual(one)], _unusual)
+        add([one for one in safe if one.type == "npi"], _wrong_check_digit)
+        add([one for one in safe if one.type == "text" and one.pattern is None], _too_long)
+        add([one for one in safe if one.pattern and one.required], _against_pattern)
+        add([one for one in sent if one.id == form.period], _no_day)
+        spoils.append(self._stranger)
+        return spoils
+
+    def _spoken_of(self, form: Form) -> set[str]:
+        """Elements that a rule, a condition or a computed element reads."""
+        texts = [rule.requires for rule in self._definition.rules if rule.form == form.id]
+        for one in form.all_elements:
+            texts += [text for text in (one.required_when, one.relevant_when, one.computed) if text]
+        return {word for text in texts for word in _WORD.findall(text)}
+
+    def _exclusive(self, element: Element) -> bool:
+        values = self._definition.value_set(element)
+        return element.type == "codes" and values is not None and bool(values.exclusive)
+
+    def _beside_exclusive(self, element: Element) -> Spoil:
+        values = self._definition.value_set(element)
+        assert values is not None
+        alone = [one for one in values.exclusive if one in values.allowed]
+        others = [one for one in values.allowed if one not in values.exclusive]
+
+        def spoil(rng: Random, entry: Entry) -> Expected | None:
+            if element.id not in entry.elements or not alone or not others:
+                return None
+            entry.elements[element.id] = [rng.choice(others), rng.choice(alone)]
+            return _reject(element.id, FindingCode.EXCLUSIVE_CODE)
+
+        return spoil
+
+    def _stranger(self, _: Random, entry: Entry) -> Expected | None:
+        """A member no form knows; only where members travel by name, entry by entry."""
+        if self._doors[entry.facility] not in _LISTED:
+            return None
+        entry.elements["favourite_colour"] = "blue"
+        return _reject(f"member {len(entry.elements)}", FindingCode.UNKNOWN_ELEMENT)
+
+
+def _reject(place: str, code: FindingCode) -> Expected:
+    return Expected(place, code.value, Severity.REJECT.value)
+
+
+def _leave_out(element: Element) -> Spoil:
+    def spoil(_: Random, entry: Entry) -> Expected | None:
+        if entry.elements.pop(element.id, None) is None:
+            return None
+        return _reject(element.id, FindingCode.MISSING)
+
+    return spoil
+
+
+def _put(element: Element, wrong: object, code: FindingCode) -> Spoil:
+    """Puts a wrong value where the entry has one."""
+
+    def spoil(_: Random, entry: Entry) -> Expected | None:
+        if element.id not in entry.elements:
+            return None
+        entry.elements[element.id] = wrong
+        return _reject(element.id, code)
+
+    return spoil
+
+
+def _unknown_code(element: Element) -> Spoil:
+    wrong = [_WRONG_CODE] if element.type == "codes" else _WRONG_CODE
+    return _put(element, wrong, FindingCode.NOT_IN_VALUE_SET)
+
+
+def _repeated_code(element: Element) -> Spoil:
+    def spoil(_: Random, entry: Entry) -> Expected | None:
+        codes = entry.elements.get(element.id)
+        if not isinstance(codes, list) or len(codes) != 1:
+            return None
+        entry.elements[element.id] = [codes[0], codes[0]]
+        return _reject(element.id, FindingCode.REPEATED_CODE)
+
+    return spoil
+
+
+def _word(code: FindingCode) -> Callable[[Element], Spoil]:
+    return lambda element: _put(element, "plenty", code)
+
+
+def _too_much(element: Element) -> Spoil:
+    assert element.range
+    assert element.range.hard
+    assert element.range.hard.high is not None
+    wrong = str(element.range.hard.high + 1_000)
+    return _put(element, wrong, FindingCode.OUT_OF_RANGE)
+
+
+def _can_be_unusual(element: Element) -> bool:
+    soft = element.range.soft if element.range else None
+    hard = element.range.hard if element.range else None
+    return (
+        soft is not None
+        and soft.high is not None
+        and (hard is None or hard.high is None or hard.high > soft.high + 1)
+    )
+
+
+def _unusual(element: Element) -> Spoil:
+    """Still possible, but worth a second look: accepted with a warning."""
+    assert element.range
+    assert element.range.soft
+    assert element.range.soft.high is not None
+    odd = element.range.soft.high + 1
+    value = f"{odd:.{element.scale}f}" if element.type == "decimal" else int(odd)
+
+    def spoil(_: Random, entry: Entry) -> Expected | None:
+        if element.id not in entry.elements:
+            return None
+        entry.elements[element.id] = value
+        return Expected(element.id, FindingCode.UNUSUAL.value, Severity.WARN.value)
+
+    return spoil
+
+
+def _wrong_check_digit(element: Element) -> Spoil:
+    def spoil(_: Random, entry: Entry) -> Expected | None:
+        number = entry.elements.get(element.id)
+        if not isinstance(number, str):
+            return None
+        entry.elements[element.id] = number[:-1] + str((int(number[-1]) + 3) % 10)
+        return _reject(element.id, FindingCode.NOT_AN_NPI)
+
+    return spoil
+
+
+def _too_long(element: Element) -> Spoil:
+    return _put(element, "x" * (element.max_length + 1), FindingCode.TOO_LONG)
+
+
+def _against_pattern(element: Element) -> Spoil:
+    wrong = "0" if element.pattern and not re.fullmatch(element.pattern, "0") else "?"
+    return _put(element, wrong, FindingCode.PATTERN)
+
+
+def _no_day(element: Element) -> Spoil:
+    def spoil(rng: Random, entry: Entry) -> Expected | None:
+        day = entry.elements.get(element.id)
+        if not isinstance(day, str):
+            return None
+        entry.elements[element.id] = f"{day[:4]}-02-{rng.choice(('30', '31'))}"
+        return _reject(element.id, FindingCode.NOT_A_DATE)
+
+    return spoil
