@@ -124,6 +124,8 @@ class Asker:
     facilities: frozenset[int] | None
     corporate_account_id: int | None = None
     partner_id: int | None = None
+    whole_account: bool = False
+    """A corporate administrator's key without a bound of its own: facilities to come are in it."""
     authorised: frozenset[tuple[str, int]] | None = None
     """A partner's (registry, facility) pairs: another registry of a facility is not its business."""
 
@@ -168,18 +170,28 @@ class Asker:
         return reach is None or facility_id in reach
 
     def may_grant(
-        self, role: Role, registries: Collection[str] | None, facilities: Collection[int] | None
+        self,
+        role: Role,
+        registries: Collection[str] | None,
+        facilities: Collection[int] | None,
+        corporate_account_id: int | None = None,
     ) -> bool:
-        """Whether it may create or revoke a key of that role, for those registries and facilities."""
+        """Whether it may create or end a key of that role, within those bounds (None: no bound)."""
         if role not in GRANTS.get(self.role, frozenset()):
             return False
         if self.registries is not None and (
             registries is None or not self.registries.issuperset(registries)
         ):
             return False
-        return self.facilities is None or (
-            facilities is not None and self.facilities.issuperset(facilities)
-        )
+        if self.facilities is None:
+            return True
+        if role is Role.CORPORATE_ADMINISTRATOR and (
+            corporate_account_id != self.corporate_account_id
+        ):
+            return False
+        if facilities is None:
+            return role is Role.CORPORATE_ADMINISTRATOR and self.whole_account
+        return self.facilities.issuperset(facilities)
 
 
 # The id is lower-case base32 and the secret hexadecimal: neither can hold the underscore.
@@ -269,6 +281,7 @@ async def asker_of(session: AsyncSession, key: Key) -> Asker:
         registries=registries,
         facilities=facilities,
         corporate_account_id=key.corporate_account_id,
+        whole_account=role is Role.CORPORATE_ADMINISTRATOR and key.facilities is None,
         partner_id=key.partner_id,
         authorised=authorised,
     )

@@ -10,13 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
+from app.archive import Archive as ArchiveStore
+from app.catalogue import Catalogue as DefinitionsInForce
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import access, errors
-from app.archive import Archive as ArchiveStore
-from app.catalogue import Catalogue as DefinitionsInForce
 from app.database import EVERYTHING, Database, Scope
 from app.registries.schema import Definition
 from app.settings import Settings

@@ -48,9 +48,7 @@ async def _appoint(
     session: AsyncSession, asker: access.Asker, whose: ColumnElement[bool], row: Row
 ) -> Administrator:
     """End the active administrator and begin another, as one change."""
-    await session.execute(
-        update(Row).where(whose, Row.active).values(active=False, until=now())
-    )
+    await session.execute(update(Row).where(whose, Row.active).values(active=False, until=now()))
     session.add(row)
     await session.flush()
     await audit.record(

@@ -12,7 +12,13 @@ from sqlalchemy.orm import aliased
 
 from app import access, audit, errors
 from app.access import Act, Role
-from app.api.dependencies import LARGEST_INTEGER, NO_SUCH_FACILITY, Asker, FacilityInReach, Transactions
+from app.api.dependencies import (
+    LARGEST_INTEGER,
+    NO_SUCH_FACILITY,
+    Asker,
+    FacilityInReach,
+    Transactions,
+)
 from app.api.fields import Address, Count, FacilityId, Line, Npi, Shown
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
 from app.api.problems import problems
@@ -127,9 +133,7 @@ class Facility(Shown):
     updated_at: datetime
 
 
-async def add_facility(
-    session: AsyncSession, actor: access.Asker | None, new: NewFacility
-) -> Row:
+async def add_facility(session: AsyncSession, actor: access.Asker | None, new: NewFacility) -> Row:
     """Add a facility to a corporate account. The session must see every facility's number."""
     if await session.get(CorporateAccount, new.corporate_account_id) is None:
         raise errors.Unprocessable("There is no such corporate account.")

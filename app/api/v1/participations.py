@@ -170,9 +170,7 @@ async def apply(
         raise errors.Unprocessable(NO_SUCH_FACILITY)
     row = await session.scalar(
         insert(Row)
-        .values(
-            facility_id=facility_id, registry_id=registry_id, state=ParticipationState.APPLIED
-        )
+        .values(facility_id=facility_id, registry_id=registry_id, state=ParticipationState.APPLIED)
         .on_conflict_do_nothing()
         .returning(Row)
     )
@@ -209,9 +207,7 @@ async def _with_history(session: AsyncSession, row: Row) -> ParticipationHistory
     )
 
 
-def _registry_of(
-    catalogue: DefinitionsInForce, asker: access.Asker, registry_id: str
-) -> str:
+def _registry_of(catalogue: DefinitionsInForce, asker: access.Asker, registry_id: str) -> str:
     """A registry named in a body, if it exists within the key."""
     known = {definition.id for definition in catalogue.registries}
     if registry_id not in known or not asker.sees_registry(registry_id):
@@ -253,9 +249,7 @@ async def list_participations(
     facility: Annotated[
         int | None, Query(ge=1, le=LARGEST_INTEGER, description="Of this facility.")
     ] = None,
-    registry: Annotated[
-        RegistryName | None, Query(description="In this registry.")
-    ] = None,
+    registry: Annotated[RegistryName | None, Query(description="In this registry.")] = None,
     state: Annotated[ParticipationState | None, Query(description="That stand here.")] = None,
 ) -> list[Row]:
     """The participations within your key."""

@@ -264,9 +264,7 @@ async def change(
     return conditions.tagged(shown)
 
 
-@router.delete(
-    "/{physician_id}", status_code=204, responses=problems(401, 403, 404, 412, 422)
-)
+@router.delete("/{physician_id}", status_code=204, responses=problems(401, 403, 404, 412, 422))
 async def remove(
     physician_id: PhysicianId, asker: Asker, transactions: Transactions, conditions: Conditional
 ) -> None:
