@@ -1,0 +1,102 @@
+"""What can be done to an attribute, and how a table row becomes one of these for its VR."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.deid.walk import TEXT_VRS
+
+DATES = frozenset(("DA", "DT", "TM"))
+BINARY_SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 8, "SV": 8}
+NUMBER_BYTES = frozenset(("OD", "OF", "OL", "OV"))
+
+
+class Action(StrEnum):
+    """One thing done to one attribute. The words are those of the report."""
+
+    KEEP = "keep"  # after a check that the value is what its VR says
+    SCRUB = "scrub"  # text: own identifiers and what is shaped like one go
+    CLEAN = "clean"  # text: as scrub, and only words of the vocabulary stay
+    CODE = "code"  # a part of a code: as scrub in public schemes, as clean in local ones
+    SHIFT = "shift"  # dates by the patient's whole days
+    AGE = "age"  # capped
+    UID = "uid"  # replaced, consistently
+    CLASS_UID = "class-uid"
+    ITEMS = "items"  # a sequence: kept, its items walked
+    CONTENT = "content"  # a sequence of content items: as items, by concept name
+    DUMMY = "dummy"
+    DUMMY_CODE = "dummy-code"  # a code sequence: one item that says it was taken out
+    EMPTY = "empty"
+    REMOVE = "remove"
+    PATIENT_ID = "patient-id"
+    PATIENT_NAME = "patient-name"
+    ACCESSION = "accession"
+
+
+class Decision(NamedTuple):
+    """What to do, by which rule, what if nothing is left, and how long a number may be."""
+
+    action: Action
+    rule: str
+    emptied: Action = Action.REMOVE
+    longest: int = 0
+
+
+def after(codes: str) -> Action:
+    """What a row of the table asks of a value that cleaning left empty."""
+    return Action.DUMMY if "D" in codes else Action.EMPTY if "Z" in codes else Action.REMOVE
+
+
+def basic(codes: str, vr: str, name: str) -> Action:
+    """A row's basic action.
+
+    Where it depends on the type in the IOD (X/Z/D), the last one: never invalid, and as safe.
+    """
+    last = codes.rstrip("*").split("/")[-1]
+    if vr == "SQ":
+        if last == "D":
+            coded = name.replace("(Trial)", "").strip().endswith("Code Sequence")
+            return Action.DUMMY_CODE if coded else Action.ITEMS
+        return {"U": Action.ITEMS, "K": Action.ITEMS, "Z": Action.EMPTY}.get(last, Action.REMOVE)
+    if last == "D" and vr == "UI":
+        return Action.UID
+    return {
+        "D": Action.DUMMY,
+        "Z": Action.EMPTY,
+        "U": Action.UID,
+        "K": kept(vr),
+    }.get(last, Action.REMOVE)
+
+
+def kept(vr: str) -> Action:
+    """Keep, in the way its VR can be kept."""
+    if vr == "SQ":
+        return Action.ITEMS
+    if vr == "AS":
+        return Action.AGE
+    return Action.SCRUB if vr in TEXT_VRS or vr in ("AE", "UR") else Action.KEEP
+
+
+def cleaned(vr: str) -> Action:
+    """Clean (C), in the way its VR can be cleaned; REMOVE where nothing can be known of it."""
+    if vr == "SQ":
+        return Action.ITEMS
+    if vr in DATES:
+        return Action.SHIFT
+    if vr == "UI":
+        return Action.UID
+    if vr == "AS":
+        return Action.AGE
+    if vr in TEXT_VRS:
+        return Action.CLEAN
+    return Action.KEEP if vr in ("CS", "DS", "IS") or vr in BINARY_SIZES else Action.REMOVE
+
+
+def unnamed(vr: str) -> Action:
+    """A standard attribute that no table row and no list names: by what its VR can carry."""
+    if vr == "SQ":
+        return Action.ITEMS
+    if vr in ("CS", "DS", "IS") or vr in BINARY_SIZES or vr in NUMBER_BYTES:
+        return Action.KEEP
+    if vr in ("PN", "AE", "UR", "OB", "OW", "UN"):
+        return Action.REMOVE
+    return cleaned(vr)

@@ -1,0 +1,509 @@
+"""
+Apply a profile to one instance: bytes in, bytes and report out.
+
+Every attribute of every nesting level gets the action its profile decides; private attributes
+only stay by the safe list; file meta information is written anew, the preamble is zero; overlays,
+curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.deid import dates, pixels, private, text, uids
+from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.pixels import Reason
+from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Profile
+from app.deid.uids import Keys
+from app.deid.values import DUMMIES, REMOVED, dummy_code, is_code_string, is_number, suits
+from app.deid.walk import (
+    PIXEL_DATA,
+    TEXT_VRS,
+    Dataset,
+    Element,
+    Fragments,
+    Instance,
+    Malformed,
+    read,
+    text_of,
+    vr_of,
+    write,
+)
+
+METHOD = "Hounsfield 0.1 PS3.15 2026d"
+IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
+IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
+
+_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
+_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+_CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
+_ISSUER, _BIRTH_DATE, _AGE = 0x00100021, 0x00100030, 0x00101010
+_CONCEPT_NAME, _CODE_VALUE, _SCHEME, _MEANING = 0x0040A043, 0x00080100, 0x00080102, 0x00080104
+_PUBLIC_SCHEMES = frozenset(
+    "DCM SCT SRT SNM3 99SDM LN UCUM RADLEX FMA NCIt MDC NEU UMLS MSH IBSI RXNORM BI BARI "
+    "PUBCHEM_CID NDC I9C I10 I10P C4 ICD10 CPT RADELEMENT CID ISO3166_1 ISO639_1 RFC5646".split()
+)
+_IDENTIFYING_ACTIONS = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID))
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What the object was called before. It identifies: for the vault alone, never stored or told."""
+
+    study_instance_uid: str = field(repr=False)
+    series_instance_uid: str = field(repr=False)
+    sop_instance_uid: str = field(repr=False)
+    patient_id: str = field(repr=False)
+    issuer_of_patient_id: str = field(repr=False)
+    accession_number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done: how often each action, and, when asked for, where and by which rule."""
+
+    actions: dict[str, int]
+    places: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentified:
+    """An instance that may leave, once the second look agrees."""
+
+    content: bytes = field(repr=False)
+    report: Report
+    original: Original = field(repr=False)
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    patient_pseudonym: str
+    accession_token: str | None
+    study_date: str | None
+    modality: str | None
+    dataset: Dataset = field(repr=False)
+    little: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """No output, and why; `reason.holds` tells held from refused."""
+
+    reason: Reason
+
+
+Outcome = Deidentified | Withheld
+
+
+def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = False) -> Outcome:
+    """De-identify one object. With `places` the report lists every attribute that was touched."""
+    try:
+        instance = read(source)
+    except Malformed as error:
+        return Withheld(_REASONS.get(error.reason, Reason.UNREADABLE))
+    except RecursionError:
+        return Withheld(Reason.UNREADABLE)
+    wrong = _unusable(instance) or pixels.doubt(instance, profile)
+    if wrong is not None:
+        return Withheld(wrong)
+    work = _Work(instance, profile, keys, places)
+    dataset = work.dataset(instance.dataset, (), text_of(instance.dataset.get(_CHARACTER_SET)), ())
+    if PIXEL_DATA in dataset:
+        cut = pixels.trimmed(instance)
+        if isinstance(cut, Reason):
+            return Withheld(cut)
+        dataset[PIXEL_DATA] = cut
+    return work.finished(dataset)
+
+
+_REASONS = {
+    "not-dicom": Reason.NOT_DICOM,
+    "no-elements": Reason.NOT_DICOM,
+    "truncated": Reason.TRUNCATED,
+    "wrong-length": Reason.WRONG_LENGTH,
+}
+
+
+def _unusable(instance: Instance) -> Reason | None:
+    dataset = instance.dataset
+    if not instance.transfer_syntax.startswith("1.2.840.10008.1.2"):
+        return Reason.UNSUPPORTED_SYNTAX
+    sop_class = text_of(dataset.get(_SOP_CLASS_UID))
+    if 0x00041220 in dataset or sop_class == "1.2.840.10008.1.3.10":
+        return Reason.NOT_AN_INSTANCE
+    named = (_SOP_CLASS_UID, _SOP_INSTANCE_UID, _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID)
+    for tag in named:
+        value = text_of(dataset.get(tag))
+        if not value or len(value) > 64 or not set(value) <= set("0123456789."):
+            return Reason.MISSING_UID
+    return None
+
+
+class _Work:
+    """One object under way: its identifiers, its keys, what was done so far."""
+
+    def __init__(self, instance: Instance, profile: Profile, keys: Keys, places: bool) -> None:
+        self.instance, self.profile, self.keys = instance, profile, keys
+        self.done: Counter[str] = Counter()
+        self.places: list[tuple[str, str, str]] | None = [] if places else None
+        top = instance.dataset
+        codecs = text.encodings(text_of(top.get(_CHARACTER_SET)))
+        said = {
+            tag: _value(top.get(tag), codecs)
+            for tag in (PATIENT_ID, _ISSUER, PATIENT_NAME, _BIRTH_DATE, ACCESSION_NUMBER)
+        }
+        self.original = Original(
+            text_of(top.get(_STUDY_INSTANCE_UID)),
+            text_of(top.get(_SERIES_INSTANCE_UID)),
+            text_of(top.get(_SOP_INSTANCE_UID)),
+            said[PATIENT_ID],
+            said[_ISSUER],
+            said[ACCESSION_NUMBER],
+        )
+        # Patients stay apart also when nobody gave them a number.
+        if said[PATIENT_ID]:
+            who = ("id", said[_ISSUER], said[PATIENT_ID])
+        elif said[PATIENT_NAME]:
+            who = ("name", text.folded(said[PATIENT_NAME]), said[_BIRTH_DATE])
+        else:
+            who = ("study", self.original.study_instance_uid, "")
+        self.pseudonym = uids.token(keys.patient, *who)
+        chosen = profile.choices.dates
+        self.days = (
+            dates.offset(keys.dates, self.pseudonym, chosen.least, chosen.most)
+            if profile.modified_dates
+            else 0
+        )
+        names: set[str] = set()
+        identifiers: set[str] = set()
+        self._gather(top, text_of(top.get(_CHARACTER_SET)), names, identifiers)
+        self.cleaner = text.cleaner(frozenset(names), frozenset(identifiers))
+        self._decide = profile.decide
+        self._dates_kept = profile.full_dates
+
+    def _gather(
+        self, dataset: Dataset, charset: str, names: set[str], identifiers: set[str]
+    ) -> None:
+        """The object's own identifiers, at every level, from what the profile takes out."""
+        charset = text_of(dataset.get(_CHARACTER_SET)) or charset
+        codecs = text.encodings(charset)
+        decide = self.profile.decide
+        for tag, (vr, value) in dataset.items():
+            if isinstance(value, list):
+                for item in value:
+                    self._gather(item, charset, names, identifiers)
+            elif tag >> 16 & 1 or isinstance(value, Fragments) or not value:
+                continue
+            elif vr == "PN":
+                for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
+                    names.update(part for part in name.split("=") if part.strip(" \0^"))
+            elif tag == ACCESSION_NUMBER or (
+                (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024
+                and decide(tag).action in _IDENTIFYING_ACTIONS
+            ):
+                for part in text.decoded(bytes(value), codecs).split("\\"):
+                    if part := part.strip(" \0\r\n"):
+                        identifiers.add(part)
+
+    def dataset(
+        self, source: Dataset, path: tuple[str, ...], charset: str, content: tuple[str, str] | tuple[()]
+    ) -> Dataset:
+        """One level: every element by its decision; private ones by the safe list."""
+        charset = text_of(source.get(_CHARACTER_SET)) or charset
+        codecs = text.encodings(charset)
+        local = text_of(source.get(_SCHEME)) not in _PUBLIC_SCHEMES
+        result: Dataset = {}
+        decide = self._decide
+        for tag, element in source.items():
+            if tag >> 16 & 1:
+                continue
+            decision = decide(tag)
+            action = decision.action
+            if tag == _CHARACTER_SET:
+                action, kept = Action.KEEP, element if codecs is not None else None
+            elif action is Action.KEEP and element.vr in _FAST:
+                kept = self._kept_binary(tag, element, decision)
+            else:
+                kept = self._apply(tag, element, decision, path, charset, codecs, local)
+            if kept is not None:
+                result[tag] = kept
+            self._tell(path, tag, action, decision.rule)
+        if "retain_safe_private" in self.profile.options:
+            for tag, element, known in private.kept(source):
+                if known is None or self._private_stays(element):
+                    result[tag] = element
+            _drop_lone_creators(result)
+        return result
+
+    def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
+        self.done[action] += 1
+        if self.places is not None:
+            self.places.append(("/".join((*path, f"{tag:08X}")), action, rule))
+
+    def _kept_binary(self, tag: int, element: Element, decision: Decision) -> Element | None:
+        """Numbers in binary form: the VR is the dictionary's and the size what the VM allows."""
+        value = element.value
+        if not isinstance(value, (bytes, memoryview)) or not suits(tag, element.vr):
+            return None
+        if len(value) % BINARY_SIZES[element.vr] or 0 < decision.longest < len(value):
+            return None
+        return element
+
+    def _private_stays(self, element: Element) -> bool:
+        value = element.value
+        if not isinstance(value, (bytes, memoryview)):
+            return False
+        if element.vr in BINARY_SIZES:
+            return True
+        said = bytes(value).decode("latin-1").strip(" \0")
+        if element.vr in ("DS", "IS"):
+            return is_number(said)
+        if element.vr == "CS":
+            return is_code_string(said) and not self.cleaner.names_somebody(said)
+        return said.isascii() and self.cleaner.scrub(said) == said
+
+    def _apply(
+        self,
+        tag: int,
+        element: Element,
+        decision: Decision,
+        path: tuple[str, ...],
+        charset: str,
+        codecs: list[str] | None,
+        local: bool,
+    ) -> Element | None:
+        """One element under one decision; None when it goes."""
+        action, vr, value = decision.action, element.vr, element.value
+        expected = vr_of(tag)
+        if action is Action.REMOVE:
+            return None
+        if isinstance(value, list):
+            return self._sequence(tag, value, decision, path, charset)
+        if isinstance(value, Fragments):
+            return element if tag == PIXEL_DATA else None
+        if expected == "SQ":  # sent under another VR, unreadable as items
+            return None
+        if action is Action.EMPTY:
+            return Element(expected, b"")
+        if not value and action not in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            return Element(expected, b"")
+        if action is Action.KEEP:
+            return self._kept(tag, element, decision, codecs)
+        if action is Action.DUMMY:
+            return Element(expected, DUMMIES.get(expected, b""))
+        if action in (Action.UID, Action.CLASS_UID):
+            return Element("UI", self._uids(value, action))
+        if action is Action.SHIFT:
+            return self._shifted(value, expected, decision)
+        if action is Action.AGE:
+            aged = dates.capped_age(text_of(element))
+            return Element("AS", aged.encode()) if aged else None
+        if action in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            return Element(expected, self.pseudonym.encode())
+        if action is Action.ACCESSION:
+            return self._accession(value, codecs)
+        if not suits(tag, vr) and vr not in TEXT_VRS and vr != "UN":
+            return None
+        return self._text(value, expected, decision, codecs, local)
+
+    def _sequence(
+        self, tag: int, items: list[Dataset], decision: Decision, path: tuple[str, ...], charset: str
+    ) -> Element | None:
+        action = decision.action
+        if vr_of(tag) != "SQ":
+            return None
+        if action is Action.EMPTY:
+            return Element("SQ", [])
+        if action is Action.DUMMY_CODE:
+            return Element("SQ", [dummy_code() for _ in items])
+        if action not in (Action.ITEMS, Action.CONTENT):
+            return None
+        kept: list[Dataset] = []
+        for number, item in enumerate(items):
+            here = (*path, f"{tag:08X}[{number}]")
+            named = self._concept(item)
+            known = self.profile.content(*named) if named else None
+            if known is not None and known.action is Action.REMOVE:
+                self._tell(here, _CONCEPT_NAME, Action.REMOVE, known.rule)
+                continue
+            cleaned = self.dataset(item, here, charset, ())
+            if known is not None and known.action is Action.DUMMY:
+                _dummy_content(cleaned)
+                self._tell(here, _CONCEPT_NAME, Action.DUMMY, known.rule)
+            if cleaned or not item:
+                kept.append(cleaned)
+        return Element("SQ", kept) if kept or not items else None
+
+    @staticmethod
+    def _concept(item: Dataset) -> tuple[str, str] | None:
+        name = item.get(_CONCEPT_NAME)
+        if name is None or not isinstance(name.value, list) or not name.value:
+            return None
+        code = name.value[0]
+        return text_of(code.get(_SCHEME)), text_of(code.get(_CODE_VALUE))
+
+    def _kept(
+        self, tag: int, element: Element, decision: Decision, codecs: list[str] | None
+    ) -> Element | None:
+        """Kept, when the value is what its VR says and holds none of the object's identifiers."""
+        vr, value = element.vr, element.value
+        assert isinstance(value, (bytes, memoryview))
+        if not suits(tag, vr):
+            return None
+        if vr in ("CS", "DS", "IS"):
+            said = bytes(value).decode("latin-1").strip(" \0")
+            fits = is_code_string(said) if vr == "CS" else is_number(said)
+            if fits and not self.cleaner.names_somebody(said):
+                return element
+            return Element(vr, DUMMIES[vr]) if vr == "CS" and said else Element(vr, b"")
+        if vr in DATES:
+            return element if self._dates_kept else self._shifted(value, vr, decision)
+        return element
+
+    def _uids(self, value: bytes | memoryview, action: Action) -> bytes:
+        """Each UID replaced, except those the standard assigns and, for classes, all well-formed."""
+        told = []
+        for uid in bytes(value).decode("latin-1").split("\\"):
+            uid = uid.strip("\0 ")
+            well_known = uid.startswith("1.2.840.10008.")
+            is_class = action is Action.CLASS_UID and set(uid) <= set("0123456789.")
+            stays = not uid or well_known or (is_class and len(uid) <= 64)
+            told.append(uid if stays else uids.replaced(self.keys.uid, uid))
+        return "\\".join(told).encode()
+
+    def _shifted(self, value: bytes | memoryview, vr: str, decision: Decision) -> Element | None:
+        moved = [
+            dates.shifted(vr, part.strip(" \0"), self.days)
+            for part in bytes(value).decode("latin-1").split("\\")
+        ]
+        if all(moved) and any(moved):
+            return Element(vr, "\\".join(part for part in moved if part).encode())
+        if decision.emptied is Action.DUMMY and vr in dates.DUMMIES:
+            return Element(vr, dates.DUMMIES[vr].encode())
+        return Element(vr, b"") if decision.emptied is not Action.REMOVE else None
+
+    def _accession(self, value: bytes | memoryview, codecs: list[str] | None) -> Element:
+        said = text.decoded(bytes(value), codecs).strip(" \0")
+        return Element("SH", uids.token(self.keys.accession, said).encode() if said else b"")
+
+    def _text(
+        self,
+        value: bytes | memoryview,
+        vr: str,
+        decision: Decision,
+        codecs: list[str] | None,
+        local: bool,
+    ) -> Element | None:
+        """Text: scrubbed or cleaned, re-encoded only when it changed."""
+        raw = bytes(value)
+        said = text.decoded(raw, codecs, vr)
+        action = decision.action
+        if vr not in TEXT_VRS:
+            action = Action.CLEAN
+        descriptor = action is Action.CLEAN or (action is Action.CODE and local)
+        wash = self.cleaner.clean if descriptor else self.cleaner.scrub
+        several = vr in ("LO", "SH", "UC")
+        before = said.rstrip(" \0").split("\\") if several else [said.rstrip(" \0")]
+        after = [wash(part) for part in before]
+        if after == [part.strip(" \0") for part in before]:
+            if codecs is not None or raw.isascii():
+                return Element(vr, value)
+        if not any(after):
+            if not any(part.strip() for part in before):
+                return Element(vr, b"")
+            if decision.emptied is Action.DUMMY:
+                return Element(vr, REMOVED)
+            return Element(vr, b"") if decision.emptied is Action.EMPTY else None
+        encoded = text.encoded("\\".join(after), codecs).strip()
+        return Element(vr, encoded or (REMOVED if decision.emptied is Action.DUMMY else b""))
+
+    def finished(self, dataset: Dataset) -> Deidentified:
+        """Markers, age, file meta information, and the bytes."""
+        self._mark(dataset)
+        instance, original = self.instance, self.original
+        sop_class = text_of(dataset.get(_SOP_CLASS_UID))
+        new_uid = text_of(dataset.get(_SOP_INSTANCE_UID))
+        meta: Dataset = {
+            0x00020001: Element("OB", b"\0\1"),
+            0x00020002: Element("UI", sop_class.encode()),
+            0x00020003: Element("UI", new_uid.encode()),
+            0x00020010: Element("UI", instance.transfer_syntax.encode()),
+            0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
+            0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
+        }
+        ready = Instance(
+            meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
+        )
+        return Deidentified(
+            content=write(ready),
+            report=Report(dict(self.done), tuple(self.places or ())),
+            original=original,
+            study_instance_uid=text_of(dataset.get(_STUDY_INSTANCE_UID)),
+            series_instance_uid=text_of(dataset.get(_SERIES_INSTANCE_UID)),
+            sop_instance_uid=new_uid,
+            sop_class_uid=sop_class,
+            transfer_syntax_uid=instance.transfer_syntax,
+            patient_pseudonym=self.pseudonym,
+            accession_token=text_of(dataset.get(ACCESSION_NUMBER)) or None,
+            study_date=text_of(dataset.get(_STUDY_DATE)) or None,
+            modality=text_of(dataset.get(_MODALITY)) or None,
+            dataset=dataset,
+            little=instance.little,
+        )
+
+    def _mark(self, dataset: Dataset) -> None:
+        """What PS3.15 E.1.1 asks for, and the attributes of Type 2 a patient must have."""
+        source = self.instance.dataset
+        profile = self.profile
+        dataset[PATIENT_ID] = Element("LO", self.pseudonym.encode())
+        dataset[PATIENT_NAME] = Element("PN", self.pseudonym.encode())
+        dataset.setdefault(_BIRTH_DATE, Element("DA", b""))
+        dataset.setdefault(ACCESSION_NUMBER, Element("SH", b""))
+        if "retain_patient_characteristics" in profile.options and _AGE not in dataset:
+            aged = dates.age(text_of(source.get(_BIRTH_DATE)), text_of(source.get(_STUDY_DATE)))
+            if aged:
+                dataset[_AGE] = Element("AS", aged.encode())
+        dataset[0x00120062] = Element("CS", b"YES")
+        dataset[0x00120063] = Element("LO", METHOD.encode())
+        dataset[0x00120064] = Element("SQ", [_code(*code) for code in profile.codes])
+        if pixels.has_pixels(dataset):
+            dataset[0x00280301] = Element("CS", b"NO")
+        kept = "MODIFIED" if profile.modified_dates else "UNMODIFIED"
+        temporal = kept if profile.modified_dates or profile.full_dates else "REMOVED"
+        dataset[0x00280303] = Element("CS", temporal.encode())
+
+
+_FAST = frozenset(BINARY_SIZES)
+
+
+def _value(element: Element | None, codecs: list[str] | None) -> str:
+    if element is None or not isinstance(element.value, (bytes, memoryview)):
+        return ""
+    return text.decoded(bytes(element.value), codecs, element.vr).strip(" \0")
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    return {
+        _CODE_VALUE: Element("SH", value.encode()),
+        _SCHEME: Element("SH", b"DCM"),
+        _MEANING: Element("LO", meaning.encode()),
+    }
+
+
+def _dummy_content(item: Dataset) -> None:
+    """The value of a content item that must stay but not with what it said (Table E.3.4-1)."""
+    for tag in (0x0040A160, 0x0040A123):  # Text Value, Person Name
+        if tag in item:
+            item[tag] = Element(item[tag].vr, REMOVED)
+    if 0x0040A168 in item:  # Concept Code Sequence
+        item[0x0040A168] = Element("SQ", [dummy_code()])
+
+
+def _drop_lone_creators(dataset: Dataset) -> None:
+    blocks: Iterable[int] = {
+        tag >> 16 << 16 | (tag & 0xFFFF) >> 8 for tag in dataset if tag >> 16 & 1 and tag & 0xFF00
+    }
+    for tag in [tag for tag in dataset if tag >> 16 & 1 and not tag & 0xFF00]:
+        if tag not in blocks:
+            del dataset[tag]

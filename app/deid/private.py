@@ -1,0 +1,79 @@
+"""
+Private attributes: kept only when a shipped list knows creator, element and VR as safe.
+
+A block is re-created properly: its creator stands at (gggg,0010+n) and nothing else of it stays
+(PS3.5 7.8.1, PS3.15 E.3.10).
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import yaml
+
+from app.deid.actions import BINARY_SIZES
+from app.deid.walk import Dataset, Element, text_of
+
+
+class Safe(NamedTuple):
+    """What a safe private attribute must look like."""
+
+    vr: str
+    most: int
+    meaning: str
+
+
+@cache
+def safe() -> dict[tuple[str, int, int], Safe]:
+    """(creator, group, offset) to what stands there."""
+    shipped = yaml.safe_load(
+        files("app.deid").joinpath("safe_private.yaml").read_text(encoding="utf-8")
+    )
+    return {
+        (creator, block["group"], offset): Safe(*entry)
+        for creator, blocks in shipped.items()
+        for block in (blocks if isinstance(blocks, list) else [blocks])
+        for offset, entry in block["elements"].items()
+    }
+
+
+@cache
+def _creators() -> frozenset[tuple[int, str]]:
+    return frozenset((group, creator) for creator, group, _ in safe())
+
+
+def kept(dataset: Dataset) -> Iterator[tuple[int, Element, Safe | None]]:
+    """The private elements that may stay, each after its creator (which has no `Safe`)."""
+    blocks: dict[int, str] = {}
+    for tag in dataset:
+        number = tag & 0xFFFF
+        if tag >> 16 & 1 and 0x10 <= number <= 0xFF:
+            creator = text_of(dataset[tag])
+            if (tag >> 16, creator) in _creators():
+                blocks[tag] = creator
+    told: set[int] = set()
+    for tag in sorted(dataset) if blocks else ():
+        group, number = tag >> 16, tag & 0xFFFF
+        block = group << 16 | number >> 8
+        if not group & 1 or block not in blocks:
+            continue
+        known = safe().get((blocks[block], group, number & 0xFF))
+        element = dataset[tag]
+        if known is None or not _looks_right(element, known):
+            continue
+        if block not in told:
+            told.add(block)
+            yield block, Element("LO", blocks[block].encode("ascii")), None
+        yield tag, Element(known.vr, element.value), known
+
+
+def _looks_right(element: Element, known: Safe) -> bool:
+    """The VR is the listed one (or unknown, as in an implicit stream), the size fits it."""
+    value = element.value
+    if element.vr not in (known.vr, "UN") or not isinstance(value, (bytes, memoryview)):
+        return False
+    size = BINARY_SIZES.get(known.vr)
+    if size:
+        return 0 < len(value) <= size * known.most and not len(value) % size
+    return 0 < len(value) <= 64 * known.most

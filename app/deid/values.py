@@ -1,0 +1,65 @@
+"""What a value must look like to be kept as it is, and what stands in for one that is not."""
+
+import re
+from functools import lru_cache
+
+from pydicom.datadict import DicomDictionary
+
+from app.deid.actions import BINARY_SIZES, NUMBER_BYTES
+from app.deid.dates import DUMMIES as DATE_DUMMIES
+from app.deid.walk import Dataset, Element
+
+REMOVED = b"REMOVED"
+DUMMIES: dict[str, bytes] = {
+    **{vr: REMOVED for vr in ("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE", "CS")},
+    **{vr: dummy.encode() for vr, dummy in DATE_DUMMIES.items()},
+    **{vr: b"\0" * size for vr, size in BINARY_SIZES.items()},
+    "AS": b"000D",
+    "DS": b"0",
+    "IS": b"0",
+    "OB": b"\0\0",
+    "OW": b"\0\0",
+    "UN": b"\0\0",
+    "UR": b"http://removed.invalid",
+}
+_CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}(?:\\[A-Z0-9 _]{0,16})*")
+_LONG_NUMBER = re.compile(r"\d{7}")
+_NUMBER = re.compile(r" *[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1,4})? *")
+_INTERCHANGEABLE = (
+    frozenset(("OB", "OW", "UN")),
+    frozenset(("US", "SS", "OW")),
+    frozenset(("UN",)),
+)
+
+
+def is_code_string(said: str) -> bool:
+    """A CS of any multiplicity; lower case is met in the field. Long numbers are no codes."""
+    return bool(_CODE_STRING.fullmatch(said.upper())) and not _LONG_NUMBER.search(said)
+
+
+def is_number(said: str) -> bool:
+    """A DS or IS of any multiplicity."""
+    return all(not part.strip() or _NUMBER.fullmatch(part) for part in said.split("\\"))
+
+
+@lru_cache(maxsize=16384)
+def suits(tag: int, vr: str) -> bool:
+    """Is this one of the VRs the dictionary gives the tag? `US or SS`, `OB or OW` give several."""
+    entry = DicomDictionary.get(tag)
+    if entry is None:
+        return False
+    allowed = entry[0].split(" or ")
+    if vr in allowed:
+        return True
+    if "OB" in allowed or "OW" in allowed:
+        return vr in ("OB", "OW", "UN")
+    return vr in NUMBER_BYTES and bool(set(allowed) & NUMBER_BYTES)
+
+
+def dummy_code() -> Dataset:
+    """One item that says a code was taken out."""
+    return {
+        0x00080100: Element("SH", REMOVED),
+        0x00080102: Element("SH", b"99REMOVED"),
+        0x00080104: Element("LO", b"Removed"),
+    }
