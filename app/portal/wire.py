@@ -5,7 +5,9 @@ A page shows what the API answers to the signed-in key, so it can neither know n
 and there is one place where it is decided who may see what.
 """
 
+import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import orjson
@@ -16,7 +18,7 @@ class Refused(Exception):
     """The API answered with a problem; the page shows it in words."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("code", status))
+        super().__init__(status)
         self.status = status
         self.title = str(problem.get("title", "The request failed"))
         self.detail = str(problem.get("detail", ""))
@@ -24,20 +26,28 @@ class Refused(Exception):
 
 async def ask(request: Request, path: str, **query: str | int) -> Any:
     """What the API answers to a GET from whoever is signed in; raises `Refused` on a problem."""
+    return orjson.loads((await _get(request, path, query)).content)
+
+
+async def listed(request: Request, path: str, **query: str | int) -> tuple[list[Any], str | None]:
+    """One page of a list, and where the next begins."""
+    answer = await _get(request, path, query)
+    following = re.search(r'<([^>]*)>; rel="next"', answer.headers.get("link", ""))
+    after = parse_qs(urlsplit(following[1]).query).get("after") if following else None
+    return orjson.loads(answer.content), after[0] if after else None
+
+
+async def _get(request: Request, path: str, query: dict[str, str | int]) -> httpx.Response:
     headers = {"accept": "application/json"}
     if "authorization" in request.headers:
         headers["authorization"] = request.headers["authorization"]
     transport = httpx.ASGITransport(app=request.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://portal.invalid") as api:
         answer = await api.get(path, params=query, headers=headers)
-    document = _read(answer)
     if answer.is_error:
-        raise Refused(answer.status_code, document if isinstance(document, dict) else {})
-    return document
-
-
-def _read(answer: httpx.Response) -> Any:
-    try:
-        return orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return None
+        try:
+            problem = orjson.loads(answer.content)
+        except orjson.JSONDecodeError:
+            problem = {}
+        raise Refused(answer.status_code, problem)
+    return answer

@@ -1,0 +1,242 @@
+"""Every page: it asks the API what it may show, and shows it."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app import access, errors
+from app.api.dependencies import Catalogue, HouseInForce, RegistryId
+from app.database import EVERYTHING
+from app.portal import session
+from app.portal.look import Page, shown
+from app.portal.periods import recent_periods
+from app.portal.wire import Refused, ask, listed
+from app.registries.schema import Definition
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, route_class=Page)
+
+ENDS = ("completed", "unreadable", "held")
+RegistryQuery = Annotated[str, Query(max_length=100, pattern=r"^[a-z0-9-]+$")]
+
+
+async def visitor(request: Request, house: HouseInForce) -> access.Asker | None:
+    """Who is signed in, if anybody; a key that ended is nobody's."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        return None
+    async with house.database.transaction(EVERYTHING) as opened:
+        try:
+            return await access.authenticate(opened, key)
+        except errors.Unauthenticated:
+            return None
+
+
+Visitor = Annotated[access.Asker | None, Depends(visitor, scope="function")]
+
+
+def signed_in(request: Request, visitor: Visitor) -> access.Asker:
+    """Who is signed in; nobody is sent to the sign-in page, and back afterwards."""
+    if visitor is None:
+        raise Refused(401, {})
+    return visitor
+
+
+SignedIn = Annotated[access.Asker, Depends(signed_in, scope="function")]
+
+
+@router.get("/")
+async def home(request: Request, visitor: Visitor, catalogue: Catalogue) -> HTMLResponse:
+    """What runs here."""
+    facilities: list[Any] = []
+    if visitor is not None and visitor.may(access.Act.READ_ACCOUNTS):
+        facilities, _ = await listed(request, "/v1/facilities", limit=12)
+    return shown(
+        "home.html", visitor, registries=_registries(catalogue, visitor), facilities=facilities
+    )
+
+
+@router.get("/sign-in")
+def sign_in(visitor: Visitor, next: Annotated[str, Query(max_length=300)] = "/") -> HTMLResponse:
+    """Where a key is asked for."""
+    return shown("sign_in.html", visitor, place="sign-in", next=_ours(next), refused=False)
+
+
+@router.post("/sign-in")
+async def keep_key(
+    house: HouseInForce,
+    request: Request,
+    key: Annotated[str, Form(max_length=200)],
+    next: Annotated[str, Form(max_length=300)] = "/",
+) -> Response:
+    """Keep a key that is in force in the visitor's browser; ask again for any other."""
+    if not session.is_ours("POST", request.headers):
+        raise Refused(403, {"title": "Sign in from our own page"})
+    async with house.database.transaction(EVERYTHING) as opened:
+        try:
+            await access.authenticate(opened, key.strip())
+        except errors.Unauthenticated:
+            return shown("sign_in.html", None, 401, place="sign-in", next=_ours(next), refused=True)
+    answer = RedirectResponse(_ours(next), 303)
+    answer.headers["Set-Cookie"] = session.kept(key.strip(), secure=_secure(house.settings.address))
+    return answer
+
+
+@router.post("/sign-out")
+def forget_key(house: HouseInForce) -> Response:
+    """Make the visitor's browser forget the key."""
+    answer = RedirectResponse("/", 303)
+    answer.headers["Set-Cookie"] = session.forgotten(secure=_secure(house.settings.address))
+    return answer
+
+
+@router.get("/registries")
+def registries(visitor: Visitor, catalogue: Catalogue) -> HTMLResponse:
+    """The registries in force."""
+    found = _registries(catalogue, visitor)
+    return shown("registries.html", visitor, place="registries", registries=found)
+
+
+@router.get("/registries/{registry_id}")
+def registry(registry_id: RegistryId, visitor: Visitor, catalogue: Catalogue) -> HTMLResponse:
+    """One registry with its data dictionary."""
+    found = _registry(catalogue, visitor, registry_id)
+    return shown("registry.html", visitor, place="registries", registry=found)
+
+
+@router.get("/registries/{registry_id}/submit")
+async def submit(
+    request: Request,
+    registry_id: RegistryId,
+    visitor: SignedIn,
+    house: HouseInForce,
+) -> HTMLResponse:
+    """Where a file is chosen and sent."""
+    visitor.require(access.Act.SUBMIT)
+    facilities, more = await listed(request, "/v1/facilities", limit=200)
+    return shown(
+        "submit.html",
+        visitor,
+        place="submissions",
+        registry=_registry(house.catalogue, visitor, registry_id),
+        facilities=[] if more else facilities,
+        limit=f"{house.settings.submission_limit / 2**20:,.0f} MB",
+    )
+
+
+@router.get("/submissions")
+async def submissions(
+    request: Request,
+    visitor: SignedIn,
+    catalogue: Catalogue,
+    registry: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z0-9-]+$")] = None,
+    after: Annotated[str | None, Query(max_length=600)] = None,
+) -> HTMLResponse:
+    """A registry's submissions, newest first."""
+    found = _registries(catalogue, visitor)
+    chosen = registry or (found[0].id if found else "")
+    asked = {"after": after} if after else {}
+    rows, more = (
+        await listed(request, f"/v1/registries/{chosen}/submissions", limit=50, **asked)
+        if chosen
+        else ([], None)
+    )
+    return shown(
+        "submissions.html",
+        visitor,
+        place="submissions",
+        registries=found,
+        chosen=chosen,
+        rows=rows,
+        more=more,
+    )
+
+
+@router.get("/submissions/{submission_id}")
+async def submission(
+    request: Request,
+    submission_id: UUID,
+    visitor: SignedIn,
+    after: Annotated[str | None, Query(max_length=600)] = None,
+) -> HTMLResponse:
+    """One submission: how far it is, what became of its entries, and every finding."""
+    asked = {"after": after} if after else {}
+    found = await ask(request, f"/v1/submissions/{submission_id}")
+    findings, more = await listed(
+        request, f"/v1/submissions/{submission_id}/findings", limit=100, **asked
+    )
+    return shown(
+        "submission.html",
+        visitor,
+        place="submissions",
+        submission=found,
+        findings=findings,
+        more=more,
+        ends=ENDS,
+    )
+
+
+@router.get("/reports")
+async def reports(
+    request: Request,
+    visitor: SignedIn,
+    catalogue: Catalogue,
+    facility: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> HTMLResponse:
+    """The feedback reports a visitor may open."""
+    visitor.require(access.Act.READ_RESULTS)
+    facilities, more = await listed(request, "/v1/facilities", limit=200)
+    return shown(
+        "reports.html",
+        visitor,
+        place="reports",
+        facilities=facilities,
+        more=more,
+        chosen=facility,
+        registries=_registries(catalogue, visitor),
+        periods=recent_periods(),
+    )
+
+
+@router.get("/reports/open")
+def open_report(
+    visitor: SignedIn,
+    facility: Annotated[int, Query(ge=1, le=2**31 - 1)],
+    registry: RegistryQuery,
+    period: Annotated[str, Query(max_length=20)],
+) -> Response:
+    """From the choices on the page to the report's own address."""
+    return RedirectResponse(f"/v1/facilities/{facility}/reports/{registry}/{quote(period)}", 303)
+
+
+@router.get("/reference")
+def reference(request: Request, visitor: Visitor) -> HTMLResponse:
+    """The API, from the OpenAPI document that the service itself serves."""
+    return shown("reference.html", visitor, place="reference", api=request.app.openapi())
+
+
+def _registries(catalogue: Catalogue, visitor: access.Asker | None) -> list[Definition]:
+    """The registries in force that a visitor's key holds; without a key, all that are published."""
+    return [
+        one for one in catalogue.registries() if visitor is None or visitor.sees_registry(one.id)
+    ]
+
+
+def _registry(catalogue: Catalogue, visitor: access.Asker | None, wanted: str) -> Definition:
+    for one in _registries(catalogue, visitor):
+        if one.id == wanted:
+            return one
+    raise errors.NotFound("There is no such registry, or it is not within your key.")
+
+
+def _ours(address: str) -> str:
+    """An address of our own to go on to; anything that could lead elsewhere becomes the start."""
+    if address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable():
+        return address
+    return "/"
+
+
+def _secure(address: str) -> bool:
+    return address.startswith("https://")
