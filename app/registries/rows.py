@@ -1,0 +1,388 @@
+"""
+Entries as rows: the columns a form has in SQL, and its rules as one statement over a batch.
+
+Nothing is run here. `columns` and `unpacked` say how canonical values in JSON become typed columns,
+the same for a batch being checked, for cases being observed and for the lake. `RowRules.sql` is one
+SELECT in DuckDB's dialect that says, for each row, which findings it earns and what its computed
+elements are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from app.registries import expressions
+from app.registries.expressions import BOOLEAN, DATE, INTEGER, LIST, TEXT, Expression, Type, Windows
+from app.registries.findings import FindingCode, Severity
+from app.registries.schema import Definition, Element, Form, Limits
+from app.registries.values import Canonical, Flaw, flaw
+
+RECEIVED_ON = "received_on"
+"""The day a submission came, as a column; rules have no other clock."""
+PARENT = "parent_"
+"""What a follow-up's rules call the elements of the case it belongs to."""
+SUBJECT_RECORD = "subject_record_"
+"""What measures call the elements of a subject's own entry."""
+
+CASE_COLUMNS: Mapping[str, Type] = {
+    "case_token": TEXT,
+    "facility_id": INTEGER,
+    "subject_id": INTEGER,
+    "case_date": DATE,
+    "month": DATE,
+}
+"""What every row of a case relation has beside its elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A typed column and how it is read out of canonical JSON unpacked by `structure`."""
+
+    name: str
+    type: str
+    """As DuckDB writes it."""
+    expression: str
+    """Over the unpacked struct `e`."""
+    element: str
+
+
+def type_of(element: Element) -> Type:
+    """The type expressions see."""
+    match element.type:
+        case "integer":
+            return Type("integer", 0, _digits(element))
+        case "decimal":
+            return Type("decimal", element.scale, _digits(element))
+        case "date":
+            return DATE
+        case "boolean":
+            return BOOLEAN
+        case "codes":
+            return LIST
+        case "text" | "code" | "npi":
+            return TEXT
+
+
+def _digits(element: Element) -> int:
+    """The most digits a value may have, its decimals counted."""
+    hard = element.range.hard if element.range else None
+    if hard is None or hard.low is None or hard.high is None:
+        return 18
+    furthest = max(abs(hard.low), abs(hard.high))
+    return min(18, max(furthest.adjusted() + 1, 1) + element.scale)
+
+
+def sql_type(element: Element) -> str:
+    """The type of an element's column, as DuckDB writes it."""
+    match element.type:
+        case "integer":
+            return "BIGINT"
+        case "decimal":
+            return f"DECIMAL(18, {element.scale})"
+        case "date":
+            return "DATE"
+        case "boolean":
+            return "BOOLEAN"
+        case "codes":
+            return "VARCHAR[]"
+        case "text" | "code" | "npi":
+            return "VARCHAR"
+
+
+def sql_columns(form: Form, *, arriving: bool = False) -> tuple[Column, ...]:
+    """
+    The columns of a form's elements, in order.
+
+    A sentinel is NULL in its element's column and TRUE in `<element>_unknown`. A case's columns hold
+    computed elements and no identifying ones; those of an arriving entry are the other way round.
+    """
+    found: list[Column] = []
+    for element in form.all_elements:
+        if element.computed is not None if arriving else element.identifying:
+            continue
+        value = f'e."{element.id}"'
+        if not element.unknown:
+            found.append(Column(element.id, sql_type(element), value, element.id))
+            continue
+        unknown = f"{value} IN ({', '.join(_literal(element, one) for one in element.unknown)})"
+        found.append(
+            Column(
+                element.id,
+                sql_type(element),
+                f"CASE WHEN NOT {unknown} THEN {value} END",
+                element.id,
+            )
+        )
+        found.append(
+            Column(f"{element.id}_unknown", "BOOLEAN", f"COALESCE({unknown}, FALSE)", element.id)
+        )
+    return tuple(found)
+
+
+def _literal(element: Element, sentinel: str) -> str:
+    return (
+        sentinel if element.type in ("integer", "decimal") else f"{sql_type(element)} '{sentinel}'"
+    )
+
+
+def structure(form: Form, *, arriving: bool = False) -> str:
+    """The shape for DuckDB's `json_transform`; it gives a struct with one member an element."""
+    members = {
+        column.element: column.type
+        for column in sql_columns(form, arriving=arriving)
+        if not column.name.endswith("_unknown") or column.name == column.element
+    }
+    shapes = (f'"{name}": {_json_shape(kind)}' for name, kind in members.items())
+    return "{" + ", ".join(shapes) + "}"
+
+
+def _json_shape(kind: str) -> str:
+    return '["VARCHAR"]' if kind == "VARCHAR[]" else f'"{kind}"'
+
+
+def unpacked(
+    form: Form,
+    source: str,
+    *,
+    json: str = "elements",
+    keep: Iterable[str] = (),
+    arriving: bool = False,
+) -> str:
+    """
+    SELECT the columns in `keep` and every element, typed, from a relation with canonical JSON.
+
+    `source` is the relation's name, `json` its column of canonical elements as JSON text.
+    """
+    kept = [f'"{name}"' for name in keep]
+    columns = sql_columns(form, arriving=arriving)
+    selected = ", ".join(
+        [*kept, *(f'{column.expression} AS "{column.name}"' for column in columns)]
+    )
+    inner = ", ".join(
+        [*kept, f"json_transform(\"{json}\", '{structure(form, arriving=arriving)}') AS e"]
+    )
+    return f"SELECT {selected} FROM (SELECT {inner} FROM {source})"
+
+
+def element_types(elements: Iterable[Element], prefix: str = "") -> dict[str, Type]:
+    """The columns expressions may name for these elements."""
+    types: dict[str, Type] = {}
+    for element in elements:
+        types[prefix + element.id] = type_of(element)
+        if element.unknown:
+            types[f"{prefix}{element.id}_unknown"] = BOOLEAN
+    return types
+
+
+def rule_columns(definition: Definition, form: Form) -> dict[str, Type]:
+    """What rules and conditions of a form may see: all of the entry, and its case if it has one."""
+    types = element_types(form.all_elements)
+    types[RECEIVED_ON] = DATE
+    if form.parent is not None:
+        parent = definition.form(form.parent)
+        types |= element_types((one for one in parent.all_elements if not one.identifying), PARENT)
+    return types
+
+
+def case_columns(definition: Definition, form: Form) -> dict[str, Type]:
+    """What measures and derived columns of a case form may see, derived columns aside."""
+    types = dict(CASE_COLUMNS) | element_types(definition.visible_elements(form.id))
+    for subject in definition.forms:
+        if subject.level == "subject" and not subject.part:
+            types |= element_types(definition.visible_elements(subject.id), SUBJECT_RECORD)
+    return types
+
+
+def follow_up_columns(definition: Definition, case: Form, follow_up: Form) -> dict[str, Type]:
+    """What a derived column over follow-ups may see: the case's columns and the follow-up's."""
+    own = element_types(definition.visible_elements(follow_up.id))
+    return case_columns(definition, case) | own
+
+
+def windows(form: Form) -> Windows:
+    """How a subject's cases are ordered: by the period element, then the case key token."""
+    return Windows("subject_id", (form.period or "case_date", "case_token"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One thing the statement looks for."""
+
+    broken: str
+    """SQL that is TRUE when it applies."""
+    reads: frozenset[str]
+    flaw: Flaw
+
+
+class RowRules:
+    """
+    The rules of a form over a batch of checked entries.
+
+    `sql` reads a relation (named by `{source}` in the text; use `statement`) that has, beside the
+    columns of `sql_columns(form, arriving=True)`: `entry` (any type, given back), `draft` BOOLEAN,
+    `flawed` VARCHAR[] (elements whose value could not be used), `received_on` DATE, and for a
+    follow-up form a column for each of `parent_columns`, NULL where its case is not known yet. It
+    gives `entry`, each computed element, and `broken`: numbers into `flaws`.
+    """
+
+    def __init__(self, definition: Definition, form_id: str) -> None:
+        self.form = definition.form(form_id)
+        self._columns = rule_columns(definition, self.form)
+        self._computed = {
+            one.id: expressions.compile(one.computed, self._columns)
+            for one in self.form.all_elements
+            if one.computed is not None
+        }
+        self._allowed = {
+            one.id: found.allowed
+            for one in self.form.all_elements
+            if (found := definition.value_set(one)) is not None
+        }
+        checks = [
+            *(check for one in self.form.all_elements for check in self._of_element(one)),
+            *(
+                self._of_rule(rule.requires, rule.place, rule.remedy, warn=rule.severity == "warn")
+                for rule in definition.rules
+                if rule.form == form_id
+            ),
+        ]
+        self.flaws = tuple(check.flaw for check in checks)
+        self.computed = tuple(one for one in self.form.all_elements if one.computed is not None)
+        self._sql = self._statement(checks)
+        seen = {name for check in checks for name in check.reads}
+        parent = definition.form(self.form.parent).all_elements if self.form.parent else ()
+        self.parent_elements = tuple(
+            one for one in parent if {PARENT + one.id, f"{PARENT}{one.id}_unknown"} & seen
+        )
+        """The elements of the case that these rules read."""
+
+    @property
+    def parent_columns(self) -> tuple[tuple[str, str], ...]:
+        """Name and type of the columns that hold the case's elements."""
+        found: list[tuple[str, str]] = []
+        for element in self.parent_elements:
+            found.append((PARENT + element.id, sql_type(element)))
+            if element.unknown:
+                found.append((f"{PARENT}{element.id}_unknown", "BOOLEAN"))
+        return tuple(found)
+
+    def statement(self, source: str) -> str:
+        """The statement over a relation of this name."""
+        return self._sql.replace("{source}", source)
+
+    def canonical(self, element_id: str, value: object) -> Canonical | None:
+        """A computed element out of the statement's result, in canonical form; None if unknown."""
+        if value is None:
+            return None
+        element = self.form.by_id[element_id]
+        if isinstance(value, Decimal):
+            return format(value.quantize(Decimal(1).scaleb(-element.scale)), "f")
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, list):
+            return sorted(str(one) for one in value)
+        assert isinstance(value, (str, int))
+        return value
+
+    def _compiled(self, text: str) -> Expression:
+        return expressions.compile(text, self._columns, gives="boolean")
+
+    def _of_element(self, element: Element) -> Iterable[_Check]:
+        given = f'"{element.id}" IS NOT NULL'
+        if element.unknown:
+            given = f'({given} OR "{element.id}_unknown")'
+        if element.required_when is not None and not element.required:
+            when = self._compiled(element.required_when)
+            yield _Check(
+                f"({when.duckdb}) AND NOT {given}",
+                when.columns | {element.id},
+                flaw(
+                    element.id,
+                    FindingCode.MISSING,
+                    "Needed with what else was given: send a value.",
+                    self._allowed.get(element.id, ()),
+                ),
+            )
+        if element.relevant_when is not None:
+            relevant = self._compiled(element.relevant_when)
+            yield _Check(
+                f"NOT ({relevant.duckdb}) AND {given}",
+                relevant.columns | {element.id},
+                flaw(
+                    element.id,
+                    FindingCode.NOT_RELEVANT,
+                    "Out of place with what else was given: leave it out, or correct the other.",
+                ),
+            )
+        if element.computed is not None and element.range is not None:
+            yield from self._limits(element)
+
+    def _limits(self, element: Element) -> Iterable[_Check]:
+        assert element.range is not None
+        reads = self._computed[element.id].columns | {element.id}
+        hard, soft = element.range.hard, element.range.soft
+        if hard is not None:
+            says = "What this is worked out from gives an impossible value: correct it."
+            yield _Check(
+                _beyond(element.id, hard), reads, flaw(element.id, FindingCode.OUT_OF_RANGE, says)
+            )
+        if soft is not None:
+            inside = f" AND NOT ({_beyond(element.id, hard)})" if hard is not None else ""
+            says = "What this is worked out from gives an unusual value: please make sure."
+            yield _Check(
+                _beyond(element.id, soft) + inside,
+                reads,
+                flaw(element.id, FindingCode.UNUSUAL, says, warn=True),
+            )
+
+    def _of_rule(self, requires: str, place: str, remedy: str, *, warn: bool) -> _Check:
+        rule = self._compiled(requires)
+        found = Flaw(place, FindingCode.RULE, Severity.WARN if warn else Severity.REJECT, remedy)
+        return _Check(f"NOT ({rule.duckdb})", rule.columns, found)
+
+    def _statement(self, checks: list[_Check]) -> str:
+        computed = [f'{one.duckdb} AS "{name}"' for name, one in self._computed.items()]
+        rows = "{source}"
+        if computed:
+            # A computed element has no column of its own in what came in.
+            rows = f"(SELECT *, {', '.join(computed)} FROM {{source}})"
+        tests = [
+            f"CASE WHEN {self._unflawed(check.reads)}({check.broken}) THEN {number} END"
+            for number, check in enumerate(checks)
+        ]
+        broken = (
+            f"CASE WHEN draft THEN []::INTEGER[] ELSE "
+            f"list_filter([{', '.join(tests)}]::INTEGER[], lambda n: n IS NOT NULL) END"
+            if tests
+            else "[]::INTEGER[]"
+        )
+        names = "".join(f', "{name}"' for name in self._computed)
+        return f"SELECT entry{names}, {broken} AS broken FROM {rows}"
+
+    def _unflawed(self, reads: frozenset[str]) -> str:
+        """What an element is lacking because it could not be used was said already."""
+        elements = self.form.by_id
+        own = sorted(
+            {
+                name
+                for column in self._behind(reads)
+                for name in (column, column.removesuffix("_unknown"))
+                if name in elements
+            }
+        )
+        if not own:
+            return ""
+        return f"NOT list_has_any(flawed, [{', '.join(repr(name) for name in own)}]) AND "
+
+    def _behind(self, reads: frozenset[str]) -> frozenset[str]:
+        return reads.union(*(self._computed[one].columns for one in reads if one in self._computed))
+
+
+def _beyond(column: str, limits: Limits) -> str:
+    sides = []
+    if limits.low is not None:
+        sides.append(f'"{column}" < {limits.low}')
+    if limits.high is not None:
+        sides.append(f'"{column}" > {limits.high}')
+    return f"({' OR '.join(sides) or 'FALSE'})"
