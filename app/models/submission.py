@@ -101,6 +101,9 @@ class Entry(Base):
     digest: Mapped[bytes | None]
     key_token: Mapped[str | None]
     parent_token: Mapped[str | None]
+    person_token: Mapped[str | None]
+    national_token: Mapped[str | None]
+    local_token: Mapped[str | None]
     case_id: Mapped[int | None]
     version_id: Mapped[int | None]
 

@@ -76,6 +76,9 @@ class Merge(Base):
     merged_subject_id: Mapped[int]
     surviving_subject_id: Mapped[int]
     submission_number: Mapped[int | None]
+    tokens: Mapped[list[str]]
+    """What moved, so that it can move back: `kind token`, and the cases."""
+    cases: Mapped[list[int]]
     merged_at: Mapped[datetime] = mapped_column(default=now)
     undone_at: Mapped[datetime | None]
 

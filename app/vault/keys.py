@@ -46,9 +46,7 @@ def _decoded(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        raise Unavailable(
-            f"{where} does not hold a vault key: {KEY_BYTES} bytes in base64."
-        )
+        raise Unavailable(f"{where} does not hold a vault key: {KEY_BYTES} bytes in base64.")
     return key
 
 

@@ -23,6 +23,20 @@ def case_token(key: bytes, parts: Sequence[str]) -> str:
     return base64.b32encode(mac[:TOKEN_BYTES]).decode("ascii")
 
 
-def subject_token(key: bytes, parts: Sequence[str]) -> bytes:
-    """32 bytes."""
-    return hmac.digest(key, canonical(parts), "sha256")
+def subject_token(key: bytes, parts: Sequence[str]) -> str:
+    """32 hexadecimal digits: 128 bits, for they are compared across a nation."""
+    return hmac.digest(key, canonical(parts), "sha256")[:16].hex()
+
+
+def subject_pseudonym(key: bytes, kind: str, token: str) -> str:
+    """16 characters of base32, keyed apart from the tokens that lead to the subject."""
+    return case_token(key, (kind, token))
+
+
+def identifies(national: str) -> bool:
+    """Whether a national identifier can tell people apart: not one that is typed to fill a field."""
+    digits = [character for character in national if character.isalnum()]
+    return len(set(digits)) > 1 and "".join(digits) not in _FILLERS
+
+
+_FILLERS = frozenset({"123456789", "987654321", "012345678", "1234567890"})

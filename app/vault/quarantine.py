@@ -137,9 +137,7 @@ class Quarantine:
         """The whole of one object."""
         return (await self.read_all(session, [id]))[id]
 
-    async def read_all(
-        self, session: AsyncSession, ids: Sequence[UUID]
-    ) -> dict[UUID, bytes]:
+    async def read_all(self, session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """Several objects, with one query; one that is destroyed is missing from the answer."""
         found: dict[UUID, bytes] = {}
         for row in await self._rows(session, ids):
@@ -160,9 +158,7 @@ class Quarantine:
             return
         paths = await session.scalars(
             update(QuarantineObject)
-            .where(
-                QuarantineObject.id.in_(ids), QuarantineObject.destroyed_at.is_(None)
-            )
+            .where(QuarantineObject.id.in_(ids), QuarantineObject.destroyed_at.is_(None))
             .values(wrapped_key=b"", content=None, destroyed_at=now())
             .returning(QuarantineObject.path)
             .execution_options(synchronize_session=False)
@@ -211,9 +207,7 @@ class Quarantine:
         await self._shelf.delete(orphans)
         return len(orphans)
 
-    async def _rows(
-        self, session: AsyncSession, ids: Sequence[UUID]
-    ) -> Sequence[QuarantineObject]:
+    async def _rows(self, session: AsyncSession, ids: Sequence[UUID]) -> Sequence[QuarantineObject]:
         return (
             await session.scalars(
                 select(QuarantineObject)
@@ -232,9 +226,7 @@ class Quarantine:
             for plain in sealing.frames(iter([row.content]), framing):
                 yield plain
         elif row.path is not None:
-            async for plain in sealing.frames_arriving(
-                self._shelf.read(row.path), framing
-            ):
+            async for plain in sealing.frames_arriving(self._shelf.read(row.path), framing):
                 yield plain
 
 

@@ -23,9 +23,7 @@ class Vault:
         master = master_key(settings)
         # Derived keys are asked for once per batch or per value: remembered per process.
         self._key = lru_cache(maxsize=65_536)(lambda *info: derive(master, *info))
-        self._sealer = lru_cache(maxsize=4_096)(
-            lambda *info: Sealer(derive(master, *info))
-        )
+        self._sealer = lru_cache(maxsize=4_096)(lambda *info: Sealer(derive(master, *info)))
         self.fingerprint = derive(master, "fingerprint").hex()[:16]
 
     def __repr__(self) -> str:
@@ -39,9 +37,13 @@ class Vault:
         """
         return pseudonyms.case_token(self._key(CASE, registry, facility), key)
 
-    def subject_token(self, registry: str, kind: str, *parts: str) -> bytes:
-        """The 32 bytes that stand for one person under one kind of identifier."""
+    def subject_token(self, registry: str, kind: str, *parts: str) -> str:
+        """The 32 characters that stand for one person under one kind of identifier."""
         return pseudonyms.subject_token(self._key(SUBJECT, registry, kind), parts)
+
+    def subject_pseudonym(self, registry: str, kind: str, token: str) -> str:
+        """The name of a new subject, from the first token that leads to it."""
+        return pseudonyms.subject_pseudonym(self._key("subject-pseudonym", registry), kind, token)
 
     def pseudonym_key(self, registry: str, facility: int, purpose: str) -> bytes:
         """A 32-byte key for what de-identification replaces: UIDs, pseudonyms, date offsets."""

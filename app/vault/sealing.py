@@ -39,9 +39,7 @@ class Sealer:
         try:
             return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], context)
         except (InvalidTag, ValueError):
-            raise BrokenSeal(
-                "Sealed content does not open with this key and context."
-            ) from None
+            raise BrokenSeal("Sealed content does not open with this key and context.") from None
 
 
 class Framing:
@@ -83,9 +81,7 @@ def frames(pieces: Iterator[bytes], framing: Framing) -> Iterator[bytes]:
     yield _final(buffer, framing)
 
 
-async def frames_arriving(
-    pieces: AsyncIterator[bytes], framing: Framing
-) -> AsyncIterator[bytes]:
+async def frames_arriving(pieces: AsyncIterator[bytes], framing: Framing) -> AsyncIterator[bytes]:
     """`frames`, for pieces that are awaited."""
     buffer = bytearray()
     async for piece in pieces:
