@@ -113,7 +113,7 @@ class People:
             subject = self._alias[subject]
         return subject
 
-    def resolve(self, given: Tokens, number: int, known: int | None) -> tuple[int, bool]:
+    def resolve(self, given: Tokens, number: int, row: int, known: int | None) -> tuple[int, bool]:
         """The subject of an entry, and whether its identifiers contradict what is known.
 
         `known` is the subject that the case has already: it stays, if nothing is said about who.
@@ -142,7 +142,7 @@ class People:
         elif known is not None:
             subject = self.now(known)
         else:
-            kind, token = next(iter(given.pairs()), (LOCAL, f"row {number} {len(self.fresh)}"))
+            kind, token = next(iter(given.pairs()), (LOCAL, f"nobody {number}/{row}"))
             subject = self._new(kind, token)
         for pair in given.pairs():
             if pair not in self.leads:
@@ -200,7 +200,7 @@ async def people(session: AsyncSession, registry: str, given: Iterable[Tokens]) 
             ),
             {"subjects": subjects, "registry": registry, "kind": PERSON},
         )
-        found.person = {subject: token for subject, token in rows}
+        found.person = dict(rows.tuples().all())
     return found
 
 
