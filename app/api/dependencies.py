@@ -153,6 +153,11 @@ def visible_registry(
     return catalogue.in_force(registry_id)
 
 
+def known_registries(catalogue: DefinitionsInForce) -> frozenset[str]:
+    """The ids of every registry in force."""
+    return frozenset(definition.id for definition in catalogue.registries())
+
+
 NO_SUCH_REGISTRY = "There is no such registry, or it is not within your key."
 NO_SUCH_FACILITY = "There is no such facility, or it is not within your key."
 

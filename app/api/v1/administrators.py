@@ -86,7 +86,7 @@ async def show_of_account(
 @router.put(
     "/corporate-accounts/{account_id}/administrator",
     response_model=Administrator,
-    responses={200: TAGGED, **problems(401, 403, 404, 422)},
+    responses={200: TAGGED, **problems(400, 401, 403, 404, 422)},
 )
 async def appoint_for_account(
     account_id: AccountId,
@@ -126,7 +126,7 @@ async def show_of_facility(
 @router.put(
     "/facilities/{facility_id}/administrator",
     response_model=Administrator,
-    responses={200: TAGGED, **problems(401, 403, 404, 422)},
+    responses={200: TAGGED, **problems(400, 401, 403, 404, 422)},
 )
 async def appoint_for_facility(
     facility_id: FacilityInReach,

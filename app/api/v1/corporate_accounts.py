@@ -87,7 +87,7 @@ async def open_account(
     "",
     status_code=201,
     response_model=CorporateAccount,
-    responses={201: TAGGED, **problems(401, 403, 422)},
+    responses={201: TAGGED, **problems(400, 401, 403, 422)},
 )
 async def add(
     asker: Asker,
@@ -133,7 +133,7 @@ async def show(
 @router.put(
     "/{account_id}",
     response_model=CorporateAccount,
-    responses={200: TAGGED, **problems(401, 403, 404, 412, 422)},
+    responses={200: TAGGED, **problems(400, 401, 403, 404, 412, 422)},
 )
 async def change(
     account_id: AccountId,

@@ -175,7 +175,7 @@ async def facility_within(session: AsyncSession, number: int, *, locked: bool = 
     "",
     status_code=201,
     response_model=Facility,
-    responses={201: TAGGED, **problems(401, 403, 409, 422)},
+    responses={201: TAGGED, **problems(400, 401, 403, 409, 422)},
 )
 async def add(
     asker: Asker,
@@ -234,7 +234,7 @@ async def show(
 @router.put(
     "/{facility_id}",
     response_model=Facility,
-    responses={200: TAGGED, **problems(401, 403, 404, 412, 422)},
+    responses={200: TAGGED, **problems(400, 401, 403, 404, 412, 422)},
 )
 async def change(
     facility_id: FacilityInReach,

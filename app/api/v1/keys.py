@@ -18,7 +18,7 @@ from sqlalchemy.types import BigInteger, Text
 
 from app import access, audit, errors
 from app.access import EVERY_FACILITY, GRANTS, NO_FACILITY, Act, Role
-from app.api.dependencies import LARGEST_INTEGER, Asker, Catalogue, Transactions
+from app.api.dependencies import LARGEST_INTEGER, Asker, Catalogue, Transactions, known_registries
 from app.api.fields import FacilityId, Line, Moment, RegistryName, Sent, Shown
 from app.api.pages import PAGED, PageAsked
 from app.api.problems import problems
@@ -196,7 +196,9 @@ async def _note(session: AsyncSession, actor: access.Asker | None, action: str, 
         )
 
 
-@router.post("", status_code=201, response_model=KeyShownOnce, responses=problems(401, 403, 422))
+@router.post(
+    "", status_code=201, response_model=KeyShownOnce, responses=problems(400, 401, 403, 422)
+)
 async def create(
     asker: Asker,
     transactions: Transactions,
@@ -208,7 +210,7 @@ async def create(
     asker.require(Act.GRANT_KEYS)
     if new.registries is None and asker.registries is not None:
         new = new.model_copy(update={"registries": sorted(asker.registries)})
-    known = {definition.id for definition in catalogue.registries}
+    known = known_registries(catalogue)
     if new.registries is not None and not known.issuperset(new.registries):
         raise errors.Unprocessable("`registries` names one that is not within your key.")
     async with transactions.begin() as session:

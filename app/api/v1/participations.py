@@ -27,6 +27,7 @@ from app.api.dependencies import (
     Catalogue,
     DefinitionsInForce,
     Transactions,
+    known_registries,
 )
 from app.api.fields import Day, FacilityId, Line, Note, PersonName, RegistryName, Sent, Shown
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
@@ -209,7 +210,7 @@ async def _with_history(session: AsyncSession, row: Row) -> ParticipationHistory
 
 def _registry_of(catalogue: DefinitionsInForce, asker: access.Asker, registry_id: str) -> str:
     """A registry named in a body, if it exists within the key."""
-    known = {definition.id for definition in catalogue.registries}
+    known = known_registries(catalogue)
     if registry_id not in known or not asker.sees_registry(registry_id):
         raise errors.Unprocessable("There is no such registry, or it is not within your key.")
     return registry_id
@@ -219,7 +220,7 @@ def _registry_of(catalogue: DefinitionsInForce, asker: access.Asker, registry_id
     "",
     status_code=201,
     response_model=ParticipationHistory,
-    responses={201: TAGGED, **problems(401, 403, 409, 422)},
+    responses={201: TAGGED, **problems(400, 401, 403, 409, 422)},
 )
 async def add(
     asker: Asker,
@@ -287,7 +288,7 @@ async def show(
     "/{participation_id}/transitions",
     status_code=201,
     response_model=ParticipationHistory,
-    responses={201: TAGGED, **problems(401, 403, 404, 409, 412, 422)},
+    responses={201: TAGGED, **problems(400, 401, 403, 404, 409, 412, 422)},
 )
 async def take_step(
     participation_id: ParticipationId,

@@ -17,6 +17,7 @@ from app.api.dependencies import (
     FacilityInReach,
     RegistryId,
     Transactions,
+    known_registries,
     visible_registry,
 )
 from app.api.fields import Name, RegistryName, Sent, Shown
@@ -57,14 +58,17 @@ class Authorisation(Shown):
 
 
 @router.post(
-    "/partners", status_code=201, response_model=Partner, responses=problems(401, 403, 409, 422)
+    "/partners",
+    status_code=201,
+    response_model=Partner,
+    responses=problems(400, 401, 403, 409, 422),
 )
 async def add(
     asker: Asker, transactions: Transactions, catalogue: Catalogue, new: NewPartner
 ) -> Row:
     """Record that a partner was certified. For operators."""
     asker.require(Act.GOVERN)
-    known = {definition.id for definition in catalogue.registries}
+    known = known_registries(catalogue)
     if not known.issuperset(new.registries):
         raise errors.Unprocessable("`registries` names one that does not exist.")
     async with transactions.begin() as session:

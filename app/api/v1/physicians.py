@@ -147,7 +147,7 @@ async def _note(
     "",
     status_code=201,
     response_model=Physician,
-    responses={201: TAGGED, **problems(401, 403, 409, 422)},
+    responses={201: TAGGED, **problems(400, 401, 403, 409, 422)},
 )
 async def add(
     asker: Asker,
@@ -227,7 +227,7 @@ async def show(
 @router.put(
     "/{physician_id}",
     response_model=Physician,
-    responses={200: TAGGED, **problems(401, 403, 404, 409, 412, 422)},
+    responses={200: TAGGED, **problems(400, 401, 403, 404, 409, 412, 422)},
 )
 async def change(
     physician_id: PhysicianId,
