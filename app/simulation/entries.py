@@ -248,48 +248,47 @@ class _Fit:
     """Makes elements satisfy a form: what it lacks goes, what it requires and nobody gave comes."""
 
     def __init__(self, definition: Definition, form: Form) -> None:
-        self._elements = {one.id: one for one in form.all_elements}
-        self._decimals = {
-            one.id: f"%.{one.scale}f" for one in form.all_elements if one.type == "decimal"
-        }
-        self._integers = frozenset(one.id for one in form.all_elements if one.type == "integer")
-        self._codes = frozenset(one.id for one in form.all_elements if one.type == "codes")
-        self._allowed = {
-            one.id: frozenset(values.allowed)
+        self._choices = {
+            one.id: tuple(sorted(values.allowed))
             for one in form.all_elements
             if (values := definition.value_set(one)) is not None
         }
-        self._choices = {element: tuple(sorted(codes)) for element, codes in self._allowed.items()}
+        self._fits = {one.id: self._fit(one) for one in form.all_elements if one.computed is None}
         self._required = tuple(
             one for one in form.all_elements if one.required and one.computed is None
         )
 
     def __call__(self, elements: Elements, rng: Random | None) -> Elements:
         fitted: Elements = {}
-        known = self._elements
+        fits = self._fits
         for name, value in elements.items():
-            if name not in known:
+            fit = fits.get(name, _drop)
+            if fit is not None and (value := fit(value)) is None:
                 continue
-            allowed = self._allowed.get(name)
-            if allowed is not None:
-                if name in self._codes:
-                    value = sorted({one for one in value if one in allowed})
-                    if not value:
-                        continue
-                elif value not in allowed:
-                    value = self._choices[name][0]
-            elif name in self._decimals:
-                value = self._decimals[name] % float(value)
-            elif name in self._integers:
-                value = int(float(value))
-            elif not isinstance(value, str):
-                value = str(value)
             fitted[name] = value
         if rng is not None:
             for element in self._required:
                 if element.id not in fitted:
                     fitted[element.id] = self._invent(element, rng)
         return fitted
+
+    def _fit(self, element: Element) -> Callable[[Any], Any] | None:
+        """Brings a value of this simulation into the element's canonical form; None drops it."""
+        match element.type:
+            case "code":
+                choices = self._choices[element.id]
+                same = {code: code for code in choices}
+                return lambda value: same.get(value, choices[0])
+            case "codes":
+                allowed = frozenset(self._choices[element.id])
+                return lambda value: sorted(allowed.intersection(value)) or None
+            case "decimal":
+                spelled = f"%.{element.scale}f"
+                return lambda value: spelled % float(value)
+            case "integer":
+                return lambda value: int(float(value))
+            case _:
+                return None
 
     def _invent(self, element: Element, rng: Random) -> Any:
         """A good value for an element this simulation has never heard of."""
@@ -304,7 +303,7 @@ class _Fit:
             case "integer":
                 return rng.randint(int(low), int(high))
             case "decimal":
-                return self._decimals[element.id] % (low + (high - low) * rng.random())
+                return f"{low + (high - low) * rng.random():.{element.scale}f}"
             case "date":
                 return (date(2020, 1, 2) + timedelta(days=rng.randrange(300))).isoformat()
             case "boolean":
@@ -313,3 +312,8 @@ class _Fit:
                 return "1234567893"
             case _:
                 return "as reported"
+
+
+def _drop(_: Any) -> Any:
+    """For an element the form does not have."""
+    return None

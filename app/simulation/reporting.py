@@ -12,6 +12,7 @@ from app.simulation.courses import Screen
 from app.simulation.entries import Elements, Entry, Writer, exam_id
 from app.simulation.flaws import Flaws
 from app.simulation.plan import Plan
+from app.simulation.usual import Usual
 
 WAVES = 3
 _LAST = WAVES - 1
@@ -34,6 +35,8 @@ class Reporting:
         self._plan = plan
         self._writer = writer
         self._flaws = flaws
+        exam, follow_up = writer.exam, writer.follow_up
+        self._usual = {form.id: Usual(form) for form in (exam, follow_up) if form is not None}
         self._recent = plan.until - timedelta(days=240)
 
     def report(self, rng: Random, course: list[Screen]) -> list[Entry]:
@@ -46,7 +49,19 @@ class Reporting:
             confused = bool(seen) and place not in seen and rng.random() < 0.05
             seen.add(place)
             self._report_screen(rng, screen, entries, last is screen, confused)
+        for entry in entries:
+            if entry.action != "withdraw":
+                self._warn(entry)
         return entries
+
+    def _warn(self, entry: Entry) -> None:
+        """Add what is unusual in the entry, wherever no flaw was planted."""
+        flawed = {one.place for one in entry.findings}
+        entry.findings += tuple(
+            one
+            for one in self._usual[entry.form].warnings(entry.elements)
+            if one.place not in flawed
+        )
 
     def _report_screen(
         self, rng: Random, screen: Screen, entries: list[Entry], last: bool, confused: bool
