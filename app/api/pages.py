@@ -21,12 +21,15 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, ColumnElement, Select, SmallInteger, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from app import errors
 
 LARGEST_PAGE = 500
 USUAL_PAGE = 100
 LONGEST_CURSOR = 512
+
+_BITS: tuple[tuple[type[TypeEngine[int]], int], ...] = ((SmallInteger, 15), (BigInteger, 63))
 
 Item = TypeVar("Item")
 Body = TypeVar("Body", bound=BaseModel)
@@ -50,7 +53,7 @@ def _value_of(raw: Any, key: ColumnElement[Any]) -> Any:
     """One value of a cursor in its column's own type; a cursor is input like any other."""
     kind = key.type.python_type
     if kind is int:
-        bits = {SmallInteger: 15, BigInteger: 63}.get(type(key.type), 31)
+        bits = next((bits for sort, bits in _BITS if isinstance(key.type, sort)), 31)
         if type(raw) is not int or not -(2**bits) <= raw < 2**bits:
             raise InvalidCursor
         return raw

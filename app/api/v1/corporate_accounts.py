@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import access, audit, errors
@@ -40,13 +40,13 @@ class CorporateAccount(Shown):
     created_at: datetime
 
 
-def visible(asker: access.Asker) -> Select[tuple[Row]]:
+def visible(asker: access.Asker) -> Select[Row]:
     """The accounts an asker may see: its own, and those of the facilities in its reach."""
     statement = select(Row)
     if asker.facilities is None:
         return statement
     # Facilities are under row-level security: the subquery sees those in the asker's scope.
-    reached = Row.id.in_(select(Facility.corporate_account_id))
+    reached: ColumnElement[bool] = Row.id.in_(select(Facility.corporate_account_id))
     if asker.role is Role.CORPORATE_ADMINISTRATOR:
         reached = or_(reached, Row.id == asker.corporate_account_id)
     return statement.where(reached)

@@ -190,7 +190,8 @@ async def end_key(session: AsyncSession, actor: access.Asker | None, row: Row) -
 
 async def _note(session: AsyncSession, actor: access.Asker | None, action: str, row: Row) -> None:
     details = {"role": str(row.role)}
-    for facility in row.facilities or [None]:
+    concerned: list[int | None] = [*(row.facilities or ())] or [None]
+    for facility in concerned:
         await audit.record(
             session, actor, action, "key", row.id, facility_id=facility, details=details
         )

@@ -25,7 +25,6 @@ from app.api.dependencies import (
     NO_SUCH_FACILITY,
     Asker,
     Catalogue,
-    DefinitionsInForce,
     Transactions,
     known_registries,
 )
@@ -169,7 +168,7 @@ async def apply(
     """Begin a facility's participation in a registry."""
     if await session.get(Facility, facility_id) is None:
         raise errors.Unprocessable(NO_SUCH_FACILITY)
-    row = await session.scalar(
+    row: Row | None = await session.scalar(
         insert(Row)
         .values(facility_id=facility_id, registry_id=registry_id, state=ParticipationState.APPLIED)
         .on_conflict_do_nothing()
@@ -208,7 +207,7 @@ async def _with_history(session: AsyncSession, row: Row) -> ParticipationHistory
     )
 
 
-def _registry_of(catalogue: DefinitionsInForce, asker: access.Asker, registry_id: str) -> str:
+def _registry_of(catalogue: Catalogue, asker: access.Asker, registry_id: str) -> str:
     """A registry named in a body, if it exists within the key."""
     known = known_registries(catalogue)
     if registry_id not in known or not asker.sees_registry(registry_id):

@@ -72,7 +72,7 @@ async def add(
     if not known.issuperset(new.registries):
         raise errors.Unprocessable("`registries` names one that does not exist.")
     async with transactions.begin() as session:
-        row = await session.scalar(
+        row: Row | None = await session.scalar(
             insert(Row)
             .values(name=new.name, registries=sorted(set(new.registries)))
             .on_conflict_do_nothing()

@@ -68,7 +68,7 @@ def _of_the_whole_account(asker: access.Asker, account_id: int) -> bool:
     )
 
 
-def _visible(asker: access.Asker) -> Select[tuple[Row]]:
+def _visible(asker: access.Asker) -> Select[Row]:
     statement = select(Row)
     if asker.facilities is None:
         return statement
@@ -139,7 +139,8 @@ async def _place(session: AsyncSession, physician_id: int, facilities: Collectio
 async def _note(
     session: AsyncSession, asker: access.Asker, action: str, row_id: int, places: Collection[int]
 ) -> None:
-    for facility in sorted(set(places)) or [None]:
+    concerned: list[int | None] = [*sorted(set(places))] or [None]
+    for facility in concerned:
         await audit.record(session, asker, action, "physician", row_id, facility_id=facility)
 
 
