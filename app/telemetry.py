@@ -8,7 +8,6 @@ of their route, never by their path.
 """
 
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
@@ -19,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from app.errors import RegistryError
 
@@ -65,6 +64,7 @@ ALLOWED = frozenset(
 _OURS = Path(__file__).resolve().parent
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _LONGEST = 300
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -83,12 +83,6 @@ STEP_SECONDS = Counter(
 )
 STEP_FAILURES = Counter(
     "hounsfield_step_failures", "Transactions of a step that failed.", ["step"], registry=REGISTRY
-)
-WAITING_ROWS = Gauge(
-    "hounsfield_waiting_rows",
-    "Rows whose turn it is, by job and state; the state `held` needs a look.",
-    ["job", "state"],
-    registry=REGISTRY,
 )
 
 
@@ -172,10 +166,14 @@ def described(error: BaseException) -> dict[str, Any]:
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request; `route` is a template."""
-    if not re.fullmatch(r"[A-Z]{3,10}", method):
-        method = "OTHER"
+    method = plain_method(method)
     REQUESTS.labels(method, route, str(status)).inc()
     REQUEST_SECONDS.labels(method, route).observe(seconds)
+
+
+def plain_method(method: str) -> str:
+    """A method as HTTP defines it; an invented one is one of many."""
+    return method if method in _METHODS else "OTHER"
 
 
 def count_step(step: str, rows: int, seconds: float) -> None:

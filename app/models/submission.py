@@ -139,15 +139,11 @@ class Feed(Base):
     feed_seq: Mapped[int] = mapped_column(server_default="0")
 
 
-class Schedule(Base):
+class Schedule(Job, Base):
     """Something done at set times: the row is the job."""
 
     __tablename__ = "schedules"
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    not_before: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    lease_until: Mapped[datetime | None]
-    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    token: Mapped[UUID | None]
     state: Mapped[str] = mapped_column(server_default="waiting")
     last_run_at: Mapped[datetime | None]
