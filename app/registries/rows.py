@@ -99,7 +99,8 @@ def sql_columns(form: Form, *, arriving: bool = False) -> tuple[Column, ...]:
     """
     found: list[Column] = []
     for element in form.all_elements:
-        if element.computed is not None if arriving else element.identifying:
+        hidden = element.identifying or element.identity == "facility"
+        if element.computed is not None if arriving else hidden:
             continue
         value = f'e."{element.id}"'
         if not element.unknown:

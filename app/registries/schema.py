@@ -433,5 +433,9 @@ class Definition(Part):
         return self.accept_from <= day and (self.accept_until is None or day <= self.accept_until)
 
     def visible_elements(self, form_id: str) -> Iterator[Element]:
-        """The elements of a form that exist outside the vault, and so in every relation."""
-        return (one for one in self.form(form_id).all_elements if not one.identifying)
+        """The elements that are columns of a case: not the vault's, and not the facility's own id."""
+        return (
+            one
+            for one in self.form(form_id).all_elements
+            if not one.identifying and one.identity != "facility"
+        )
