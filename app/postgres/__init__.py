@@ -20,8 +20,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -75,6 +75,17 @@ def addresses(settings: Settings) -> Iterator[Addresses]:
         web=web.get_secret_value() if web else owner,
         worker=worker.get_secret_value() if worker else owner,
     )
+
+
+@asynccontextmanager
+async def reached(settings: Settings) -> AsyncIterator[Addresses]:
+    """The same inside an event loop, which goes on while PostgreSQL starts."""
+    found = addresses(settings)
+    opened = await asyncio.to_thread(found.__enter__)
+    try:
+        yield opened
+    finally:
+        await asyncio.to_thread(found.__exit__, None, None, None)
 
 
 class Embedded:

@@ -1,0 +1,1 @@
+"""The wire: thin, one file per resource."""

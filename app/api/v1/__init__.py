@@ -1,0 +1,25 @@
+"""Version 1 of the wire, put together: one line per resource."""
+
+from fastapi import APIRouter
+
+from app.api.v1 import (
+    administrators,
+    corporate_accounts,
+    facilities,
+    keys,
+    participations,
+    partners,
+    physicians,
+)
+
+router = APIRouter(prefix="/v1")
+for resource in (
+    corporate_accounts,
+    facilities,
+    administrators,
+    physicians,
+    participations,
+    partners,
+    keys,
+):
+    router.include_router(resource.router)
