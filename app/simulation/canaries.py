@@ -46,7 +46,9 @@ class Canaries:
         words.update(_PLANTED.findall(text))
         if b"\x00" in text:
             # Text in two bytes a letter, as some formats keep it.
-            words.update(_PART.findall(text.replace(b"\x00", b"")))
+            narrow = text.replace(b"\x00", b"")
+            words.update(_RUN.findall(narrow))
+            words.update(_PART.findall(narrow))
         for word in words:
             kind = self._kinds.get(word)
             if kind is not None and kind not in excused:
