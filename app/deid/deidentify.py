@@ -40,8 +40,39 @@ _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
 _ISSUER, _BIRTH_DATE, _AGE = 0x00100021, 0x00100030, 0x00101010
 _CONCEPT_NAME, _CODE_VALUE, _SCHEME, _MEANING = 0x0040A043, 0x00080100, 0x00080102, 0x00080104
 _PUBLIC_SCHEMES = frozenset(
-    "DCM SCT SRT SNM3 99SDM LN UCUM RADLEX FMA NCIt MDC NEU UMLS MSH IBSI RXNORM BI BARI "
-    "PUBCHEM_CID NDC I9C I10 I10P C4 ICD10 CPT RADELEMENT CID ISO3166_1 ISO639_1 RFC5646".split()
+    [
+        "DCM",
+        "SCT",
+        "SRT",
+        "SNM3",
+        "99SDM",
+        "LN",
+        "UCUM",
+        "RADLEX",
+        "FMA",
+        "NCIt",
+        "MDC",
+        "NEU",
+        "UMLS",
+        "MSH",
+        "IBSI",
+        "RXNORM",
+        "BI",
+        "BARI",
+        "PUBCHEM_CID",
+        "NDC",
+        "I9C",
+        "I10",
+        "I10P",
+        "C4",
+        "ICD10",
+        "CPT",
+        "RADELEMENT",
+        "CID",
+        "ISO3166_1",
+        "ISO639_1",
+        "RFC5646",
+    ]
 )
 _IDENTIFYING_ACTIONS = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID))
 
@@ -108,7 +139,7 @@ def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = Fa
     if wrong is not None:
         return Withheld(wrong)
     work = _Work(instance, profile, keys, places)
-    dataset = work.dataset(instance.dataset, (), text_of(instance.dataset.get(_CHARACTER_SET)), ())
+    dataset = work.dataset(instance.dataset, (), text_of(instance.dataset.get(_CHARACTER_SET)))
     if PIXEL_DATA in dataset:
         cut = pixels.trimmed(instance)
         if isinstance(cut, Reason):
@@ -199,16 +230,15 @@ class _Work:
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
                     names.update(part for part in name.split("=") if part.strip(" \0^"))
             elif tag == ACCESSION_NUMBER or (
-                (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024
+                (vr in TEXT_VRS or vr == "AE")
+                and len(value) <= 1024
                 and decide(tag).action in _IDENTIFYING_ACTIONS
             ):
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
                         identifiers.add(part)
 
-    def dataset(
-        self, source: Dataset, path: tuple[str, ...], charset: str, content: tuple[str, str] | tuple[()]
-    ) -> Dataset:
+    def dataset(self, source: Dataset, path: tuple[str, ...], charset: str) -> Dataset:
         """One level: every element by its decision; private ones by the safe list."""
         charset = text_of(source.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
@@ -308,7 +338,12 @@ class _Work:
         return self._text(value, expected, decision, codecs, local)
 
     def _sequence(
-        self, tag: int, items: list[Dataset], decision: Decision, path: tuple[str, ...], charset: str
+        self,
+        tag: int,
+        items: list[Dataset],
+        decision: Decision,
+        path: tuple[str, ...],
+        charset: str,
     ) -> Element | None:
         action = decision.action
         if vr_of(tag) != "SQ":
@@ -327,7 +362,7 @@ class _Work:
             if known is not None and known.action is Action.REMOVE:
                 self._tell(here, _CONCEPT_NAME, Action.REMOVE, known.rule)
                 continue
-            cleaned = self.dataset(item, here, charset, ())
+            cleaned = self.dataset(item, here, charset)
             if known is not None and known.action is Action.DUMMY:
                 _dummy_content(cleaned)
                 self._tell(here, _CONCEPT_NAME, Action.DUMMY, known.rule)
@@ -353,8 +388,11 @@ class _Work:
             return None
         if vr in ("CS", "DS", "IS"):
             said = bytes(value).decode("latin-1").strip(" \0")
-            fits = is_code_string(said) if vr == "CS" else is_number(said)
-            if fits and not self.cleaner.names_somebody(said):
+            if vr == "CS":
+                stays = is_code_string(said) and not self.cleaner.names_somebody(said)
+            else:
+                stays = is_number(said) and not self.cleaner.is_own_number(said)
+            if stays:
                 return element
             return Element(vr, DUMMIES[vr]) if vr == "CS" and said else Element(vr, b"")
         if vr in DATES:
@@ -406,9 +444,9 @@ class _Work:
         several = vr in ("LO", "SH", "UC")
         before = said.rstrip(" \0").split("\\") if several else [said.rstrip(" \0")]
         after = [wash(part) for part in before]
-        if after == [part.strip(" \0") for part in before]:
-            if codecs is not None or raw.isascii():
-                return Element(vr, value)
+        unchanged = after == [part.strip(" \0") for part in before]
+        if unchanged and (codecs is not None or raw.isascii()):
+            return Element(vr, value)
         if not any(after):
             if not any(part.strip() for part in before):
                 return Element(vr, b"")

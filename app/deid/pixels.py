@@ -91,11 +91,12 @@ def _may_carry_text(dataset: Dataset, sop_class: str, profile: Profile) -> bool:
 
 def _overlay_in_pixels(instance: Instance) -> bool:
     """Overlays in the unused bits of the pixels (retired): drawn where nobody looks."""
-    for tag, element in instance.dataset.items():
-        if tag >> 16 & 0xFF01 == 0x6000 and tag & 0xFFFF == 0x0102:
-            if number_of(element, instance.little):
-                return True
-    return False
+    return any(
+        tag >> 16 & 0xFF01 == 0x6000
+        and tag & 0xFFFF == 0x0102
+        and bool(number_of(element, instance.little))
+        for tag, element in instance.dataset.items()
+    )
 
 
 def trimmed(instance: Instance) -> Element | Reason:

@@ -62,14 +62,45 @@ OVERRIDES = {
 }
 
 
+TEXT_MODALITIES = (
+    "US",
+    "IVUS",
+    "SC",
+    "OT",
+    "XC",
+    "ES",
+    "GM",
+    "DOC",
+    "HC",
+    "CR",
+    "RF",
+    "XA",
+    "DG",
+    "EPS",
+    "SMR",
+    "VF",
+    "BI",
+    "CP",
+    "DD",
+    "DF",
+    "DM",
+    "DS",
+    "EC",
+    "FA",
+    "FS",
+    "LP",
+    "LS",
+    "MA",
+    "MS",
+)
+
+
 class BurnedIn(BaseModel):
     """Which objects may carry text in their pixels and are held unless they say NO."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    modalities: tuple[str, ...] = (
-        "US IVUS SC OT XC ES GM DOC HC CR RF XA DG EPS SMR VF BI CP DD DF DM DS EC FA FS LP LS MA MS"
-    ).split()  # type: ignore[assignment]
+    modalities: tuple[str, ...] = TEXT_MODALITIES
     sop_classes: tuple[str, ...] = (
         "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture and its multi-frame kinds
         "1.2.840.10008.5.1.4.1.1.6",  # Ultrasound
@@ -79,8 +110,22 @@ class BurnedIn(BaseModel):
         "1.2.840.10008.5.1.4.1.1.1",  # Computed radiography
     )
     image_types: tuple[str, ...] = (
-        "SCREEN SAVE", "SCREENSAVE", "SCREEN", "SAVED", "CAPTURE", "REPORT", "DOSE", "PASTED", "TEXT",
-        "FILM", "DIGITIZED", "PRINT", "CSAPARALLEL", "DOSE_INFO", "DOSE REPORT", "SCREENSHOT",
+        "SCREEN SAVE",
+        "SCREENSAVE",
+        "SCREEN",
+        "SAVED",
+        "CAPTURE",
+        "REPORT",
+        "DOSE",
+        "PASTED",
+        "TEXT",
+        "FILM",
+        "DIGITIZED",
+        "PRINT",
+        "CSAPARALLEL",
+        "DOSE_INFO",
+        "DOSE REPORT",
+        "SCREENSHOT",
     )
 
 
@@ -153,9 +198,7 @@ class Profile:
         self.options = frozenset(self.choices.options)
         self.modified_dates = "retain_longitudinal_modified_dates" in self.options
         self.full_dates = "retain_longitudinal_full_dates" in self.options
-        self.codes = tuple(
-            CODES[name] for name in CODES if name == "basic" or name in self.options
-        )
+        self.codes = tuple(CODES[name] for name in CODES if name == "basic" or name in self.options)
         self._decided: dict[int, Decision] = {}
         self._content = {
             (item["scheme"], item["code"]): self._content_decision(item)

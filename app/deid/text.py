@@ -7,6 +7,7 @@ name, numbers like those of persons); and, for descriptors, a vocabulary outside
 survives. The second look (`verify.py`) shares none of this.
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -69,7 +70,8 @@ def encodings(character_sets: str) -> list[str] | None:
     names = [name.strip() for name in character_sets.split("\\")]
     if not any(names) or any(name and name not in python_encoding for name in names):
         return None
-    return convert_encodings(names)
+    codecs: list[str] = convert_encodings(names)
+    return codecs
 
 
 def decoded(value: bytes, codecs: list[str] | None, vr: str = "LO") -> str:
@@ -82,7 +84,7 @@ def decoded(value: bytes, codecs: list[str] | None, vr: str = "LO") -> str:
         except UnicodeDecodeError:
             return value.decode("latin-1")
     try:
-        return decode_bytes(value, codecs, _DELIMITERS.get(vr, _CONTROL))
+        return str(decode_bytes(value, codecs, _DELIMITERS.get(vr, _CONTROL)))
     except (LookupError, UnicodeError):
         return value.decode("latin-1")
 
@@ -93,7 +95,7 @@ def encoded(text: str, codecs: list[str] | None) -> bytes:
         return text.encode("ascii")
     if codecs is not None:
         try:
-            return encode_string(text, codecs)
+            return bytes(encode_string(text, codecs))
         except (LookupError, UnicodeError):
             pass
     return text.encode("ascii", "ignore")
@@ -123,7 +125,7 @@ class Cleaner:
             parts = [part for part in _TOKEN.findall(folded(name)) if len(part) > 1]
             words.update(parts)
             wholes.update(_wholes(parts))
-            wholes.update("".join(pair) for pair in zip(parts, parts[1:], strict=False))
+            wholes.update("".join(pair) for pair in itertools.pairwise(parts))
         for identifier in identifiers:
             parts = _TOKEN.findall(folded(identifier))
             known = vocabulary()
@@ -157,6 +159,12 @@ class Cleaner:
         if any(token in self.words for token in _TOKEN.findall(plain)):
             return True
         return self._has_inside and bool(self._inside.search(_squeezed(plain)))
+
+    def is_own_number(self, text: str) -> bool:
+        """Is one of these numbers (DS, IS) one of the object's identifiers, long enough to be one?"""
+        return any(
+            len(part) > 5 and part in self.words for part in text.replace(" ", "").split("\\")
+        )
 
     def _remembered(self, text: str, descriptor: bool) -> str:
         known = self._known.get((text, descriptor))
@@ -210,8 +218,10 @@ class Cleaner:
         plain = folded(part)
         if plain.isdigit():
             return len(plain) <= (4 if any(folded(other) == "b" for other in parts) else 3)
-        return plain.isascii() and (len(plain) == 1 or plain in vocabulary()) and (
-            plain not in self.words
+        return (
+            plain.isascii()
+            and (len(plain) == 1 or plain in vocabulary())
+            and (plain not in self.words)
         )
 
 

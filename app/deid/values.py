@@ -11,7 +11,7 @@ from app.deid.walk import Dataset, Element
 
 REMOVED = b"REMOVED"
 DUMMIES: dict[str, bytes] = {
-    **{vr: REMOVED for vr in ("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE", "CS")},
+    **dict.fromkeys(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE", "CS"), REMOVED),
     **{vr: dummy.encode() for vr, dummy in DATE_DUMMIES.items()},
     **{vr: b"\0" * size for vr, size in BINARY_SIZES.items()},
     "AS": b"000D",

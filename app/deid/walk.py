@@ -26,11 +26,35 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
-LONG_HEADER = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-SHORT_HEADER = frozenset(
-    "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+LONG_HEADER = frozenset(
+    ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]
 )
-TEXT_VRS = frozenset("LO LT PN SH ST UC UT".split())
+SHORT_HEADER = frozenset(
+    [
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FD",
+        "FL",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "SL",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "US",
+    ]
+)
+TEXT_VRS = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
 DEEPEST = 64
 INFLATED_LIMIT = 1 << 31
 VRS: dict[bytes, str] = {vr.encode(): vr for vr in LONG_HEADER | SHORT_HEADER}
@@ -123,22 +147,23 @@ def read(source: bytes) -> Instance:
 
 def _meta(view: memoryview) -> tuple[Dataset, int]:
     """File meta information (PS3.10 7.1) and where the dataset starts; none is allowed."""
-    if len(view) >= 132 and view[128:132] == b"DICM":
+    if len(view) >= 132 and bytes(view[128:132]) == b"DICM":
         start = 132
-    elif len(view) >= 8 and view[0] in (2, 4, 8, 16) and view[1] == 0:
-        start = 0
-    elif len(view) >= 8 and view[0] == 0 and view[1] in (2, 8, 16):
+    elif len(view) >= 8 and bytes(view[:2]) in _FIRST_GROUPS:
         start = 0
     else:
         raise Malformed("not-dicom")
     reader = _Reader(view, explicit=True, little=True)
     end = start
-    while end + 8 <= len(view) and view[end : end + 2] == b"\x02\x00":
+    while end + 8 <= len(view) and bytes(view[end : end + 2]) == b"\x02\x00":
         end = reader.skip(end)
     if end == start:
         return {}, start
     meta, _ = reader.elements(start, end, 0, True, True)
     return meta, end
+
+
+_FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 
 
 def _guess(view: memoryview, start: int) -> tuple[bool, bool]:
@@ -332,7 +357,9 @@ def number_of(element: Element | None, little: bool = True) -> int | None:
     """An US value as a number; None when it is not there or not one."""
     if element is None or not isinstance(element.value, (bytes, memoryview)):
         return None
-    return int.from_bytes(element.value[:2], "little" if little else "big") if element.value else None
+    return (
+        int.from_bytes(element.value[:2], "little" if little else "big") if element.value else None
+    )
 
 
 def write(instance: Instance) -> bytes:
@@ -378,9 +405,7 @@ def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, litt
         if not explicit:
             header = struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
         elif vr in LONG_HEADER:
-            header = struct.pack(
-                order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length
-            )
+            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length)
         elif length > 0xFFFF:  # PS3.5 6.2.2 note: too long for its VR goes out as UN
             header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, length)
         else:
@@ -391,7 +416,7 @@ def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, litt
     return written
 
 
-_PADDED_BY_SPACE = frozenset("AE AS CS DA DS DT IS TM UR".split())
+_PADDED_BY_SPACE = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"])
 
 
 def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
