@@ -14,7 +14,8 @@ from app.models.base import Base, FacilityId, facility_bound, now
 class Generation(Base):
     """The cells of one set of measure texts, current to feed number `feed_seq`.
 
-    State: building, current, retired. One generation of a registry is current at a time.
+    State: waiting (to be filled from the lake), building (catching up), current, retired. One
+    generation of a registry is current at a time.
     """
 
     __tablename__ = "generations"

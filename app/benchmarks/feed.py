@@ -1,0 +1,120 @@
+"""
+What changed since the watermark.
+
+Feed numbers are given out under a lock that is held to the commit, so number order is commit order:
+whatever number is readable here, every smaller one was committed before it. A version is in force at
+number n when from_seq <= n < to_seq; what was in force at n can be asked for ever after.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import driver_connection
+
+WINDOW = 5_000
+"""Feed numbers a step takes at once."""
+
+_TOUCHED = """
+SELECT subject_id FROM versions WHERE registry_id = $1 AND from_seq > $2 AND from_seq <= $3
+UNION
+SELECT subject_id FROM versions WHERE registry_id = $1 AND to_seq > $2 AND to_seq <= $3
+"""
+
+_COLUMNS = """
+v.subject_id, v.case_id, v.parent_id, v.facility_id, v.form, v.key_token, v.case_date,
+v.submission_number, v.row, v.elements::text AS elements
+"""
+
+# What was in force at $2 and at $3, of whoever was touched in between.
+_BOTH_SIDES = f"""
+WITH touched AS MATERIALIZED ({_TOUCHED})
+SELECT {_COLUMNS},
+       v.from_seq <= $2 AND (v.to_seq IS NULL OR v.to_seq > $2) AS before,
+       v.from_seq <= $3 AND (v.to_seq IS NULL OR v.to_seq > $3) AS after
+FROM touched
+JOIN versions v ON v.subject_id = touched.subject_id
+WHERE v.registry_id = $1 AND v.state = 'submitted' AND v.from_seq <= $3
+  AND (v.to_seq IS NULL OR v.to_seq > $2)
+"""
+
+_IN_FORCE = f"""
+SELECT {_COLUMNS}, false AS before, true AS after
+FROM versions v
+WHERE v.registry_id = $1 AND v.state = 'submitted'
+  AND v.from_seq <= $2 AND (v.to_seq IS NULL OR v.to_seq > $2)
+ORDER BY v.subject_id
+"""
+
+_IN_FORCE_OF_TOUCHED = f"""
+WITH touched AS MATERIALIZED ({_TOUCHED})
+SELECT touched.{_COLUMNS.strip().removeprefix("v.")}, false AS before, v.subject_id IS NOT NULL AS after
+FROM touched
+LEFT JOIN versions v ON v.subject_id = touched.subject_id
+  AND v.registry_id = $1 AND v.state = 'submitted'
+  AND v.from_seq <= $3 AND (v.to_seq IS NULL OR v.to_seq > $3)
+ORDER BY touched.subject_id
+"""
+
+COLUMNS = (
+    "subject_id",
+    "case_id",
+    "parent_id",
+    "facility_id",
+    "form",
+    "key_token",
+    "case_date",
+    "submission_number",
+    "row",
+    "elements",
+    "before",
+    "after",
+)
+
+
+async def feed_number(session: AsyncSession, registry_id: str) -> int:
+    """The highest feed number whose change, and every change before it, is committed."""
+    found = await session.scalar(
+        text("SELECT feed_seq FROM feeds WHERE registry_id = :registry_id"),
+        {"registry_id": registry_id},
+    )
+    return int(found or 0)
+
+
+async def both_sides(session: AsyncSession, registry_id: str, after: int, upto: int) -> list[Any]:
+    """The versions of touched subjects in force at either number; rows of `COLUMNS`."""
+    driver = await driver_connection(session)
+    return list(await driver.fetch(_BOTH_SIDES, registry_id, after, upto))
+
+
+def in_force(
+    session: AsyncSession, registry_id: str, at: int, size: int
+) -> AsyncIterator[list[Any]]:
+    """Every version in force at a number, in batches of whole subjects."""
+    return _batches(session, _IN_FORCE, (registry_id, at), size)
+
+
+def in_force_of_touched(
+    session: AsyncSession, registry_id: str, after: int, upto: int, size: int
+) -> AsyncIterator[list[Any]]:
+    """Of each subject touched after one number up to another, the versions in force at the latter.
+
+    A subject of whom nothing is left comes as one row of no form.
+    """
+    return _batches(session, _IN_FORCE_OF_TOUCHED, (registry_id, after, upto), size)
+
+
+async def _batches(
+    session: AsyncSession, query: str, values: tuple[Any, ...], size: int
+) -> AsyncIterator[list[Any]]:
+    driver = await driver_connection(session)
+    batch: list[Any] = []
+    async for row in driver.cursor(query, *values, prefetch=5_000):
+        if len(batch) >= size and row["subject_id"] != batch[-1]["subject_id"]:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

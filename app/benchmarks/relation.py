@@ -1,0 +1,269 @@
+"""
+The relation a measure sees: one typed row a case in force, its derived columns worked out.
+
+It is built from versions by one SQL text, for a few touched subjects and for the whole lake alike.
+`weight` is -1 for a row as it was and 1 for a row as it is; nothing derived looks from one to the other.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from app.registries.expressions import (
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    LIST,
+    TEXT,
+    Expression,
+    Type,
+    compile,
+    decimal,
+)
+from app.registries.rows import (
+    CASE_COLUMNS,
+    SUBJECT_RECORD,
+    Column,
+    case_columns,
+    follow_up_columns,
+    sql_columns,
+    structure,
+    windows,
+)
+from app.registries.schema import Definition, Derived, Form
+
+KEYS = {
+    "case_id": "BIGINT",
+    "case_token": "VARCHAR",
+    "facility_id": "INTEGER",
+    "subject_id": "BIGINT",
+    "case_date": "DATE",
+    "month": "DATE",
+}
+"""What every relation has before its elements."""
+
+_SIDES = "(VALUES (CAST(-1 AS TINYINT)), (CAST(1 AS TINYINT))) AS sides(weight)"
+
+
+def relation_name(form: str) -> str:
+    """What the statement of measures calls a form's cases."""
+    return f"cases_{form}"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The cases of one form as a relation."""
+
+    form: str
+    build: str
+    """SQL that makes it from `versions`, a relation of `observe.arrow`."""
+    digest: str
+    columns: Mapping[str, str] = field(compare=False, repr=False)
+    """Name -> SQL type, `weight` aside."""
+    types: Mapping[str, Type] = field(compare=False, repr=False)
+    """What expressions may name."""
+
+    def compiled(self, text: str) -> Expression:
+        """An expression of a measure over this relation."""
+        return compile(text, self.types)
+
+
+def relation(definition: Definition, form_id: str) -> Relation:
+    """The relation of a case form."""
+    form = definition.form(form_id)
+    building = _Building(definition, form)
+    for record in definition.forms:
+        if record.level == "subject" and not record.part:
+            building.add_record(record)
+    for layer in _layers(definition, form_id):
+        building.add_derived(layer)
+    build = building.sql()
+    canonical = json.dumps([build, building.columns])
+    return Relation(
+        form=form_id,
+        build=build,
+        digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        columns=building.columns,
+        types=building.types,
+    )
+
+
+class _Building:
+    """A relation in the making: steps that each add columns to the one before."""
+
+    def __init__(self, definition: Definition, form: Form) -> None:
+        self.definition, self.form = definition, form
+        self.types = case_columns(definition, form) | dict(CASE_COLUMNS)
+        elements = _elements(form)
+        self.columns = KEYS | {one.name: one.type for one in elements}
+        values = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
+        self.steps = [
+            "SELECT weight, case_id, key_token AS case_token, facility_id, subject_id, case_date,"
+            f" CAST(date_trunc('month', case_date) AS DATE) AS month{values} FROM {_sent(form)}"
+        ]
+
+    @property
+    def last(self) -> str:
+        return f"step_{len(self.steps) - 1}"
+
+    def sql(self) -> str:
+        steps = ",\n".join(
+            f"step_{place} AS MATERIALIZED ({sql})" for place, sql in enumerate(self.steps)
+        )
+        names = ", ".join(f'"{name}"' for name in self.columns)
+        return f"WITH {steps}\nSELECT {names}, weight FROM {self.last}"
+
+    def add_record(self, record: Form) -> None:
+        """Beside each case, what its own facility last sent about the subject by itself."""
+        elements = _elements(record)
+        added = {SUBJECT_RECORD + one.name: one.type for one in elements}
+        values = "".join(f', {one.expression} AS "{SUBJECT_RECORD}{one.name}"' for one in elements)
+        names = "".join(f', record."{name}"' for name in added)
+        latest = (
+            f"SELECT weight, facility_id, subject_id{values} FROM {_sent(record)}"
+            " QUALIFY row_number() OVER (PARTITION BY weight, facility_id, subject_id"
+            ' ORDER BY submission_number DESC, "row" DESC, case_id DESC) = 1'
+        )
+        self.steps.append(
+            f"SELECT cases.*{names} FROM {self.last} AS cases LEFT JOIN ({latest}) AS record"
+            " ON record.weight = cases.weight AND record.facility_id = cases.facility_id"
+            " AND record.subject_id = cases.subject_id"
+        )
+        self.columns |= added
+
+    def add_derived(self, layer: list[Derived]) -> None:
+        """Derived columns that need none of each other."""
+        match layer[0].over:
+            case "follow_up":
+                self._over_follow_ups(layer)
+            case "subject":
+                rows = windows(self.form)
+                texts = [
+                    _each_side_apart(compile(one.expression, self.types, windows=rows))
+                    for one in layer
+                ]
+                self._select(layer, texts)
+            case "case":
+                self._select(layer, [compile(one.expression, self.types).duckdb for one in layer])
+        self.columns |= {one.id: _sql_type(one) for one in layer}
+        self.types |= {one.id: _type(one) for one in layer}
+
+    def _select(self, layer: list[Derived], texts: list[str]) -> None:
+        values = ", ".join(
+            f'CAST({text} AS {_sql_type(one)}) AS "{one.id}"'
+            for one, text in zip(layer, texts, strict=True)
+        )
+        self.steps.append(f"SELECT *, {values} FROM {self.last}")
+
+    def _over_follow_ups(self, layer: list[Derived]) -> None:
+        follow_up = self.definition.form(
+            layer[0].follow_up or self.definition.follow_up_forms(self.form.id)[0].id
+        )
+        elements = _elements(follow_up)
+        types = follow_up_columns(self.definition, self.form, follow_up) | {
+            name: kind for name, kind in self.types.items() if name not in follow_up.by_id
+        }
+        own = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
+        both = [name for name in self.columns if name in {one.name for one in elements}]
+        names = ", ".join(f'"{name}"' for name in both)
+        without = f" EXCLUDE ({names})" if both else ""
+        joined = (
+            f"SELECT cases.*{without}, follow.* EXCLUDE (parent_id, weight) FROM {self.last} AS cases"
+            f" JOIN (SELECT weight, parent_id{own} FROM {_sent(follow_up)}) AS follow"
+            " ON follow.parent_id = cases.case_id AND follow.weight = cases.weight"
+        )
+        values = ", ".join(f'{_aggregate(one, types)} AS "{one.id}"' for one in layer)
+        gathered = f"SELECT case_id, weight, {values} FROM ({joined}) GROUP BY case_id, weight"
+        names = ", ".join(
+            f'CAST({_of_none(one)} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
+        )
+        self.steps.append(
+            f"SELECT cases.*, {names} FROM {self.last} AS cases LEFT JOIN ({gathered}) AS gathered"
+            " ON gathered.case_id = cases.case_id AND gathered.weight = cases.weight"
+        )
+
+
+def _elements(form: Form) -> list[Column]:
+    """A form's elements as columns; what a relation has of its own is not an element's to name."""
+    return [one for one in sql_columns(form) if one.name not in KEYS]
+
+
+def _sent(form: Form) -> str:
+    """A form's versions, unpacked, once for each side on which they were in force."""
+    return (
+        f"(SELECT v.* EXCLUDE (elements), sides.weight, e FROM (SELECT *,"
+        f" json_transform(elements, '{structure(form)}') AS e FROM versions"
+        f" WHERE form = '{form.id}') AS v, {_SIDES}"
+        " WHERE CASE WHEN sides.weight < 0 THEN v.before ELSE v.after END)"
+    )
+
+
+def _layers(definition: Definition, form_id: str) -> list[list[Derived]]:
+    """Derived columns in their order, together while they are of one kind and need none of each other."""
+    layers: list[list[Derived]] = []
+    for one in definition.derived:
+        if one.form != form_id:
+            continue
+        last = layers[-1] if layers else []
+        alike = bool(last) and (last[0].over, last[0].follow_up) == (one.over, one.follow_up)
+        texts = f"{one.expression} {one.filter or ''}"
+        if alike and not any(earlier.id in texts for earlier in last):
+            last.append(one)
+        else:
+            layers.append([one])
+    return layers
+
+
+def _each_side_apart(expression: Expression) -> str:
+    """Window functions that never look from a subject as it is to the subject as it was."""
+    tree = expression.tree.copy()
+    for window in tree.find_all(exp.Window):
+        window.set("partition_by", [exp.column("weight"), *window.args["partition_by"]])
+    return Expression(expression.text, expression.type, expression.columns, tree).duckdb
+
+
+def _aggregate(one: Derived, types: Mapping[str, Type]) -> str:
+    """A derived column's values over a case's follow-ups brought together."""
+    value = compile(one.expression, types)
+    wanted = f" FILTER (WHERE {compile(one.filter, types).duckdb})" if one.filter else ""
+    match one.aggregate:
+        case "any":
+            return f"bool_or({value.duckdb}){wanted}"
+        case "count":
+            # A condition is counted where it holds, anything else where it is known.
+            counted = f"NULLIF({value.duckdb}, FALSE)" if value.type == BOOLEAN else value.duckdb
+            return f"count({counted}){wanted}"
+        case "min" | "max" | "sum":
+            return f"{one.aggregate}({value.duckdb}){wanted}"
+        case None:
+            raise AssertionError(f"{one.id} has no aggregate")
+
+
+def _of_none(one: Derived) -> str:
+    """The value of a case that has no follow-up."""
+    nothing = {"any": "FALSE", "count": "0"}.get(one.aggregate or "")
+    column = f'gathered."{one.id}"'
+    return f"COALESCE({column}, {nothing})" if nothing else column
+
+
+def _type(one: Derived) -> Type:
+    return {
+        "integer": INTEGER,
+        "decimal": decimal(one.scale),
+        "date": DATE,
+        "boolean": BOOLEAN,
+        "codes": LIST,
+    }.get(one.type, TEXT)
+
+
+def _sql_type(one: Derived) -> str:
+    return {
+        "integer": "BIGINT",
+        "decimal": f"DECIMAL(18, {one.scale})",
+        "date": "DATE",
+        "boolean": "BOOLEAN",
+        "codes": "VARCHAR[]",
+    }.get(one.type, "VARCHAR")
