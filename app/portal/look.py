@@ -97,6 +97,13 @@ def problem(status: int, title: str, detail: str) -> HTMLResponse:
     return shown("problem.html", None, status, title=title, detail=detail, problem_status=status)
 
 
+def safe_address(address: str) -> str:
+    """An address of our own to go on to; anything that could lead elsewhere becomes the start."""
+    if address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable():
+        return address
+    return "/"
+
+
 def _address(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     return request.url.path + query if request.method == "GET" else "/"

@@ -11,7 +11,7 @@ from app import access, errors
 from app.api.dependencies import Catalogue, HouseInForce, RegistryId
 from app.database import EVERYTHING
 from app.portal import session
-from app.portal.look import Page, shown
+from app.portal.look import Page, safe_address, shown
 from app.portal.periods import recent_periods
 from app.portal.wire import Refused, ask, listed
 from app.registries.schema import Definition
@@ -61,7 +61,7 @@ async def home(request: Request, visitor: Visitor, catalogue: Catalogue) -> HTML
 @router.get("/sign-in")
 def sign_in(visitor: Visitor, next: Annotated[str, Query(max_length=300)] = "/") -> HTMLResponse:
     """Where a key is asked for."""
-    return shown("sign_in.html", visitor, place="sign-in", next=_ours(next), refused=False)
+    return shown("sign_in.html", visitor, place="sign-in", next=safe_address(next), refused=False)
 
 
 @router.post("/sign-in")
@@ -78,8 +78,10 @@ async def keep_key(
         try:
             await access.authenticate(opened, key.strip())
         except errors.Unauthenticated:
-            return shown("sign_in.html", None, 401, place="sign-in", next=_ours(next), refused=True)
-    answer = RedirectResponse(_ours(next), 303)
+            return shown(
+                "sign_in.html", None, 401, place="sign-in", next=safe_address(next), refused=True
+            )
+    answer = RedirectResponse(safe_address(next), 303)
     answer.headers["Set-Cookie"] = session.kept(key.strip(), secure=_secure(house.settings.address))
     return answer
 
@@ -229,13 +231,6 @@ def _registry(catalogue: Catalogue, visitor: access.Asker | None, wanted: str) -
         if one.id == wanted:
             return one
     raise errors.NotFound("There is no such registry, or it is not within your key.")
-
-
-def _ours(address: str) -> str:
-    """An address of our own to go on to; anything that could lead elsewhere becomes the start."""
-    if address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable():
-        return address
-    return "/"
 
 
 def _secure(address: str) -> bool:

@@ -54,8 +54,8 @@ def is_ours(method: str, headers: Mapping[str, str]) -> bool:
         return site == "same-origin" or (site == "none" and method in SAFE)
     if method in SAFE:
         return True
-    origin = headers.get("origin", "")
-    return origin.partition("://")[2] == headers.get("host") != ""
+    named = headers.get("origin", "").partition("://")[2]
+    return named != "" and named == headers.get("host")
 
 
 class KeyCookie:
