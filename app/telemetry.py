@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import date, datetime
 from enum import Enum
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -228,3 +229,8 @@ def _library(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 def _without_arguments(record: logging.LogRecord) -> str:
     # A message that was composed before it was logged cannot be told from its arguments.
     return "a library's message" if not record.args else str(record.msg)
+
+
+def version() -> str:
+    """The version of this release."""
+    return metadata.version("hounsfield")

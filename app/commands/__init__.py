@@ -1,0 +1,1 @@
+"""What `hounsfield …` can do: a module for each noun, put together by `app.cli`."""

@@ -1,0 +1,134 @@
+"""
+The background process: the journey, in order.
+
+Each step has a loop of its own: it takes what is waiting, moves it on, and looks again until nothing
+is left; then it sleeps until it is rung or a second has passed. A step that fails is logged by its
+type, pauses and goes on; its rows have their own tries (`app.claim`). Asked to stop, the process ends
+the transactions it is in and leaves the rest to the others.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from app import postgres, telemetry
+from app.archive import Archive
+from app.catalogue import Catalogue
+from app.claim import Bell, listening
+from app.database import Database, Role
+from app.settings import Settings
+from app.vault.quarantine import Quarantine
+from app.vault.room import Vault
+
+POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0
+LONGEST_PAUSE = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """Everything a step may need."""
+
+    settings: Settings
+    database: Database
+    catalogue: Catalogue
+    vault: Vault
+    quarantine: Quarantine
+    archive: Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A station's work: `run` moves rows on in one transaction and says how many."""
+
+    name: str
+    run: Callable[[Works], Awaitable[int]]
+    every: float = POLL_SECONDS
+    """Seconds until it looks again when nobody rings."""
+
+
+JOURNEY: tuple[Step, ...] = ()
+
+
+async def work(works: Works, stopping: asyncio.Event, journey: Sequence[Step] = JOURNEY) -> None:
+    """Follow the journey until asked to stop."""
+    async with listening(works.database) as bell:
+        loops = [asyncio.create_task(follow(step, works, bell, stopping)) for step in journey]
+        await stopping.wait()
+        _, late = await asyncio.wait(loops, timeout=PATIENCE_SECONDS) if loops else ((), ())
+        for loop in late:  # its transaction is undone, and its rows are taken again
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) -> None:
+    """One step's loop: as long as there are rows, and then whenever it is rung."""
+    pause = 0.0
+    while not stopping.is_set():
+        ear, begun = bell.ear(), time.perf_counter()
+        try:
+            rows = await step.run(works)
+        except Exception as error:
+            telemetry.STEP_FAILURES.labels(step.name).inc()
+            log.error("step failed", step=step.name, exc_info=error)
+            pause = min(max(0.25, pause * 2), LONGEST_PAUSE)
+            await either(stopping, asyncio.Event(), seconds=pause)
+            continue
+        pause = 0.0
+        if rows:
+            seconds = time.perf_counter() - begun
+            telemetry.count_step(step.name, rows, seconds)
+            log.debug("step moved rows on", step=step.name, rows=rows, seconds=round(seconds, 4))
+            await asyncio.sleep(0)
+        else:
+            await either(stopping, ear, seconds=step.every)
+
+
+async def either(*events: asyncio.Event, seconds: float) -> None:
+    """Wait for the first of some events, but no longer than `seconds`."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_works(settings: Settings) -> AsyncIterator[Works]:
+    """Everything a worker holds, for as long as it runs."""
+    async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(postgres.reached(settings))
+        database = Database(found.worker, Role.WORKER, pool=settings.database_pool)
+        stack.push_async_callback(database.close)
+        vault = Vault(settings)
+        yield Works(
+            settings=settings,
+            database=database,
+            catalogue=Catalogue(settings),
+            vault=vault,
+            quarantine=Quarantine(settings, vault),
+            archive=Archive(settings),
+        )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
+    async with open_works(settings) as works:
+        log.info("worker is ready", version=telemetry.version())
+        with contextlib.suppress(asyncio.CancelledError):
+            await work(works, stopping)
+    log.info("worker has stopped")
