@@ -18,6 +18,7 @@ from app.api.wire import Answered, Compressed, Guarded, Traced
 from app.archive import Archive
 from app.catalogue import Catalogue
 from app.database import Database, Role
+from app.portal.mount import mount_pages
 from app.settings import Settings
 from app.vault.quarantine import Quarantine
 from app.vault.room import Vault
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(v1.router)
     app.include_router(operations.router)
+    mount_pages(app, secure=settings.address.startswith("https:"))
     app.add_middleware(Answered)
     app.add_middleware(Compressed)
     app.add_middleware(Guarded, encrypted=settings.address.startswith("https:"))
