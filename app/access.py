@@ -263,7 +263,7 @@ async def asker_of(session: AsyncSession, key: Key) -> Asker:
         )
         authorised = frozenset(
             (registry, facility)
-            for registry, facility in found.tuples()
+            for registry, facility in found
             if (registries is None or registry in registries)
             and (facilities is None or facility in facilities)
         )

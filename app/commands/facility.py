@@ -92,7 +92,7 @@ def list_facilities() -> None:
             ).order_by(Participation.registry_id)
         )
         places: dict[int, list[str]] = {}
-        for facility_id, registry_id, state in stands.tuples():
+        for facility_id, registry_id, state in stands:
             places.setdefault(facility_id, []).append(f"{registry_id} ({state})")
         return [(facility, "\n".join(places.get(facility.id, ()))) for facility in found]
 

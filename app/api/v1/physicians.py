@@ -86,7 +86,7 @@ async def _shown(session: AsyncSession, rows: Collection[Row]) -> list[Physician
         .where(PhysicianFacility.physician_id.in_(places))
         .order_by(PhysicianFacility.facility_id)
     )
-    for physician_id, facility_id in found.tuples():
+    for physician_id, facility_id in found:
         places[physician_id].append(facility_id)
     columns = [field for field in Physician.model_fields if field != "facilities"]
     return [
