@@ -9,9 +9,11 @@ curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.deid import dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.json_model import json_model
 from app.deid.pixels import Reason
 from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Profile
 from app.deid.uids import Keys
@@ -115,6 +117,10 @@ class Deidentified:
     modality: str | None
     dataset: Dataset = field(repr=False)
     little: bool = True
+
+    def json(self) -> dict[str, Any]:
+        """The output as DICOM JSON (PS3.18 F.2), without bulk data."""
+        return json_model(self.dataset, self.little)
 
 
 @dataclass(frozen=True, slots=True)

@@ -376,3 +376,14 @@ def _wrong(tag: BaseTag, vr: str, value: object, words: frozenset[str]) -> set[T
     if words and any(word.casefold() in words for word in _WORDS.findall(text)):
         found.add(Trace.NAME)
     return found
+
+
+def second_look(
+    source: bytes, output: bytes, *, decode: bool = True, dates: bool = True, uids: bool = True
+) -> frozenset[Trace]:
+    """Read an original and look for it in its output; what cannot be read cannot be cleared."""
+    try:
+        known = identity(source, dates=dates, uids=uids)
+    except Exception:
+        return frozenset({Trace.UNREADABLE})
+    return verify(known, output, decode=decode)

@@ -1,0 +1,427 @@
+"""
+De-identify, verify and archive received instances.
+
+An instance's row is its job. What leaves here is `archived` under its new UIDs, its original bytes
+destroyed; `held` when something may identify somebody (the bytes stay in quarantine until their
+end date); `refused` when it is no usable instance; `unchanged` when it was archived before. A
+submission is completed when none of its instances waits any longer.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.archive import Archive
+from app.claim import claim, ring, working
+from app.deid.deidentify import Deidentified, Outcome, Withheld, deidentify
+from app.deid.pixels import Reason, has_pixels
+from app.deid.profile import Profile
+from app.deid.uids import Keys, digest
+from app.deid.verify import second_look
+from app.ingest.findings import Found, keep_findings
+from app.ingest.rooms import Rooms
+from app.models.base import now
+from app.models.image import Instance, Series
+from app.models.submission import Submission
+from app.registries.findings import FindingCode, Severity
+from app.registries.schema import Definition
+from app.vault import Vault, identities
+
+TOGETHER: Final = 32
+BYTES_TOGETHER: Final = 64 << 20
+"""Bytes of instances worked on in one transaction; a larger one is worked on by itself."""
+
+STOPS = Severity.REJECT
+WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
+    Reason.NOT_DICOM: (FindingCode.NOT_DICOM, "Send DICOM instances (PS3.10)."),
+    Reason.TRUNCATED: (FindingCode.UNREADABLE, "The instance ends too early. Send it again whole."),
+    Reason.WRONG_LENGTH: (
+        FindingCode.UNREADABLE,
+        "A length in it is wrong: attributes or pixels are missing. Export it again from its source.",
+    ),
+    Reason.UNREADABLE: (FindingCode.UNREADABLE, "It is broken inside. Export it again."),
+    Reason.NOT_AN_INSTANCE: (
+        FindingCode.NOT_DICOM,
+        "This is a directory (DICOMDIR). Send the instances it lists.",
+    ),
+    Reason.UNSUPPORTED_SYNTAX: (
+        FindingCode.UNREADABLE,
+        "Its transfer syntax is none of the standard's. Send it in another one.",
+    ),
+    Reason.MISSING_UID: (
+        FindingCode.UNREADABLE,
+        "SOPClassUID, SOPInstanceUID, StudyInstanceUID and SeriesInstanceUID must be there.",
+    ),
+    Reason.BURNED_IN: (
+        FindingCode.BURNED_IN_TEXT,
+        "BurnedInAnnotation says YES. Send it again without the text in its pixels, marked NO.",
+    ),
+    Reason.MAY_BE_BURNED_IN: (
+        FindingCode.BURNED_IN_TEXT,
+        "Objects of this kind often have text in their pixels. If it has none, send it again with "
+        "BurnedInAnnotation NO.",
+    ),
+    Reason.PIXEL_OVERLAY: (
+        FindingCode.BURNED_IN_TEXT,
+        "An overlay is drawn in unused bits of its pixels. Send it without.",
+    ),
+    Reason.ENCAPSULATED: (
+        FindingCode.ENCAPSULATED_DOCUMENT,
+        "Documents inside DICOM cannot be de-identified here. Send the images only.",
+    ),
+    Reason.IDENTIFIER_REMAINS: (
+        FindingCode.IDENTIFIER_REMAINS,
+        "The second look found an identifier that stayed. The operator has to look.",
+    ),
+}
+NO_PATIENT_ID = (
+    "PatientID is empty. The images have a pseudonym of their own, apart from the patient's others."
+)
+NO_ACCESSION = "AccessionNumber is empty: these images cannot be linked to a case."
+OTHER_CONTENT = "Another instance with this SOPInstanceUID was archived before. UIDs are used once."
+OTHER_PATIENT = "Another patient's instances were archived under this StudyInstanceUID before."
+
+
+class ImageRooms(Rooms, Protocol):
+    """What this step is given: the archive too."""
+
+    @property
+    def archive(self) -> Archive:
+        """De-identified objects."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What became of the instances of one transaction."""
+
+    found: list[Found] = field(default_factory=list)
+    destroy: list[UUID] = field(default_factory=list)
+    series: set[tuple[int, str]] = field(default_factory=set)
+    """Facility and UID of series that were looked at value by value already."""
+
+    def say(
+        self, row: Instance, place: str, code: FindingCode, remedy: str, severity: Severity = STOPS
+    ) -> None:
+        """Note a finding at an instance."""
+        self.found.append(
+            Found(
+                row.submission_number, row.row, row.facility_id, None, place, code, severity, remedy
+            )
+        )
+
+
+async def images(rooms: ImageRooms) -> int:
+    """Move received instances on: some small ones together, or one large one."""
+    claimed = await claim(
+        rooms.database,
+        Instance,
+        Instance.state == "received",
+        order_by=[Instance.submission_number, Instance.row],
+        lease_seconds=rooms.settings.lease_seconds * 2,
+        tries=rooms.settings.tries,
+        limit=TOGETHER,
+        weight=lambda row: row.size or 1,
+        most=BYTES_TOGETHER,
+    )
+    if not claimed:
+        async with rooms.database.transaction() as session:
+            return await _complete(session)
+    async with working(rooms.database, claimed, tries=rooms.settings.tries) as (session, ours):
+        await _work(session, rooms, ours)
+        await _complete(session, {row.submission_number for row in ours})
+        await ring(session, "archived")
+    return len(claimed.rows)
+
+
+async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instance]) -> None:
+    batch = _Batch()
+    bytes_of = await rooms.quarantine.read_all(
+        session, [row.quarantine_id for row in ours if row.quarantine_id is not None]
+    )
+    outcomes: list[tuple[Instance, bytes, Profile, Outcome]] = []
+    for row in ours:
+        source = bytes_of.pop(row.quarantine_id, None) if row.quarantine_id else None
+        if source is None:
+            _withhold(batch, row, Reason.TRUNCATED)
+            continue
+        definition = await rooms.catalogue.in_force(row.registry_id)
+        profile = profile_of(definition)
+        keys = keys_of(rooms.vault, row.registry_id, row.facility_id)
+        outcome = await asyncio.to_thread(deidentify, source, profile, keys)
+        outcomes.append((row, source, profile, outcome))
+    batch.series = await _seen(session, outcomes)
+    for row, source, profile, outcome in outcomes:
+        if isinstance(outcome, Deidentified):
+            outcome = await _verified(batch, row, source, profile, outcome)
+        if isinstance(outcome, Withheld):
+            _withhold(batch, row, outcome.reason)
+        else:
+            await _archive(session, rooms, batch, row, outcome)
+    await session.flush()
+    await keep_findings(session, batch.found)
+    await rooms.quarantine.destroy(session, batch.destroy)
+
+
+async def _seen(
+    session: AsyncSession, outcomes: Sequence[tuple[Instance, bytes, Profile, Outcome]]
+) -> set[tuple[int, str]]:
+    uids = [one[3].series_instance_uid for one in outcomes if isinstance(one[3], Deidentified)]
+    rows = await session.execute(
+        select(Series.facility_id, Series.series_instance_uid).where(
+            Series.series_instance_uid.in_(uids)
+        )
+    )
+    return {(facility, uid) for facility, uid in rows}
+
+
+async def _verified(
+    batch: _Batch, row: Instance, source: bytes, profile: Profile, outcome: Deidentified
+) -> Outcome:
+    """The second look: raw bytes of all, every value of the first of a series and of no images."""
+    series = (row.facility_id, outcome.series_instance_uid)
+    traces = await asyncio.to_thread(
+        second_look,
+        source,
+        outcome.content,
+        decode=series not in batch.series or not has_pixels(outcome.dataset),
+        dates=not profile.full_dates,
+        uids="retain_uids" not in profile.options,
+    )
+    if traces:
+        return Withheld(Reason.IDENTIFIER_REMAINS)
+    batch.series.add(series)
+    return outcome
+
+
+def _withhold(batch: _Batch, row: Instance, reason: Reason) -> None:
+    code, remedy = WITHHELD[reason]
+    batch.say(row, "instance", code, remedy)
+    row.state = "held" if reason.holds else "refused"
+
+
+async def _archive(
+    session: AsyncSession, rooms: ImageRooms, batch: _Batch, row: Instance, made: Deidentified
+) -> None:
+    sha256 = digest(made.content)
+    before = await session.scalar(
+        select(Instance.sha256).where(
+            Instance.registry_id == row.registry_id,
+            Instance.facility_id == row.facility_id,
+            Instance.sop_instance_uid == made.sop_instance_uid,
+            Instance.state == "archived",
+        )
+    )
+    if before is not None:
+        if before == sha256:
+            row.state = "unchanged"
+            batch.destroy += [row.quarantine_id] if row.quarantine_id else []
+        else:
+            row.state = "refused"
+            batch.say(row, "SOPInstanceUID", FindingCode.DUPLICATE_INSTANCE, OTHER_CONTENT)
+        return
+    study_id, pseudonym = await _study(session, rooms.vault, row, made)
+    if pseudonym != made.patient_pseudonym:
+        row.state = "held"
+        batch.say(row, "PatientID", FindingCode.PATIENT_MISMATCH, OTHER_PATIENT)
+        return
+    path = (
+        f"images/{row.registry_id}/{row.facility_id}/{made.study_instance_uid}"
+        f"/{made.series_instance_uid}/{made.sop_instance_uid}.{sha256[:16]}.dcm"
+    )
+    await rooms.archive.put(path, made.content)
+    row.study_id = study_id
+    row.series_id = await _series(session, row, study_id, made)
+    row.sop_class_uid = made.sop_class_uid
+    row.sop_instance_uid = made.sop_instance_uid
+    row.transfer_syntax_uid = made.transfer_syntax_uid
+    row.path, row.size, row.sha256 = path, len(made.content), sha256
+    row.metadata_json = made.json()
+    row.state, row.archived_at = "archived", now()
+    batch.destroy += [row.quarantine_id] if row.quarantine_id else []
+    await session.flush()
+    if not made.original.patient_id:
+        batch.say(row, "PatientID", FindingCode.MISSING, NO_PATIENT_ID, Severity.WARN)
+    if not made.original.accession_number:
+        batch.say(row, "AccessionNumber", FindingCode.MISSING, NO_ACCESSION, Severity.WARN)
+
+
+async def _study(
+    session: AsyncSession, vault: Vault, row: Instance, made: Deidentified
+) -> tuple[UUID, str]:
+    """The study's row, made or completed; whose it is."""
+    registry, facility, original = row.registry_id, row.facility_id, made.original
+    patient_token = None
+    if original.patient_id:
+        patient_token = identities.tokens(
+            vault,
+            registry,
+            facility,
+            national=None,
+            birth_date=None,
+            local=original.patient_id,
+        ).local
+        await session.execute(
+            _KEEP_PATIENT,
+            {
+                "registry": registry,
+                "facility": facility,
+                "token": patient_token,
+                "pseudonym": made.patient_pseudonym,
+                "now": now(),
+            },
+        )
+    accession = original.accession_number
+    found = await session.execute(
+        _KEEP_STUDY,
+        {
+            "id": uuid4(),
+            "registry": registry,
+            "facility": facility,
+            "uid": made.study_instance_uid,
+            "pseudonym": made.patient_pseudonym,
+            "patient": patient_token,
+            "accession": vault.case_token(registry, facility, accession) if accession else None,
+            "day": day(made.study_date),
+            "modalities": [made.modality] if made.modality else [],
+            "now": now(),
+        },
+    )
+    study_id, pseudonym = found.one()
+    return study_id, pseudonym
+
+
+async def _series(session: AsyncSession, row: Instance, study_id: UUID, made: Deidentified) -> UUID:
+    found: UUID = (
+        await session.execute(
+            _KEEP_SERIES,
+            {
+                "id": uuid4(),
+                "study": study_id,
+                "facility": row.facility_id,
+                "uid": made.series_instance_uid,
+                "modality": made.modality,
+            },
+        )
+    ).scalar_one()
+    return found
+
+
+async def _complete(session: AsyncSession, numbers: set[int] | None = None) -> int:
+    """End the submissions none of whose instances waits; how many.
+
+    Their rows are locked first, in order: of two workers with the last two instances, the second
+    counts when the first has committed.
+    """
+    turn = [Submission.kind == "instances", Submission.state == "received"]
+    if numbers is not None:
+        turn.append(Submission.number.in_(numbers))
+    waiting = select(Instance.id).where(
+        Instance.submission_number == Submission.number, Instance.state == "received"
+    )
+    if numbers is None:
+        turn.append(~waiting.exists())
+    candidates = (
+        await session.scalars(
+            select(Submission)
+            .where(*turn)
+            .order_by(Submission.number)
+            .limit(1_000)
+            .with_for_update(skip_locked=numbers is None)
+        )
+    ).all()
+    ended = 0
+    for submission in candidates:
+        counted = dict(
+            (
+                await session.execute(
+                    select(Instance.state, func.count())
+                    .where(Instance.submission_number == submission.number)
+                    .group_by(Instance.state)
+                )
+            )
+            .tuples()
+            .all()
+        )
+        if counted.get("received"):
+            continue
+        await session.execute(
+            update(Submission)
+            .where(Submission.id == submission.id)
+            .values(state="completed", completed_at=now(), counts=counts(counted))
+            .execution_options(synchronize_session=False)
+        )
+        ended += 1
+    if ended:
+        await ring(session, "completed")
+    return ended
+
+
+def counts(states: dict[str, int]) -> dict[str, Any]:
+    """A submission's counts from its instances' states; accepted + rejected = entries."""
+    archived, unchanged = states.get("archived", 0), states.get("unchanged", 0)
+    held, refused = states.get("held", 0), states.get("refused", 0)
+    return {
+        "entries": sum(states.values()),
+        "accepted": archived + unchanged,
+        "rejected": held + refused,
+        "waiting": 0,
+        "archived": archived,
+        "unchanged": unchanged,
+        "held": held,
+        "refused": refused,
+    }
+
+
+def profile_of(definition: Definition) -> Profile:
+    """The de-identification profile of a definition, made once for each."""
+    return _profile(definition.digest, definition)
+
+
+@lru_cache(maxsize=64)
+def _profile(_: str, definition: Definition) -> Profile:
+    return Profile.of(definition.deid)
+
+
+@lru_cache(maxsize=4096)
+def keys_of(vault: Vault, registry: str, facility: int) -> Keys:
+    """The keys of a facility's images in a registry."""
+    return Keys.of(vault.pseudonym_key(registry, facility, "images"))
+
+
+def day(value: str | None) -> date | None:
+    """A DA as a date."""
+    try:
+        return datetime.strptime(value or "", "%Y%m%d").date()  # noqa: DTZ007 - a date has no zone
+    except ValueError:
+        return None
+
+
+_KEEP_PATIENT = text(
+    "INSERT INTO vault.image_patients (registry_id, facility_id, patient_token, pseudonym, created_at)"
+    " VALUES (:registry, :facility, :token, :pseudonym, :now) ON CONFLICT DO NOTHING"
+)
+_KEEP_STUDY = text(
+    "INSERT INTO studies AS held (id, registry_id, facility_id, study_instance_uid,"
+    " patient_pseudonym, patient_token, accession_token, study_date, modalities, state, received_at)"
+    " VALUES (:id, :registry, :facility, :uid, :pseudonym, :patient, :accession, :day,"
+    " CAST(:modalities AS text[]), 'waiting', :now)"
+    " ON CONFLICT (registry_id, facility_id, study_instance_uid) DO UPDATE SET"
+    " accession_token = COALESCE(held.accession_token, excluded.accession_token),"
+    " patient_token = COALESCE(held.patient_token, excluded.patient_token),"
+    " modalities = ARRAY(SELECT DISTINCT modality"
+    " FROM unnest(held.modalities || excluded.modalities) AS modality ORDER BY modality)"
+    " RETURNING id, patient_pseudonym"
+)
+_KEEP_SERIES = text(
+    "INSERT INTO series AS held (id, study_id, facility_id, series_instance_uid, modality)"
+    " VALUES (:id, :study, :facility, :uid, :modality)"
+    " ON CONFLICT (study_id, series_instance_uid) DO UPDATE"
+    " SET modality = COALESCE(held.modality, excluded.modality) RETURNING id"
+)
