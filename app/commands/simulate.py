@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from app.catalogue import Catalogue
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.errors import NotFound
+from app.registries import load
+from app.registries.schema import Definition
 from app.settings import Settings
 from app.simulation.plan import Plan
 from app.simulation.write import simulate as write_nation
@@ -15,6 +17,20 @@ from app.simulation.write import simulate as write_nation
 app = typer.Typer()
 
 REGISTRY = "early-lung-cancer-detection"
+
+
+def newest(registry: str) -> Definition:
+    """The newest version of a registry, among the packaged ones and the deployer's own."""
+    own = Settings().definitions
+    found = [
+        load.load(folder)
+        for root in (load.PACKAGED, *([own] if own else []))
+        for folder in load.folders(root)
+    ]
+    versions = [one for one in found if one.id == registry]
+    if not versions:
+        raise NotFound("There is no registry of that name.")
+    return max(versions, key=lambda one: [int(part) for part in one.version.split(".")])
 
 
 @app.command("simulate")
@@ -36,7 +52,7 @@ def simulate(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         console.print("The folder must be new or empty.")
         raise typer.Exit(1)
-    definition = Catalogue.packaged(Settings()).registry(registry)
+    definition = newest(registry)
     plan = Plan(
         seed=seed,
         facilities=facilities,

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyarrow.parquet as parquet
+
 _RUN = re.compile(rb"[0-9A-Za-z]+(?:[.\-][0-9A-Za-z]+)*")
 _PART = re.compile(rb"[0-9A-Za-z]+")
 _PLANTED = re.compile(
@@ -53,6 +55,23 @@ class Canaries:
             kind = self._kinds.get(word)
             if kind is not None and kind not in excused:
                 found[word.decode("ascii")] = kind
+        return found
+
+    def found_in_files(self, folder: Path, *, but: Iterable[str] = ()) -> dict[str, str]:
+        """The identities in any file under a folder, by content or by name.
+
+        Parquet is compressed, so it is read back as text; folders named in `but` are left out.
+        """
+        left_out = frozenset(but)
+        found: dict[str, str] = {}
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder)
+            if path.is_file() and not left_out.intersection(inside.parts):
+                found |= self.found_in(str(inside))
+                found |= self.found_in(path.read_bytes())
+                if path.suffix == ".parquet":
+                    for batch in parquet.ParquetFile(path).iter_batches():
+                        found |= self.found_in(repr(batch.to_pylist()))
         return found
 
 

@@ -241,9 +241,31 @@ class Office:
             },
         )
 
-    async def get(self, path: str, key: str, **parameters: Any) -> httpx.Response:
+    async def drained(self, told: Told = lambda *_: None, seconds: float = 900) -> None:
+        """Wait until nothing waits for a station any more, nor for the benchmarks to catch up."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        most = 1
+        while asyncio.get_running_loop().time() < deadline:
+            answer = await self.get("/metrics", self.keys.operator)
+            waiting = sum(
+                int(float(line.rpartition(" ")[2]))
+                for line in answer.text.splitlines()
+                if line.startswith("hounsfield_waiting_rows{") and 'state="held"' not in line
+            )
+            most = max(most, waiting)
+            told("waiting for the pipeline", most - waiting, most)
+            if not waiting:
+                return
+            await asyncio.sleep(0.2)
+        raise RuntimeError("the pipeline did not finish in time")
+
+    async def get(
+        self, path: str, key: str, accept: str = "*/*", **parameters: Any
+    ) -> httpx.Response:
         """Ask for something with a key."""
-        return await self._patiently("GET", path, params=parameters or None, headers=bearer(key))
+        return await self._patiently(
+            "GET", path, params=parameters or None, headers=bearer(key) | {"Accept": accept}
+        )
 
     async def pages(self, path: str, key: str) -> AsyncIterator[dict[str, Any]]:
         """Every document of a paged listing, following its `next` links (RFC 8288)."""
