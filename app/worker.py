@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app import postgres, telemetry
+from app import audit, postgres, telemetry
 from app.archive import Archive
 from app.catalogue import Catalogue
 from app.claim import Bell, listening
@@ -53,9 +53,17 @@ class Step:
     run: Callable[[Works], Awaitable[int]]
     every: float = POLL_SECONDS
     """Seconds until it looks again when nobody rings."""
+    listens: bool = True
+    """Whether it looks when somebody rings; housekeeping does not."""
 
 
-JOURNEY: tuple[Step, ...] = ()
+async def seal(works: Works) -> int:
+    """Chain what was written down of who did what; it keeps out of the writers' way."""
+    async with works.database.transaction() as session:
+        return await audit.seal(session)
+
+
+JOURNEY: tuple[Step, ...] = (Step("seal", seal, every=5.0, listens=False),)
 
 
 async def work(works: Works, stopping: asyncio.Event, journey: Sequence[Step] = JOURNEY) -> None:
@@ -73,7 +81,8 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
     """One step's loop: as long as there are rows, and then whenever it is rung."""
     pause = 0.0
     while not stopping.is_set():
-        ear, begun = bell.ear(), time.perf_counter()
+        ear = bell.ear() if step.listens else asyncio.Event()
+        begun = time.perf_counter()
         try:
             rows = await step.run(works)
         except Exception as error:
