@@ -102,7 +102,8 @@ class Page:
         """This page of `statement` in the order of `keys`; writes the `Link` to the next one.
 
         The keys are columns, together unique, never null, and ours: they go into an address.
-        A statement of one entity gives its objects, a statement of several columns its rows.
+        A statement of one entity gives its objects, one of several columns its rows, to be read
+        by name: the keys' values stand at their ends.
         """
         if self.after is not None:
             raw = _decoded(self.after, len(keys))
@@ -125,7 +126,7 @@ class Page:
         shown = found[: self.limit]
         if len(found) > self.limit:
             self._link_next(_encoded(shown[-1][-len(keys) :]))
-        return [row[0] if len(row) == len(keys) + 1 else row[: -len(keys)] for row in shown]
+        return [row[0] if len(row) == len(keys) + 1 else row for row in shown]
 
     def of(self, items: Sequence[Item], key: Callable[[Item], str]) -> list[Item]:
         """This page of a list held in memory, ordered by a unique `key` of ours."""
