@@ -63,7 +63,7 @@ class Door:
         return self.media_type if self.codec == "utf-8-sig" else f"{self.media_type};{self.codec}"
 
     @classmethod
-    def remembered(cls, channel: str, kept: str) -> "Door":
+    def remembered(cls, kept: str) -> "Door":
         """The door of a submission that was received earlier."""
         media_type, _, codec = kept.partition(";")
         return cls(CHANNELS.get(media_type, "json"), media_type, codec or "utf-8-sig")

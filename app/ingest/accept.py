@@ -1,0 +1,171 @@
+"""
+Accept checked entries: cases, versions and the feed.
+
+One batch is one transaction under the registry's lock. What is known of the batch's subjects and
+cases is loaded with a few statements, `history` says what each entry does to them, and what comes
+of it is written with a few more. Feed numbers are taken right before the versions that carry them
+and held to the commit, so that number order is commit order.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.claim import Claim, ring, working
+from app.ingest import ledger
+from app.ingest.checks import RegistryAtWork, Row, at_work
+from app.ingest.findings import Found, keep_findings, of_flaw
+from app.ingest.history import Event, History, Numbers, in_turn
+from app.ingest.ledger import Batch
+from app.ingest.rooms import BATCH, Rooms
+from app.ingest.turns import oldest
+from app.models.base import now
+from app.models.submission import Submission
+from app.registries.findings import FindingCode, Severity, severity
+from app.registries.values import Flaw
+from app.vault import Vault, identities
+
+_REMEDY = {
+    FindingCode.UNKNOWN_CASE: "There is nothing under this key to withdraw.",
+    FindingCode.WAITING_FOR_PARENT: "It is taken up when the case it follows up arrives.",
+    FindingCode.SUPERSEDED: "Something sent later was accepted already; this changes nothing.",
+    FindingCode.IDENTITY_CONFLICT: "The identifiers belong to different people: correct them here"
+    " or where they were sent before.",
+}
+
+
+async def accept(rooms: Rooms) -> int:
+    """Move what was checked on: many small submissions together, then a batch of a large one."""
+    return await _work(rooms, await oldest(rooms, small=True)) + await _work(
+        rooms, await oldest(rooms, small=False)
+    )
+
+
+async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
+    if not claimed:
+        return 0
+    async with working(rooms.database, claimed, tries=rooms.settings.tries) as (session, ours):
+        if not ours:
+            return 0
+        registry_id = ours[0].registry_id
+        await session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('hounsfield accept ' || :id, 0))"),
+            {"id": registry_id},
+        )
+        versions = sorted({one.definition_version for one in ours})
+        definitions = {
+            version: at_work(rooms.catalogue.registry(registry_id, version=version))
+            for version in versions
+        }
+        batch = await ledger.load(session, registry_id, definitions, ours)
+        await _accept(session, rooms.vault, definitions, batch)
+        finished = await _progress(session, ours, batch)
+        await ring(session, "completed" if finished else "accepted")
+        return max(len(batch.events), len(ours))
+
+
+async def _accept(
+    session: AsyncSession,
+    vault: Vault,
+    definitions: dict[str, RegistryAtWork],
+    batch: Batch,
+) -> None:
+    registry = batch.registry
+    known = await identities.people(
+        session, registry, [event.tokens for event in (*batch.events, *batch.waiting)]
+    )
+    most = len(batch.events) + len(batch.waiting)
+    history = History(
+        batch.cases,
+        known,
+        Numbers(await ledger.ids(session, "cases_id_seq", batch.unknown)),
+        Numbers(await ledger.ids(session, "versions_id_seq", most)),
+    )
+    followers = in_turn(history, batch.events, batch.waiting)
+    found: list[Found] = []
+    await _hold_against_cases(session, batch, [event for event, _ in followers], found)
+    for event, case in followers:
+        if event.outcome is None:
+            history.apply(event, case)
+    subjects = await identities.keep_people(session, vault, registry, history.people)
+    moving = await ledger.moved(session, registry, history, subjects)
+    history.settle(subjects, Numbers(await ledger.ids(session, "versions_id_seq", 2 * len(moving))))
+    for union in history.people.unions:
+        cases = [case.id for case in moving if case.loaded_under == union.merged]
+        await identities.record(session, registry, union, cases)
+    found += _said(definitions, batch)
+    await ledger.forget_waiting(session, batch)
+    await ledger.write(session, batch, history)
+    await keep_findings(session, found)
+
+
+async def _hold_against_cases(
+    session: AsyncSession, batch: Batch, followers: Sequence[Event], found: list[Found]
+) -> None:
+    """The rules that read the case a follow-up belongs to: only now is it certain which that is."""
+    by_form: dict[str, list[Event]] = {}
+    for event in followers:
+        if event.form.looks_at_parent and event.basis is not None and event.action == "submit":
+            by_form.setdefault(event.form.form.id, []).append(event)
+    for events in by_form.values():
+        own = await ledger.elements_of_entries(session, [event.at for event in events])
+        above = await ledger.elements_of_versions(
+            session, [event.basis for event in events if event.basis is not None]
+        )
+        form = events[0].form
+        rows = [Row(own[event.at], batch.received[event.at[0]]) for event in events]
+        parents = [above[event.basis.id] if event.basis is not None else None for event in events]
+        alone = await asyncio.to_thread(form.run, rows)
+        beside = await asyncio.to_thread(form.run, rows, parents)
+        for event, (before, said), (after, now_said) in zip(events, alone, beside, strict=True):
+            fresh = [flaw for flaw in now_said if flaw not in said]
+            found += [_finding(event, flaw) for flaw in fresh]
+            if any(flaw.severity is Severity.REJECT for flaw in fresh):
+                event.outcome = "rejected"
+            elif before != after:
+                event.patch = ledger.patch(after)
+
+
+def _finding(event: Event, flaw: Flaw) -> Found:
+    return of_flaw(*event.at, event.facility, event.form.form.id, flaw)
+
+
+def _said(definitions: dict[str, RegistryAtWork], batch: Batch) -> list[Found]:
+    """What senders are told about entries that did not simply go through."""
+    found: list[Found] = []
+    for event in (*batch.events, *batch.waiting):
+        key = next(iter(event.form.form.key), "row")
+        if event.outcome == "waiting" and not event.waited:
+            place = next(iter(event.form.parent_key), "row")
+            found.append(_of(event, place, FindingCode.WAITING_FOR_PARENT))
+        elif event.outcome == "superseded":
+            found.append(_of(event, key, FindingCode.SUPERSEDED))
+        elif event.outcome == "rejected" and event.action == "withdraw":
+            found.append(_of(event, key, FindingCode.UNKNOWN_CASE))
+        if event.conflict:
+            place = event.form.national or event.form.local or "row"
+            found.append(_of(event, place, FindingCode.IDENTITY_CONFLICT))
+    return found
+
+
+def _of(event: Event, place: str, code: FindingCode) -> Found:
+    return Found(
+        *event.at, event.facility, event.form.form.id, place, code, severity(code), _REMEDY[code]
+    )
+
+
+async def _progress(session: AsyncSession, ours: Sequence[Submission], batch: Batch) -> bool:
+    """Where the submissions are now; whether any is finished."""
+    finished = []
+    for submission in ours:
+        submission.rows_accepted = min(submission.rows_accepted + BATCH, submission.entries or 0)
+        if submission.rows_accepted == submission.entries:
+            submission.state = "completed"
+            submission.completed_at = now()
+            finished.append(submission.number)
+    await session.flush()
+    released = {event.at[0] for event in batch.waiting if event.outcome != "waiting"}
+    await ledger.tally(session, sorted({*finished, *released}))
+    return bool(finished)

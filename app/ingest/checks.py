@@ -1,0 +1,198 @@
+"""The checks of a registry's forms, built once per definition and kept for the process's life."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any, Final
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from app.registries.entries import FormCheck
+from app.registries.rows import RowRules, unpacked
+from app.registries.schema import Definition, Element, Form
+from app.registries.values import Canonical, Flaw
+
+KEPT: Final = 16
+_RELATION = "batch"
+
+
+class FormAtWork:
+    """What the journey needs to know of one form, looked up once."""
+
+    def __init__(self, definition: Definition, form: Form) -> None:
+        self.form = form
+        self.check = FormCheck(definition, form.id)
+        self.rules = RowRules(definition, form.id)
+        self.identifying = frozenset(one.id for one in form.all_elements if one.identifying)
+        self.facility = _id(form.with_identity("facility"))
+        self.national = _id(form.with_identity("national_id"))
+        self.local = _id(form.with_identity("local_id"))
+        self.birth_date = _id(form.with_identity("birth_date"))
+        self.parent_key = definition.form(form.parent).key if form.parent else ()
+        self.key_elements = frozenset(
+            one
+            for one in (*form.key, *form.otherwise_key, *self.parent_key, self.facility)
+            if one is not None
+        )
+        """What an entry that withdraws must have right."""
+        keep = ("entry", "draft", "flawed", "received_on")
+        parents = tuple(name for name, _ in self.rules.parent_columns)
+        self._rows = unpacked(form, _RELATION, keep=keep, arriving=True)
+        self._alone = self.rules.statement(self._with_parents(parents, known=False))
+        self._beside = self.rules.statement(self._with_parents(parents, known=True))
+        if parents:
+            parent = definition.form(form.parent or "")
+            self._parent_rows = unpacked(parent, "parents", json="parent", keep=("entry",))
+
+    def _with_parents(self, parents: Sequence[str], *, known: bool) -> str:
+        """The arriving rows, with their case's elements beside them or NULL in their place."""
+        if not parents:
+            return "arriving"
+        if not known:
+            nothing = ", ".join(
+                f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in self.rules.parent_columns
+            )
+            return f"(SELECT *, {nothing} FROM arriving)"
+        beside = ", ".join(f'p."{name.removeprefix("parent_")}" AS "{name}"' for name in parents)
+        return f"(SELECT a.*, {beside} FROM arriving a LEFT JOIN parent_rows p USING (entry))"
+
+    @property
+    def looks_at_parent(self) -> bool:
+        """Whether its rules read the case that an entry follows up."""
+        return bool(self.rules.parent_columns)
+
+    def key(self, values: dict[str, Canonical]) -> list[str]:
+        """The parts of an entry's own key; the other key is told apart by a part of its own."""
+        own = self.form.key
+        if self.form.otherwise_key and any(one not in values for one in own):
+            own = self.form.otherwise_key
+        names = dict.fromkeys((*self.parent_key, *own))
+        parts = [str(values.get(one, "")) for one in names]
+        if self.form.otherwise_key and own is self.form.otherwise_key:
+            parts.append("otherwise")
+        return parts
+
+    def run(
+        self, entries: Sequence["Row"], parents: Sequence[str | None] | None = None
+    ) -> list[tuple[dict[str, Canonical], list[Flaw]]]:
+        """Computed elements and broken rules of a batch, by one statement; in the batch's order.
+
+        `parents` are the canonical elements of each entry's case, as JSON text.
+        """
+        if not entries:
+            return []
+        numbers = pa.array(range(len(entries)), pa.int32())
+        batch = pa.table(
+            {
+                "entry": numbers,
+                "draft": pa.array([row.draft for row in entries], pa.bool_()),
+                "flawed": pa.array([row.flawed for row in entries], pa.list_(pa.string())),
+                "received_on": pa.array([row.received_on for row in entries], pa.date32()),
+                "elements": pa.array([row.elements for row in entries], pa.string()),
+            }
+        )
+        statement = f"WITH arriving AS ({self._rows})"
+        with duck().cursor() as cursor:
+            cursor.register(_RELATION, batch)
+            if parents is None:
+                statement += f" {self._alone}"
+            else:
+                cursor.register(
+                    "parents",
+                    pa.table({"entry": numbers, "parent": pa.array(list(parents), pa.string())}),
+                )
+                statement += f", parent_rows AS ({self._parent_rows}) {self._beside}"
+            answer = cursor.execute(statement).to_arrow_table()
+        assert answer is not None
+        return self._told(answer.to_pydict(), len(entries))
+
+    def _told(
+        self, answer: dict[str, list[Any]], count: int
+    ) -> list[tuple[dict[str, Canonical], list[Flaw]]]:
+        told: list[tuple[dict[str, Canonical], list[Flaw]]] = [({}, []) for _ in range(count)]
+        flaws, computed = self.rules.flaws, [one.id for one in self.rules.computed]
+        for position, entry in enumerate(answer["entry"]):
+            values, broken = told[entry]
+            for name in computed:
+                value = self.rules.canonical(name, answer[name][position])
+                if value is not None:
+                    values[name] = value
+            broken += [flaws[number] for number in answer["broken"][position]]
+        return told
+
+
+class Row:
+    """One entry as the rules see it."""
+
+    __slots__ = ("draft", "elements", "flawed", "received_on")
+
+    def __init__(
+        self, elements: str, received_on: Any, *, draft: bool = False, flawed: Sequence[str] = ()
+    ) -> None:
+        self.elements = elements
+        self.received_on = received_on
+        self.draft = draft
+        self.flawed = flawed
+
+
+class RegistryAtWork:
+    """The forms of one definition at work."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+        self.first = definition.first_case_form.id
+        self._forms: dict[str, FormAtWork] = {}
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """Ids of every element of the registry: these may be named in a finding."""
+        forms = self.definition.entry_forms
+        return frozenset(chain.from_iterable(form.by_id for form in forms))
+
+    def form(self, form_id: object) -> FormAtWork | None:
+        """A form an entry may name, or None."""
+        if not isinstance(form_id, str):
+            return None
+        found = self._forms.get(form_id)
+        if found is None:
+            form = next((one for one in self.definition.entry_forms if one.id == form_id), None)
+            if form is None:
+                return None
+            found = self._forms[form_id] = FormAtWork(self.definition, form)
+        return found
+
+
+_at_work: dict[tuple[str, str, str], RegistryAtWork] = {}
+_duck: list[duckdb.DuckDBPyConnection] = []
+
+
+def at_work(definition: Definition) -> RegistryAtWork:
+    """The checks of a definition; built at its first entry."""
+    key = (definition.id, definition.version, definition.digest)
+    found = _at_work.get(key)
+    if found is None:
+        while len(_at_work) >= KEPT:
+            del _at_work[next(iter(_at_work))]
+        found = _at_work[key] = RegistryAtWork(definition)
+    return found
+
+
+def duck() -> duckdb.DuckDBPyConnection:
+    """The process's engine for rules: in memory, one thread, with no way out of the process."""
+    if not _duck:
+        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "1GB"})
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        _duck.append(connection)
+    return _duck[0]
+
+
+def text_of(values: dict[str, Canonical]) -> str:
+    """Canonical values as JSON text."""
+    return orjson.dumps(values).decode()
+
+
+def _id(element: Element | None) -> str | None:
+    return element.id if element is not None else None

@@ -1,0 +1,36 @@
+"""What a step of this station is given to work with."""
+
+from typing import Protocol
+
+from app.catalogue import Catalogue
+from app.database import Database
+from app.settings import Settings
+from app.vault import Vault
+from app.vault.quarantine import Quarantine
+
+BATCH = 5_000
+"""Rows that a step moves in one transaction."""
+
+
+class Rooms(Protocol):
+    """The process's own, made once at its start."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator chose."""
+
+    @property
+    def database(self) -> Database:
+        """In the worker's role."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Which definitions are in force."""
+
+    @property
+    def vault(self) -> Vault:
+        """Keys, tokens, seals."""
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Received bytes."""
