@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.engine import Engine
-from app.benchmarks.feed import WINDOW, feed_number
+from app.benchmarks.feed import WINDOW
 from app.benchmarks.lake import Lake, refresh
 from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.recompute import Difference, differences, fill
@@ -199,9 +199,7 @@ async def reconcile(workshop: Workshop, definition: Definition) -> list[Differen
         # Nobody else moves the tables now; bring them to the number the lake will be at.
         files = await refresh(session, workshop.engine, workshop.lake, wanted)
         while generation.feed_seq < files[0].feed_seq:
-            await advance(
-                session, workshop.engine, wanted, generation, upto=files[0].feed_seq
-            )
+            await advance(session, workshop.engine, wanted, generation, upto=files[0].feed_seq)
         return await differences(
             session, workshop.engine, workshop.lake, wanted, files, generation.id
         )

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import duckdb
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.engine import Engine
@@ -65,8 +65,7 @@ def view(files: Files, columns: Sequence[str], lake: Lake) -> str:
     for place, name in enumerate(layers):
         later = [_quoted(lake.path(touched)) for _, touched in files.deltas[place:]]
         outdated = (
-            " WHERE subject_id NOT IN"
-            f" (SELECT subject_id FROM read_parquet([{', '.join(later)}]))"
+            f" WHERE subject_id NOT IN (SELECT subject_id FROM read_parquet([{', '.join(later)}]))"
             if later
             else ""
         )
@@ -206,7 +205,9 @@ def _copy(
         made.append(_parquet(connection, lake, tabulation.registry_id, one.form, kind, query))
         if touched:
             query = "SELECT DISTINCT subject_id FROM touched ORDER BY subject_id"
-            made.append(_parquet(connection, lake, tabulation.registry_id, one.form, "touched", query))
+            made.append(
+                _parquet(connection, lake, tabulation.registry_id, one.form, "touched", query)
+            )
     return made
 
 

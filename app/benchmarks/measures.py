@@ -23,7 +23,14 @@ import sqlglot
 from app.benchmarks.relation import Relation, relation, relation_name
 from app.registries.schema import Definition, Measure
 
-COUNTS = ("initial_population", "denominator", "exclusions", "exceptions", "numerator", "observations")
+COUNTS = (
+    "initial_population",
+    "denominator",
+    "exclusions",
+    "exceptions",
+    "numerator",
+    "observations",
+)
 SUMS = ("total", "total_of_squares")
 
 Slots = dict[str, dict[str, int]]
@@ -174,9 +181,13 @@ class _Pass:
         """FHIR Measure, 'Measure Population Semantics': each population within the one before."""
         population = self._flag(measure.initial_population)
         base = [*population, *self._flag(measure.denominator)]
-        excluded = self._flag(measure.denominator_exclusion) if measure.denominator_exclusion else None
+        excluded = (
+            self._flag(measure.denominator_exclusion) if measure.denominator_exclusion else None
+        )
         met = self._flag(measure.numerator) if measure.numerator else None
-        excused = self._flag(measure.denominator_exception) if measure.denominator_exception else None
+        excused = (
+            self._flag(measure.denominator_exception) if measure.denominator_exception else None
+        )
 
         slots = self.slots[measure.id] = {}
         slots["initial_population"] = self._count(population)
@@ -236,7 +247,10 @@ class _Pass:
         """The pass, and for each measure with bins a pass that counts them."""
         return [
             self._grouped(),
-            *(self._binned(measure, condition, value) for measure, condition, value in self.histograms),
+            *(
+                self._binned(measure, condition, value)
+                for measure, condition, value in self.histograms
+            ),
         ]
 
     def _source(self, *keys: str) -> str:
@@ -245,7 +259,9 @@ class _Pass:
         return f"(SELECT {inner} FROM {relation_name(self.cases.form)} WHERE month IS NOT NULL)"
 
     def _grouped(self) -> str:
-        stratum = f"CAST({self.cases.compiled(self.stratum).duckdb} AS VARCHAR)" if self.stratum else "''"
+        stratum = (
+            f"CAST({self.cases.compiled(self.stratum).duckdb} AS VARCHAR)" if self.stratum else "''"
+        )
         counts = [f"COALESCE({sql}, 0) AS c{place}" for place, sql in enumerate(self.counts)]
         sums = [f"COALESCE({sql}, 0) AS s{place}" for place, sql in enumerate(self.sums)]
         c = [f"c{place}" for place in range(len(counts))]
@@ -265,14 +281,17 @@ class _Pass:
     def _binned(self, measure: Measure, condition: str, value: str) -> str:
         # An integer is below an edge when it is below the next integer at or above the edge.
         edges = [math.ceil(edge.scaleb(measure.scale)) for edge in measure.bins]
-        branches = " ".join(f"WHEN {value} < {edge} THEN {place}" for place, edge in enumerate(edges))
+        branches = " ".join(
+            f"WHEN {value} < {edge} THEN {place}" for place, edge in enumerate(edges)
+        )
         binned = (
             f"SELECT facility_id, month, CASE {branches} ELSE {len(edges)} END AS bin,"
             f" SUM(weight) AS n FROM {self._source()} AS cases WHERE {condition}"
             " GROUP BY facility_id, month, bin HAVING SUM(weight) <> 0"
         )
         bins = [
-            f"COALESCE(SUM(CASE WHEN bin = {place} THEN n END), 0)" for place in range(len(edges) + 1)
+            f"COALESCE(SUM(CASE WHEN bin = {place} THEN n END), 0)"
+            for place in range(len(edges) + 1)
         ]
         return (
             f"SELECT {_text(self.cases.form)} AS form, 'histogram' AS kind,"

@@ -34,7 +34,9 @@ def half_up(value: Fraction | Decimal | int, digits: int) -> Decimal:
 def wilson(numerator: int, denominator: int, level: float = 0.95) -> Interval:
     """Wilson's score interval of a proportion, without continuity correction (Newcombe 1998, method 3)."""
     if not 0 <= numerator <= denominator or denominator == 0:
-        raise ValueError("a proportion needs 0 <= numerator <= denominator and a denominator above 0")
+        raise ValueError(
+            "a proportion needs 0 <= numerator <= denominator and a denominator above 0"
+        )
     z = NormalDist().inv_cdf(0.5 + level / 2)
     share = numerator / denominator
     centre = 2 * numerator + z * z
@@ -102,7 +104,9 @@ class Spread:
 
 
 def spread(
-    numerators: npt.NDArray[np.int64], denominators: npt.NDArray[np.int64], shares: Sequence[Fraction]
+    numerators: npt.NDArray[np.int64],
+    denominators: npt.NDArray[np.int64],
+    shares: Sequence[Fraction],
 ) -> Spread:
     """The spread of numerators / denominators.
 

@@ -35,9 +35,7 @@ EXAM = Form(
             unit="mGy",
             unknown=("999.00",),
         ),
-        Element(
-            id="packs", source_name="Packs", title="Packs", type="integer", unknown=("999",)
-        ),
+        Element(id="packs", source_name="Packs", title="Packs", type="integer", unknown=("999",)),
         Element(id="signs", source_name="Signs", title="Signs", type="codes", value_set="signs"),
     ),
 )
@@ -144,9 +142,7 @@ MEASURES = (
         observation="seen",
         minimum_cases=1,
     ),
-    Measure(
-        id="all_exams", title="Exams", description="All exams.", form="exam", scoring="cohort"
-    ),
+    Measure(id="all_exams", title="Exams", description="All exams.", form="exam", scoring="cohort"),
 )
 
 DERIVED = (
@@ -159,7 +155,12 @@ DERIVED = (
         expression="cancer AND days_between(exam_date, seen_on) BETWEEN 0 AND 365",
     ),
     Derived(
-        id="seen", type="integer", form="exam", over="follow_up", aggregate="count", expression="seen_on"
+        id="seen",
+        type="integer",
+        form="exam",
+        over="follow_up",
+        aggregate="count",
+        expression="seen_on",
     ),
     Derived(
         id="next_exam",

@@ -4,9 +4,12 @@ from fastapi import APIRouter
 
 from app.api.v1 import (
     administrators,
+    benchmarks,
     corporate_accounts,
     facilities,
     keys,
+    measures,
+    metrics,
     participations,
     partners,
     physicians,
@@ -21,5 +24,8 @@ for resource in (
     participations,
     partners,
     keys,
+    measures,
+    metrics,
+    benchmarks,
 ):
     router.include_router(resource.router)

@@ -1,0 +1,71 @@
+"""Benchmarks: how rates are spread over peer groups, by the latest dated snapshot."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from app import errors
+from app.access import Act
+from app.api.dependencies import Asker, RegistryInForce, Transactions
+from app.api.problems import problems
+from app.api.v1.metrics import (
+    MeasureIds,
+    Peers,
+    Periods,
+    asked_measures,
+    asked_periods,
+    peers,
+)
+from app.benchmarks import query
+from app.benchmarks.peers import grouping
+
+router = APIRouter(prefix="/registries/{registry_id}/benchmarks", tags=["benchmarks"])
+
+
+class Benchmark(Peers):
+    """A measure's spread over one peer group and period."""
+
+    measure: str
+    period: str
+
+
+class Benchmarks(BaseModel):
+    """Spreads of the latest snapshot. They hold no count of cases, and nobody's own rate."""
+
+    registry: str
+    benchmarks: list[Benchmark]
+
+
+@router.get("", response_model=Benchmarks, responses=problems(401, 403, 404, 422))
+async def read_benchmarks(
+    definition: RegistryInForce,
+    asker: Asker,
+    transactions: Transactions,
+    measure: MeasureIds = None,
+    period: Periods = None,
+    peer_group: Annotated[
+        str | None,
+        Query(min_length=1, max_length=63, description="How peers are chosen, such as `division`."),
+    ] = None,
+) -> Benchmarks:
+    """How rates are spread over peer groups: the same for everybody until the next snapshot."""
+    asker.require(Act.READ_BENCHMARKS)
+    if peer_group is not None and grouping(definition, peer_group) is None:
+        raise errors.NotFound("This registry has no such peer group.")
+    async with transactions.begin() as session:
+        found = await query.spreads(
+            session,
+            definition,
+            measures=asked_measures(definition, measure) or definition.measures,
+            periods=asked_periods(period, datetime.now(UTC).date()),
+            peer_group=peer_group,
+        )
+    return Benchmarks(
+        registry=definition.id,
+        benchmarks=[
+            Benchmark(measure=measure_id, period=over, **peers(spread).model_dump())
+            for measure_id, over, spread in found
+        ],
+    )

@@ -1,0 +1,277 @@
+"""Metrics: a facility's own rates, live, beside its peers of the latest snapshot."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from app import errors
+from app.access import Act
+from app.api.dependencies import (
+    LARGEST_INTEGER,
+    NO_SUCH_FACILITY,
+    Asker,
+    RegistryInForce,
+    Transactions,
+    visible_facility,
+)
+from app.api.problems import problems
+from app.api.v1.measures import known_measure
+from app.benchmarks import periods, query
+from app.benchmarks.peers import traits
+from app.registries import schema
+from app.registries.schema import Definition
+
+router = APIRouter(prefix="/registries/{registry_id}/metrics", tags=["benchmarks"])
+
+MOST_PERIODS = 36
+
+
+class AsOf(BaseModel):
+    """How current a figure is: everything accepted up to this feed number is in it."""
+
+    feed_number: int
+    at: datetime | None
+
+
+class Withheld(BaseModel):
+    """Why a figure is not shown."""
+
+    reason: str
+    says: str
+
+    @classmethod
+    def of(cls, reason: str | None) -> "Withheld | None":
+        return cls(reason=reason, says=query.REASONS[reason]) if reason else None
+
+
+class Interval(BaseModel):
+    """The 95 % interval of a rate."""
+
+    low: float
+    high: float
+
+
+class Quartiles(BaseModel):
+    """How the facilities' rates are spread, rounded."""
+
+    low: float = Field(description="First quartile.")
+    median: float
+    high: float = Field(description="Third quartile.")
+    p10: float | None = Field(description="Only of 20 facilities or more.")
+    p90: float | None
+    pooled: float = Field(description="The rate of all their cases together.")
+
+
+class Peers(BaseModel):
+    """A peer group in a dated snapshot, and where the facility stands in it."""
+
+    group: str = Field(description="How peers were chosen, such as `division`.")
+    peers: str = Field(description="Which of its groups, such as `mountain`.")
+    title: str
+    snapshot: date | None = Field(description="The day the snapshot was taken.")
+    facilities: int | None
+    quartiles: Quartiles | None
+    rank_quartile: int | None = Field(
+        description="1 is the best quarter, 4 the last; where neither direction is better, 1 holds "
+        "the lowest rates."
+    )
+    withheld: Withheld | None
+
+
+class Metric(BaseModel):
+    """A measure's result for a facility, a period and, if asked for, a stratum."""
+
+    measure: str
+    title: str
+    scoring: schema.Scoring
+    facility: int
+    period: str
+    stratifier: str | None
+    stratum: str | None
+    initial_population: int
+    denominator: int = Field(
+        description="What a rate divides by: exclusions and exceptions are not in it."
+    )
+    exclusions: int
+    exceptions: int | None
+    numerator: int | None
+    observations: int | None
+    rate: float | None = Field(
+        description="A proportion between 0 and 1, or the mean in the measure's unit."
+    )
+    interval: Interval | None
+    median: float | None = Field(description="Of the observations, where a histogram is kept.")
+    per: int = Field(description="What a proportion is usually displayed per: 1, 100 or 1,000.")
+    unit: str | None
+    improvement: schema.Improvement
+    caution: bool = Field(description="Few cases: read the interval, not the rate.")
+    peers: list[Peers]
+    withheld: Withheld | None
+
+
+class Metrics(BaseModel):
+    """Results of one facility, and how current they are."""
+
+    registry: str
+    definition_version: str
+    as_of: AsOf
+    metrics: list[Metric]
+
+
+Facility = Annotated[
+    int | None,
+    Query(
+        ge=1,
+        le=LARGEST_INTEGER,
+        description="A facility's number; may be left out with a key of one facility.",
+    ),
+]
+MeasureIds = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=100)]] | None,
+    Query(max_length=200, description="Measures; all of the registry's when left out."),
+]
+Periods = Annotated[
+    list[Annotated[str, Field(pattern=periods.PATTERN, max_length=20)]] | None,
+    Query(
+        max_length=MOST_PERIODS,
+        description="`2026`, `2026Q3`, `2026-09` or `2025-10..2026-09`; the last twelve complete "
+        "months when left out.",
+    ),
+]
+Stratum = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[a-z][a-z0-9_]{0,62}(:[^\x00-\x1f\x7f-\x9f]+)?$",
+        description="A stratifier, `indication`, for all its strata, or one of them, "
+        "`indication:baseline`.",
+    ),
+]
+
+
+@router.get("", response_model=Metrics, responses=problems(401, 403, 404, 422))
+async def read_metrics(
+    definition: RegistryInForce,
+    asker: Asker,
+    transactions: Transactions,
+    facility: Facility = None,
+    measure: MeasureIds = None,
+    period: Periods = None,
+    stratum: Stratum = None,
+) -> Metrics:
+    """A facility's rates, current to the last accepted case, beside its peers.
+
+    Peers come from a dated snapshot. What display rules hold back is `withheld`, with the reason.
+    """
+    asker.require(Act.READ_RESULTS)
+    if facility is None:
+        reach = asker.facilities_in(definition.id)
+        if reach is None or len(reach) != 1:
+            raise errors.Unprocessable("Your key reaches several facilities: name one, ?facility=…")
+        (facility,) = reach
+    visible_facility(asker, facility, definition.id)
+    today = datetime.now(UTC).date()
+    stratifier, _, named = (stratum or "").partition(":")
+    if stratifier and stratifier not in {s.id for m in definition.measures for s in m.stratifiers}:
+        raise errors.Unprocessable("No measure of this registry has that stratifier.")
+    async with transactions.begin() as session:
+        if facility not in await traits(session, [facility]):
+            raise errors.NotFound(NO_SUCH_FACILITY)
+        answer = await query.results(
+            session,
+            definition,
+            facility,
+            asked_periods(period, today),
+            today=today,
+            measures=asked_measures(definition, measure),
+            stratifier=stratifier or None,
+            stratum=named or None,
+        )
+    return Metrics(
+        registry=definition.id,
+        definition_version=definition.version,
+        as_of=AsOf(feed_number=answer.as_of.feed_number, at=answer.as_of.at),
+        metrics=[shown(one) for one in answer.results],
+    )
+
+
+def asked_measures(definition: Definition, ids: list[str] | None) -> list[schema.Measure] | None:
+    """The measures that were asked for, each once; none named means all."""
+    return [known_measure(definition, one) for one in dict.fromkeys(ids)] if ids else None
+
+
+def asked_periods(texts: list[str] | None, today: date) -> list[periods.Period]:
+    """The periods that were asked for, each once."""
+    if not texts:
+        return [periods.last_complete_year(today)]
+    return list(dict.fromkeys(periods.period(one) for one in texts))
+
+
+def shown(result: query.Result) -> Metric:
+    """A result as it is told."""
+    counts, measure = result.counts, result.measure
+    hidden = result.hides_outcome
+    proportion, observed = measure.scoring == "proportion", measure.observation is not None
+    return Metric(
+        measure=measure.id,
+        title=measure.title,
+        scoring=measure.scoring,
+        facility=result.facility_id,
+        period=result.period.label,
+        stratifier=result.stratifier,
+        stratum=result.stratum,
+        initial_population=counts.initial_population,
+        denominator=counts.denominator,
+        exclusions=counts.exclusions,
+        exceptions=None if hidden else counts.exceptions,
+        numerator=counts.numerator if (proportion or measure.numerator) and not hidden else None,
+        observations=counts.observations if observed and not hidden else None,
+        rate=_number(result.rate),
+        interval=(
+            Interval(low=float(result.low), high=float(result.high))
+            if result.low is not None and result.high is not None
+            else None
+        ),
+        median=_number(result.median),
+        per=measure.per if proportion else 1,
+        unit=measure.unit,
+        improvement=measure.improvement,
+        caution=result.caution,
+        peers=[peers(one) for one in result.peers],
+        withheld=Withheld.of(result.withheld),
+    )
+
+
+def peers(spread: query.Spread) -> Peers:
+    """A peer group's spread as it is told."""
+    return Peers(
+        group=spread.peer_group,
+        peers=spread.peers,
+        title=spread.title,
+        snapshot=spread.snapshot_on,
+        facilities=spread.facilities,
+        quartiles=(
+            Quartiles(
+                low=float(spread.low),
+                median=float(spread.median),
+                high=float(spread.high),
+                p10=_number(spread.p10),
+                p90=_number(spread.p90),
+                pooled=float(spread.pooled),
+            )
+            if spread.low is not None
+            and spread.median is not None
+            and spread.high is not None
+            and spread.pooled is not None
+            else None
+        ),
+        rank_quartile=spread.quartile,
+        withheld=Withheld.of(spread.withheld),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if value is not None else None  # type: ignore[arg-type]  # a Decimal
