@@ -38,6 +38,20 @@ class Figures(Part):
     withheld: Withheld | None
 
 
+class Stratum(Part):
+    """A measure's result in one stratum."""
+
+    title: str
+    figures: Figures
+
+
+class Strata(Part):
+    """A measure's result, split one way."""
+
+    title: str
+    strata: tuple[Stratum, ...]
+
+
 class Standing(Part):
     """Where a facility stands in one peer group, by the latest dated snapshot."""
 
@@ -49,7 +63,7 @@ class Standing(Part):
     median: str | None
     high: str | None = Field(description="Third quartile.")
     quartile: int | None = Field(
-        description="1 is the best quarter, or the lowest where neither is better."
+        description="1 is the best quarter, or the lowest rates where neither direction is better."
     )
     says: str
     withheld: Withheld | None
@@ -66,9 +80,11 @@ class MeasureFeedback(Part):
     better: str = Field(description="higher, lower or neither")
     source: str
     reference: str | None
+    scoring: str = Field(description="proportion, continuous-variable, ratio or cohort")
     result: Figures
     trend: tuple[Figures, ...]
     standings: tuple[Standing, ...]
+    split: tuple[Strata, ...] = Field(description="The same for each way to split the measure.")
     says: str
 
 
@@ -93,11 +109,11 @@ class Place(Part):
 class Quality(Part):
     """How complete the facility's own data are."""
 
-    cases: int
-    drafts: int
-    waiting: int
-    submissions: int
-    entries: int
+    cases: int = Field(description="Cases of the period that count.")
+    drafts: int = Field(description="Drafts at this moment; no measure sees them.")
+    waiting: int = Field(description="Follow-ups that wait for their case.")
+    submissions: int = Field(description="Submissions received since the period began.")
+    entries: int = Field(description="Entries in them.")
     rejected: int
     warnings: int
     says: tuple[str, ...]
@@ -109,7 +125,7 @@ class Methods(Part):
     definition_version: str
     definition_digest: str
     feed_number: int
-    as_of: datetime
+    as_of: datetime | None
     snapshot_on: date | None
     says: tuple[str, ...]
     unconfirmed: tuple[str, ...]
