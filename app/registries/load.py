@@ -10,8 +10,9 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ _LISTS = frozenset(
     )
 )
 LARGEST = 4 * 1024 * 1024
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class _File:
     failed: bool = False
 
 
-def load(folder: Path, shared: Path = SHARED) -> Definition:
+def load(folder: Path, shared: Sequence[Path] = (SHARED,)) -> Definition:
     """The definition in a folder, or `InvalidDefinition` with every complaint."""
     definition, complaints = read(folder, shared)
     if definition is None or complaints:
@@ -88,7 +90,7 @@ def load(folder: Path, shared: Path = SHARED) -> Definition:
     return definition
 
 
-def read(folder: Path, shared: Path = SHARED) -> tuple[Definition | None, list[str]]:
+def read(folder: Path, shared: Sequence[Path] = (SHARED,)) -> tuple[Definition | None, list[str]]:
     """As much of a definition as could be read, and every complaint about it."""
     document = _gather(folder, shared)
     definition = _shaped(document)
@@ -99,19 +101,32 @@ def read(folder: Path, shared: Path = SHARED) -> tuple[Definition | None, list[s
     return definition.model_copy(update={"digest": digest(definition)}), document.written()
 
 
-def assemble(document: Mapping[str, Any]) -> Definition:
+def assemble(document: Mapping[str, Any], accept_until: date | None = None) -> Definition:
     """A definition out of its canonical document, as it was published."""
-    definition = Definition.model_validate(document)
+    definition = Definition.model_validate({**document, "accept_until": accept_until})
     return definition.model_copy(update={"digest": digest(definition)})
 
 
 def canonical(definition: Definition) -> dict[str, Any]:
-    """The document that is frozen when a definition is published."""
-    return definition.model_dump(mode="json", exclude={"digest"})
+    """
+    The document that is frozen when a definition is published.
+
+    What was left at its default is left out, so that a release which knows more members than the
+    one that published reads the same document.
+    """
+    document: dict[str, Any] = definition.model_dump(
+        mode="json", exclude={"digest", "accept_until"}, exclude_defaults=True
+    )
+    return document
 
 
 def digest(definition: Definition) -> str:
-    """SHA-256 of the canonical document."""
+    """
+    SHA-256 of the canonical document.
+
+    The end of the acceptance window is no part of it: a version learns when it ends only when its
+    successor is known.
+    """
     text = json.dumps(
         canonical(definition), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
@@ -126,7 +141,7 @@ def folders(root: Path) -> list[Path]:
 # --- from files to one document -------------------------------------------------------------------
 
 
-def _gather(folder: Path, shared: Path) -> Document:
+def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     document = Document()
     if not (folder / "registry.yaml").is_file():
         document.complain((), "there is no registry.yaml in this folder")
@@ -191,7 +206,7 @@ def _listed(document: Document, folder: Path, name: str, key: str) -> list[Any]:
     return items
 
 
-def _value_sets(document: Document, folder: Path, shared: Path) -> dict[str, Any]:
+def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dict[str, Any]:
     """The definition's own value sets, and the shared ones that it uses."""
     used = {
         element.get("value_set")
@@ -201,7 +216,7 @@ def _value_sets(document: Document, folder: Path, shared: Path) -> dict[str, Any
         if isinstance(element, dict)
     }
     sets: dict[str, Any] = {}
-    for home, own in ((folder, True), (shared, False)):
+    for home, own in ((folder, True), *((one, False) for one in shared)):
         for path in sorted((home / "value_sets").glob("*.yaml")):
             found = _read_file(home, path, document)
             items = found.data if isinstance(found.data, list) else [found.data]
@@ -231,7 +246,7 @@ def _read_file(folder: Path, path: Path, document: Document, *, typed: bool = Fa
     try:
         if path.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"larger than {LARGEST} bytes")
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -337,10 +352,10 @@ def _set_aside(document: Document, part: Place) -> None:
     above, depth, last = part[:-1], len(part) - 1, part[-1]
     moved: dict[Place, tuple[str, int]] = {}
     for place, line in document.lines.items():
-        step = place[depth] if len(place) > depth and place[:depth] == above else None
-        if isinstance(step, int) and step >= last:
-            if step > last:
-                moved[(*above, step - 1, *place[depth + 1 :])] = line
+        sibling = place[depth] if len(place) > depth and place[:depth] == above else None
+        if isinstance(sibling, int) and sibling >= last:
+            if sibling > last:
+                moved[(*above, sibling - 1, *place[depth + 1 :])] = line
         else:
             moved[place] = line
     document.lines = moved

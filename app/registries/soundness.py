@@ -115,7 +115,9 @@ class _Soundness:
         if text is None:
             return
         try:
-            expressions.compile(text, dict(self.ghosts) | dict(columns), gives=gives, windows=windows)
+            expressions.compile(
+                text, dict(self.ghosts) | dict(columns), gives=gives, windows=windows
+            )
         except ExpressionRefused as refused:
             for one in refused.complaints:
                 yield place, one.message, one.line - 1

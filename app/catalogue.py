@@ -1,0 +1,257 @@
+"""
+Which definitions are in force: those packaged, the deployer's own, and those published.
+
+A published version is frozen in the database with its digest. From then on that document is the
+one everybody works with, and another one under the same version is refused; only the end of its
+acceptance window may still be set. `keep_current` is how a running process hears of a
+publication or of a changed folder; it costs a query every few seconds at most.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.database import NOTHING, Database
+from app.errors import Conflict, InvalidDefinition, NotFound
+from app.models.definition import PublishedDefinition
+from app.registries.compare import incomparable
+from app.registries.load import PACKAGED, SHARED, assemble, canonical, folders, load
+from app.registries.schema import Definition
+from app.settings import Settings
+
+EVERY = 2.0
+"""Seconds between two looks for changes."""
+
+log = structlog.get_logger(__name__)
+
+Versions = dict[str, dict[str, Definition]]
+
+
+class Catalogue:
+    """The definitions in force in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._own = settings.definitions
+        self._mark: tuple[object, ...] = ()
+        self._published_mark: tuple[int, datetime | None] = (0, None)
+        self._looked = 0.0
+        self._turn = asyncio.Lock()
+        self._published: Versions = {}
+        self._versions: Versions = {}
+        self._mark = _mark(self._own)
+        self._found = _from_folders(self._own)
+        self._merge()
+
+    def registries(self) -> list[Definition]:
+        """The definition in force of every registry, by id."""
+        return [self.in_force(one) for one in sorted(self._versions)]
+
+    def versions(self, registry_id: str) -> list[Definition]:
+        """Every version of a registry, newest first."""
+        known = self._versions.get(registry_id)
+        if known is None:
+            raise NotFound("There is no such registry.")
+        return sorted(known.values(), key=newness, reverse=True)
+
+    def in_force(self, registry_id: str) -> Definition:
+        """The newest version that takes entries today; the newest of all if none does."""
+        versions = self.versions(registry_id)
+        today = datetime.now(UTC).date()
+        return next((one for one in versions if one.accepts_on(today)), versions[0])
+
+    def registry(
+        self, registry_id: str, *, on: date | None = None, version: str | None = None
+    ) -> Definition:
+        """A registry's definition: of a version, or the newest that takes entries on a day."""
+        if version is None and on is None:
+            return self.in_force(registry_id)
+        for one in self.versions(registry_id):
+            if version in (None, one.version) and (on is None or one.accepts_on(on)):
+                return one
+        raise NotFound("The registry has no such version, or none that takes entries on that day.")
+
+    # --- keeping current ---
+
+    async def keep_current(self, database: Database) -> None:
+        """Look for publications and changed folders, if it is time to."""
+        if time.monotonic() - self._looked < EVERY and self._looked:
+            return
+        async with self._turn:
+            if time.monotonic() - self._looked < EVERY and self._looked:
+                return
+            async with database.transaction(NOTHING) as session:
+                await self.refresh(session)
+            self._looked = time.monotonic()
+
+    async def refresh(self, session: AsyncSession) -> None:
+        """Look for publications and changed folders now."""
+        mark = await asyncio.to_thread(_mark, self._own)
+        changed = mark != self._mark
+        if changed:
+            self._mark = mark
+            try:
+                self._found = await asyncio.to_thread(_from_folders, self._own)
+            except InvalidDefinition as error:
+                # A folder in the middle of an edit must not stop a service that runs.
+                log.warning("definitions were not read again", complaints=len(error.complaints))
+                changed = False
+        count, last = (
+            await session.execute(
+                select(func.count(), func.max(PublishedDefinition.published_at)).select_from(
+                    PublishedDefinition
+                )
+            )
+        ).one()
+        if (count, last) != self._published_mark:
+            self._published = _versions(
+                [
+                    await asyncio.to_thread(assemble, row.document, row.accept_until)
+                    for row in await session.scalars(select(PublishedDefinition))
+                ]
+            )
+            self._published_mark = (count, last)
+            changed = True
+        if changed:
+            self._merge()
+
+    def _merge(self) -> None:
+        """What was published comes before what lies in a folder under the same version."""
+        self._versions = {
+            registry: {**self._found.get(registry, {}), **self._published.get(registry, {})}
+            for registry in {*self._found, *self._published}
+        }
+
+    # --- publishing ---
+
+    async def publish_packaged(self, session: AsyncSession) -> list[Definition]:
+        """Publish whatever is packaged or in the deployer's folder and is not published yet."""
+        found = sorted(
+            (one for versions in self._found.values() for one in versions.values()),
+            key=lambda one: (one.id, newness(one)),
+        )
+        return [one for one in found if await self.publish(session, one)]
+
+    async def publish(
+        self, session: AsyncSession, definition: Definition, by: str | None = None
+    ) -> bool:
+        """
+        Freeze a definition. Says whether anything changed; refuses another document under a
+        version that is published, and a version whose cases could not be compared with earlier ones.
+        """
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('definitions'))"))
+        rows = (
+            await session.scalars(
+                select(PublishedDefinition).where(PublishedDefinition.registry_id == definition.id)
+            )
+        ).all()
+        same = next((row for row in rows if row.version == definition.version), None)
+        if same is not None:
+            return _closed(same, definition)
+        for row in rows:
+            if reasons := incomparable(assemble(row.document), definition):
+                raise Conflict(
+                    f"{definition.id} {definition.version} cannot follow {row.version}: "
+                    + " ".join(reasons)
+                )
+        await session.execute(
+            insert(PublishedDefinition).values(
+                registry_id=definition.id,
+                version=definition.version,
+                digest=definition.digest,
+                document=canonical(definition),
+                accept_from=definition.accept_from,
+                accept_until=definition.accept_until,
+                published_by=by,
+            )
+        )
+        return True
+
+
+def _closed(published: PublishedDefinition, definition: Definition) -> bool:
+    """The same document again: only its end may be new."""
+    if published.digest != definition.digest:
+        raise Conflict(
+            f"{definition.id} {definition.version} is published with another content, and a "
+            "published version never changes. Give the changed definition a new `version`, or a "
+            "new `id` if it is another registry."
+        )
+    if published.accept_until == definition.accept_until:
+        return False
+    published.accept_until = definition.accept_until
+    published.published_at = datetime.now(UTC)
+    return True
+
+
+def newness(definition: Definition) -> tuple[int, ...]:
+    """Versions in order: 1.10.0 is newer than 1.9.0."""
+    return tuple(int(part) for part in definition.version.split("."))
+
+
+def _versions(definitions: Iterable[Definition]) -> Versions:
+    found: Versions = {}
+    for one in definitions:
+        found.setdefault(one.id, {})[one.version] = one
+    return found
+
+
+def _from_folders(own: Path | None) -> Versions:
+    """Every definition packaged and in the deployer's folder; all complaints at once."""
+    complaints: list[str] = []
+    found: dict[tuple[str, str], tuple[Path, Definition]] = {}
+    for root in (PACKAGED, *([own] if own is not None else ())):
+        if not root.is_dir():
+            raise InvalidDefinition([f"{root}: HOUNSFIELD_DEFINITIONS is not a folder"])
+        for folder in folders(root):
+            try:
+                one = _loaded(folder, shared_of(root), _mark(folder))
+            except InvalidDefinition as error:
+                complaints += [f"{folder}/{line}" for line in error.complaints]
+                continue
+            first = found.setdefault((one.id, one.version), (folder, one))
+            if first[1].digest != one.digest:
+                complaints.append(
+                    f"{folder}/registry.yaml:1: {one.id} {one.version} is another document in "
+                    f"{first[0]}; give this one an `id` or a `version` of its own"
+                )
+    if complaints:
+        raise InvalidDefinition(complaints)
+    return _versions(one for _, one in found.values())
+
+
+@lru_cache(maxsize=64)
+def _loaded(folder: Path, shared: tuple[Path, ...], mark: tuple[object, ...]) -> Definition:
+    """A folder that did not change is not read twice."""
+    return load(folder, shared)
+
+
+def shared_of(root: Path) -> tuple[Path, ...]:
+    """Where value sets are looked for: the folder's own `shared`, then the packaged one."""
+    return tuple(folder for folder in (root / "shared", SHARED) if folder.is_dir())
+
+
+def _mark(own: Path | None) -> tuple[object, ...]:
+    """Differs once a file of the deployer's folder does."""
+    if own is None:
+        return ()
+    found: Mapping[str, tuple[int, int]] = {
+        str(path): (status.st_mtime_ns, status.st_size)
+        for path in own.rglob("*.yaml")
+        if (status := _status(path)) is not None
+    }
+    return tuple(sorted(found.items()))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # gone between listing and looking
+        return None

@@ -1,0 +1,172 @@
+"""
+What a new version of a definition breaks.
+
+Two versions' cases end up in the same rates. So what would make them mean different things is
+refused; what asks more of senders, or takes something away, is said before it surprises anybody.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from app.registries.schema import Definition, Element, Form, Limits
+
+Weight = Literal["refused", "breaks", "new", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: `refused` cannot be published, `breaks` needs senders to act."""
+
+    weight: Weight
+    place: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.weight}: {self.place}: {self.says}"
+
+
+def incomparable(old: Definition, new: Definition) -> list[str]:
+    """Why cases of the two could not stand side by side; empty when they can."""
+    return [f"{one.place}: {one.says}." for one in compare(old, new) if one.weight == "refused"]
+
+
+def compare(old: Definition, new: Definition) -> list[Change]:
+    """Every difference between two versions, the gravest first."""
+    grave = {"refused": 0, "breaks": 1, "changed": 2, "new": 3}
+    return sorted(_changes(old, new), key=lambda one: (grave[one.weight], one.place))
+
+
+def _changes(old: Definition, new: Definition) -> Iterator[Change]:
+    if old.id != new.id:
+        yield Change("refused", "id", f"{new.id} is another registry than {old.id}")
+        return
+    forms = {form.id: form for form in new.forms}
+    for form in old.forms:
+        if form.id not in forms:
+            yield Change("breaks", form.id, "the form is gone")
+            continue
+        yield from _form(old, new, form, forms[form.id])
+    for one in new.forms:
+        if one.id not in {form.id for form in old.forms}:
+            yield Change("new", one.id, "a new form")
+    yield from _rules(old, new)
+    yield from _measures(old, new)
+    if old.accept_until is not None and old.accept_until < new.accept_from:
+        yield Change("breaks", "accept_from", "no version takes entries between the two windows")
+
+
+def _form(old: Definition, new: Definition, before: Form, after: Form) -> Iterator[Change]:
+    for name, says in (
+        ("level", "another level: old records would count as something else"),
+        ("key", "another key: old and new records of one case would not meet"),
+        ("otherwise_key", "another key: old and new records of one case would not meet"),
+        ("parent", "another parent form: old follow-ups would belong to nothing"),
+        ("period", "another period element: the same case would move to another month"),
+    ):
+        if getattr(before, name) != getattr(after, name):
+            yield Change("refused", f"{before.id}.{name}", says)
+    for element in before.all_elements:
+        place = f"{before.id}.{element.id}"
+        if element.id not in after.by_id:
+            yield Change("breaks", place, "the element is gone")
+        else:
+            yield from _element(old, new, place, element, after.by_id[element.id])
+    for element in after.all_elements:
+        if element.id not in before.by_id:
+            place = f"{before.id}.{element.id}"
+            if element.required:
+                yield Change("breaks", place, "a new element that is required")
+            else:
+                yield Change("new", place, "a new element")
+
+
+def _element(
+    old: Definition, new: Definition, place: str, before: Element, after: Element
+) -> Iterator[Change]:
+    if before.type != after.type:
+        yield Change("refused", place, f"was {before.type}, is {after.type}")
+        return
+    if before.unit != after.unit:
+        yield Change("refused", place, f"was in {before.unit}, is in {after.unit}")
+    if before.scale > after.scale:
+        yield Change("refused", place, f"kept {before.scale} decimals, keeps {after.scale}")
+    elif before.scale < after.scale:
+        yield Change("changed", place, f"keeps {after.scale} decimals, kept {before.scale}")
+    if before.identifying != after.identifying:
+        yield Change("refused", place, "what identifies and what does not live in different rooms")
+    if before.identity != after.identity:
+        yield Change("refused", place, "another part in telling subjects and cases apart")
+    if lost := set(before.unknown) - set(after.unknown):
+        yield Change("refused", place, f"{', '.join(sorted(lost))} would become a value")
+    if not before.required and after.required:
+        yield Change("breaks", place, "is required now")
+    if before.required_when != after.required_when and after.required_when is not None:
+        yield Change("breaks", place, "is required under other conditions")
+    yield from _codes(old, new, place, before, after)
+    if _narrower(before, after):
+        yield Change("breaks", place, "a narrower range")
+    if after.max_length < before.max_length or (after.pattern and after.pattern != before.pattern):
+        yield Change("breaks", place, "another length or pattern")
+
+
+def _codes(
+    old: Definition, new: Definition, place: str, before: Element, after: Element
+) -> Iterator[Change]:
+    was, now = old.value_set(before), new.value_set(after)
+    if was is None or now is None:
+        return
+    for code, label in was.labels.items():
+        if code not in now.labels:
+            yield Change(
+                "breaks", place, f"code {code} is gone; retire it to keep old data readable"
+            )
+        elif label != now.labels[code]:
+            yield Change("changed", place, f"code {code} reads {now.labels[code]!r}, was {label!r}")
+    for code in now.labels:
+        if code not in was.labels:
+            yield Change("new", place, f"a new code {code}")
+
+
+def _narrower(before: Element, after: Element) -> bool:
+    was = before.range.hard if before.range else None
+    now = after.range.hard if after.range else None
+    if now is None:
+        return False
+    was = was or Limits()
+    low = now.low is not None and (was.low is None or now.low > was.low)
+    return low or (now.high is not None and (was.high is None or now.high < was.high))
+
+
+def _rules(old: Definition, new: Definition) -> Iterator[Change]:
+    before = {rule.id: rule for rule in old.rules}
+    after = {rule.id: rule for rule in new.rules}
+    for name, rule in after.items():
+        known = before.get(name)
+        if known is None or (known.requires, known.severity) != (rule.requires, rule.severity):
+            weight: Weight = "breaks" if rule.severity == "reject" else "changed"
+            yield Change(
+                weight, f"rule {name}", "a new rule" if known is None else "says otherwise"
+            )
+    for name in before.keys() - after.keys():
+        yield Change("changed", f"rule {name}", "the rule is gone")
+
+
+def _measures(old: Definition, new: Definition) -> Iterator[Change]:
+    after = {measure.id: measure for measure in new.measures}
+    for measure in old.measures:
+        now = after.pop(measure.id, None)
+        place = f"measure {measure.id}"
+        if now is None:
+            yield Change("breaks", place, "the measure is gone")
+            continue
+        if now.scoring != measure.scoring or now.improvement != measure.improvement:
+            yield Change("refused", place, "another scoring or direction: give it another id")
+        counted = {
+            "initial_population", "denominator", "denominator_exclusion", "denominator_exception",
+            "numerator", "observation", "scale", "bins", "stratifiers",
+        }  # fmt: skip
+        if now.model_dump(include=counted) != measure.model_dump(include=counted):
+            yield Change("changed", place, "counts otherwise; every period is counted anew")
+    for name in after:
+        yield Change("new", f"measure {name}", "a new measure")
