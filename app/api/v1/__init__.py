@@ -13,6 +13,7 @@ from app.api.v1 import (
     participations,
     partners,
     physicians,
+    reports,
 )
 
 router = APIRouter(prefix="/v1")
@@ -27,5 +28,6 @@ for resource in (
     measures,
     metrics,
     benchmarks,
+    reports,
 ):
     router.include_router(resource.router)
