@@ -84,6 +84,7 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
         ear = bell.ear() if step.listens else asyncio.Event()
         begun = time.perf_counter()
         try:
+            await works.catalogue.keep_current(works.database)
             rows = await step.run(works)
         except Exception as error:
             telemetry.STEP_FAILURES.labels(step.name).inc()

@@ -52,8 +52,9 @@ def settings_in_force(house: HouseInForce) -> Settings:
     return house.settings
 
 
-def catalogue(house: HouseInForce) -> DefinitionsInForce:
-    """The definitions in force."""
+async def catalogue(house: HouseInForce) -> DefinitionsInForce:
+    """The definitions in force, as published by whichever process."""
+    await house.catalogue.keep_current(house.database)
     return house.catalogue
 
 
