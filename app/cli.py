@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from app.commands import audit, facility, key, serve, simulate
+from app.commands import audit, benchmarks, facility, key, serve, simulate
 from app.errors import RegistryError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (serve, simulate):
+for commands in (serve, benchmarks, simulate):
     app.add_typer(commands.app)
 for name, group in (("audit", audit), ("facility", facility), ("key", key)):
     app.add_typer(group.app, name=name)
