@@ -11,6 +11,7 @@ RegistryError
 │   ├── KeyUsedForOtherContent an Idempotency-Key came back with another body
 │   ├── UnreadableSubmission   the whole delivery cannot be read
 │   └── InvalidDefinition      a definition has complaints
+├── Malformed                  not what the request's own headers promise
 ├── TooLarge                   more than the limit
 ├── UnsupportedMedia           a content type no door here takes
 ├── NotAcceptable              a content type we cannot answer in
@@ -113,6 +114,13 @@ class InvalidDefinition(Unprocessable):
     def __init__(self, complaints: Sequence[str]) -> None:
         super().__init__("\n".join(complaints))
         self.complaints = tuple(complaints)
+
+
+class Malformed(RegistryError):
+    """The bytes of a request are not what its headers promise."""
+
+    code = "malformed"
+    title = "The request is malformed"
 
 
 class TooLarge(RegistryError):

@@ -19,9 +19,13 @@ import structlog
 
 from app import audit, postgres, telemetry
 from app.archive import Archive
+from app.benchmarks import steps as benchmarks
+from app.benchmarks.generations import Workshop
 from app.catalogue import Catalogue
 from app.claim import Bell, listening
 from app.database import Database, Role
+from app.ingest.images import images
+from app.ingest.link import link
 from app.settings import Settings
 from app.vault.quarantine import Quarantine
 from app.vault.room import Vault
@@ -63,7 +67,11 @@ async def seal(works: Works) -> int:
         return await audit.seal(session)
 
 
-JOURNEY: tuple[Step, ...] = (Step("seal", seal, every=5.0, listens=False),)
+JOURNEY: tuple[Step, ...] = (
+    Step("images", images),
+    Step("link", link),
+    Step("seal", seal, every=5.0, listens=False),
+)
 
 
 async def work(works: Works, stopping: asyncio.Event, journey: Sequence[Step] = JOURNEY) -> None:

@@ -23,6 +23,7 @@ from app import errors
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[errors.RegistryError], int] = {
+    errors.Malformed: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,

@@ -12,6 +12,7 @@ unknown VRs, implicit elements inside an explicit stream, UN sequences, undefine
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -215,14 +216,21 @@ class _Reader:
         return end
 
     def elements(
-        self, at: int, end: int, depth: int, explicit: bool, little: bool, item: bool = False
+        self,
+        at: int,
+        end: int,
+        depth: int,
+        explicit: bool,
+        little: bool,
+        item: bool = False,
+        into: Dataset | None = None,
     ) -> tuple[Dataset, int]:
         """Elements up to `end`, or up to the item delimiter when `item` has no length."""
         if depth > DEEPEST:
             raise Malformed("nested-too-deep")
         view = self.view
         tags, short, long = self.tags[little], self.short[little], self.long[little]
-        found: Dataset = {}
+        found: Dataset = {} if into is None else into
         vrs = VRS
         while at < end:
             if at + 8 > end:
@@ -430,3 +438,38 @@ def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str
         size += 8 + len(part) + odd
     out.append(struct.pack(order + "HHL", 0xFFFE, 0xE0DD, 0))
     return size + 8
+
+
+class Names(NamedTuple):
+    """What an object calls itself; empty where its beginning does not say."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def names(head: bytes) -> Names | None:
+    """The UIDs in the beginning of an object, for the answer to its sender; None: no DICOM."""
+    view = memoryview(head)
+    try:
+        meta, start = _meta(view)
+        syntax = text_of(meta.get(0x00020010))
+        if syntax == DEFLATED_LITTLE:
+            engine = zlib.decompressobj(-zlib.MAX_WBITS)
+            view, start = memoryview(engine.decompress(view[start:], 1 << 20)), 0
+        if syntax:
+            explicit, little = syntax != IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
+        else:
+            explicit, little = _guess(view, start)
+    except (Malformed, zlib.error, IndexError, struct.error):
+        return None
+    found: Dataset = {}
+    with suppress(Malformed, RecursionError):  # the head ends somewhere; what came before counts
+        _Reader(view, explicit, little).elements(start, len(view), 0, explicit, little, into=found)
+    return Names(
+        text_of(found.get(0x00080016)) or text_of(meta.get(0x00020002)),
+        text_of(found.get(0x00080018)) or text_of(meta.get(0x00020003)),
+        text_of(found.get(0x0020000D)),
+        text_of(found.get(0x0020000E)),
+    )

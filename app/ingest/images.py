@@ -151,7 +151,7 @@ async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instanc
         if source is None:
             _withhold(batch, row, Reason.TRUNCATED)
             continue
-        definition = await rooms.catalogue.in_force(row.registry_id)
+        definition = rooms.catalogue.in_force(row.registry_id)
         profile = profile_of(definition)
         keys = keys_of(rooms.vault, row.registry_id, row.facility_id)
         outcome = await asyncio.to_thread(deidentify, source, profile, keys)

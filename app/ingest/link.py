@@ -28,7 +28,7 @@ async def link(rooms: Rooms) -> int:
     async with rooms.database.transaction() as session:
         waiting = await session.scalars(_REGISTRIES)
         for registry in waiting.all():
-            definition = await rooms.catalogue.in_force(registry)
+            definition = rooms.catalogue.in_force(registry)
             forms = [form.id for form in definition.forms if form.level == "case"]
             moved += await _link(session, registry, forms)
         moved += len((await session.execute(_WITHDRAW)).all())
