@@ -224,6 +224,9 @@ class Population:
                 found.tissue = NOT_CANCER[int(draw() * len(NOT_CANCER))]
                 made.append(found)
         for follow_up in made:
+            if 320 < (follow_up.on - screen.on).days <= 365:
+                # Nobody's year ends while its exam is being dated anew (see reporting).
+                follow_up.on = screen.on + timedelta(days=320)
             if screen.on < follow_up.on <= self._plan.until:
                 follow_up.serial = serial
                 serial += 1

@@ -209,6 +209,7 @@ def _report_smoking(draw: Callable[[], float], screen: Screen, elements: Element
         elements["number_of_packs_year_smoking"] = (
             "999" if draw() < 0.015 else min(screen.pack_years, 300.0)
         )
+    if status in ("1", "4") or (status == "2" and draw() < 0.3):
         counsels = screen.facility.counsels
         elements["did_physician_provide_guidance"] = (
             "Y" if draw() < counsels else "N" if draw() < 0.8 else "U"
@@ -233,7 +234,8 @@ def _report_reading(draw: Callable[[], float], screen: Screen, elements: Element
         elements["ct_exam_result_modifier_s"] = "Y"
         elements["what_were_the_other_findings"] = list(found)
         if "5" in found:
-            elements["other_abnormalities_spec"] = "thyroid nodule"
+            # People write names into free text, which is why it is identifying.
+            elements["other_abnormalities_spec"] = f"thyroid nodule, {screen.person.last_name}"
         if "4" in found:
             elements["other_int_lung_disease"] = "9"
     else:

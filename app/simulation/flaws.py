@@ -11,12 +11,13 @@ from random import Random
 
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition, Element, Form
-from app.simulation.entries import Entry, Expected
+from app.simulation.entries import Elements, Entry, Expected
 from app.simulation.places import Places
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _LISTED = frozenset({"json", "ndjson", "single"})
 _WRONG_CODE = "QQ"
+_ALONE = frozenset({FindingCode.RULE, FindingCode.UNKNOWN_ELEMENT})
 
 Spoil = Callable[[Random, Entry], Expected | None]
 """Changes an entry and says which finding that makes, or leaves it alone and says None."""
@@ -48,11 +49,17 @@ class Flaws:
         for _ in range(60):
             before = dict(entry.elements)
             expected = rng.choice(spoils)(rng, entry)
-            if expected is None or any(one.place == expected.place for one in found):
+            # A rule is silent about what is flawed already; a place by number moves with others.
+            alone = expected is not None and expected.code in _ALONE
+            if (
+                expected is None
+                or (alone and found)
+                or expected.place in {one.place for one in found}
+            ):
                 entry.elements = before
                 continue
             found.append(expected)
-            if len(found) == wanted:
+            if alone or len(found) == wanted:
                 break
         entry.findings = tuple(found)
 
@@ -93,6 +100,15 @@ class Flaws:
         add([one for one in safe if one.type == "text" and one.pattern is None], _too_long)
         add([one for one in safe if one.pattern and one.required], _against_pattern)
         add([one for one in sent if one.id == form.period], _no_day)
+        for one in safe:
+            values = self._definition.value_set(one)
+            if one.type == "code" and one.relevant_when and values is not None:
+                spoils.append(_out_of_place(one, values.allowed))
+        spoils += [
+            spoil
+            for rule in self._definition.rules
+            if rule.form == form.id and (spoil := _against_rule(rule.id)) is not None
+        ]
         spoils.append(self._stranger)
         return spoils
 
@@ -133,8 +149,31 @@ def _reject(place: str, code: FindingCode) -> Expected:
     return Expected(place, code.value, Severity.REJECT.value)
 
 
+_CONDITIONS = (
+    (re.compile(r"(\w+) IN \(([^)]*)\)"), lambda value, told: value in _quoted(told)),
+    (re.compile(r"(\w+) = '([^']*)'"), lambda value, told: value == told),
+    (re.compile(r"(\w+) IS NOT (NULL)"), lambda value, told: value is not None),
+    (re.compile(r"list_contains\((\w+), '([^']*)'\)"), lambda value, told: told in (value or ())),
+)
+
+
+def _quoted(told: str) -> list[str]:
+    return re.findall(r"'([^']*)'", told)
+
+
+def holds(condition: str, elements: Elements) -> bool | None:
+    """Whether a simple condition holds for an entry; None for one that is not simple."""
+    for shape, test in _CONDITIONS:
+        found = shape.fullmatch(condition)
+        if found is not None:
+            return bool(test(elements.get(found[1]), found[2]))
+    return None
+
+
 def _leave_out(element: Element) -> Spoil:
     def spoil(_: Random, entry: Entry) -> Expected | None:
+        if element.required_when and not holds(element.required_when, entry.elements):
+            return None
         if entry.elements.pop(element.id, None) is None:
             return None
         return _reject(element.id, FindingCode.MISSING)
@@ -157,6 +196,51 @@ def _put(element: Element, wrong: object, code: FindingCode) -> Spoil:
 def _unknown_code(element: Element) -> Spoil:
     wrong = [_WRONG_CODE] if element.type == "codes" else _WRONG_CODE
     return _put(element, wrong, FindingCode.NOT_IN_VALUE_SET)
+
+
+def _out_of_place(element: Element, choices: tuple[str, ...]) -> Spoil:
+    """An answer to a question that was not asked: taken, with a warning."""
+
+    def spoil(rng: Random, entry: Entry) -> Expected | None:
+        assert element.relevant_when
+        if (
+            element.id in entry.elements
+            or holds(element.relevant_when, entry.elements) is not False
+        ):
+            return None
+        entry.elements[element.id] = rng.choice(choices)
+        return Expected(element.id, FindingCode.NOT_RELEVANT.value, Severity.WARN.value)
+
+    return spoil
+
+
+def _against_rule(rule: str) -> Spoil | None:
+    """Breaks a rule of the lung registry, known by its name and worked out by hand."""
+
+    def quit_as_a_child(_: Random, entry: Entry) -> Expected | None:
+        born, day = entry.elements["patient_dob"], entry.elements["exam_date"]
+        if "number_of_years_since_quit" not in entry.elements:
+            return None
+        entry.elements["number_of_years_since_quit"] = int(day[:4]) - int(born[:4]) - 8
+        return _reject("number_of_years_since_quit", FindingCode.RULE)
+
+    def not_yet_done(_: Random, entry: Entry) -> Expected | None:
+        if entry.elements["patient_dob"] < "1944" or len(entry.elements["exam_date"]) != 10:
+            return None
+        entry.elements["exam_date"] = "2040-02-03"
+        return _reject("exam_date", FindingCode.RULE)
+
+    def a_child(_: Random, entry: Entry) -> Expected | None:
+        if "number_of_years_since_quit" in entry.elements:
+            return None
+        entry.elements["patient_dob"] = f"{int(entry.elements['exam_date'][:4]) - 12}-01-02"
+        return _reject("patient_dob", FindingCode.RULE)
+
+    return {
+        "quit-after-the-age-of-ten": quit_as_a_child,
+        "exam-not-in-the-future": not_yet_done,
+        "age-18-to-100": a_child,
+    }.get(rule)
 
 
 def _repeated_code(element: Element) -> Spoil:

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.registries.findings import FindingCode, Severity
 from app.simulation.entries import Elements, Entry, Expected
+from app.simulation.usual import late_follow_up
 
 
 @dataclass(slots=True)
@@ -79,7 +80,13 @@ def _take_follow_up(case: Truth, entry: Entry) -> None:
     if case.state != "submitted":
         entry.outcome = "waiting"
         case.waiting.append(entry)
-    elif entry.action == "withdraw":
+        return
+    if entry.action == "submit" and late_follow_up(case.elements, entry.elements):
+        entry.findings = (
+            *entry.findings,
+            Expected("follow_up_date", FindingCode.RULE.value, Severity.WARN.value),
+        )
+    if entry.action == "withdraw":
         case.follow_ups.pop(entry.follow_up, None)
         entry.outcome = "withdrawn"
     elif entry.follow_up not in case.follow_ups:

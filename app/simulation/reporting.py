@@ -36,7 +36,11 @@ class Reporting:
         self._writer = writer
         self._flaws = flaws
         exam, follow_up = writer.exam, writer.follow_up
-        self._usual = {form.id: Usual(form) for form in (exam, follow_up) if form is not None}
+        self._usual = {
+            form.id: Usual(writer.definition, form)
+            for form in (exam, follow_up)
+            if form is not None
+        }
         self._recent = plan.until - timedelta(days=240)
 
     def report(self, rng: Random, course: list[Screen]) -> list[Entry]:
@@ -60,7 +64,7 @@ class Reporting:
         entry.findings += tuple(
             one
             for one in self._usual[entry.form].warnings(entry.elements)
-            if one.place not in flawed
+            if one.place not in flawed and not (entry.action == "save" and one.code == "rule")
         )
 
     def _report_screen(

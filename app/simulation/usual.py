@@ -5,15 +5,40 @@ Worked out here from the definition's soft limits and from rules read as English
 answer key does not depend on the code it is held against.
 """
 
+from datetime import date
+
 from app.registries.findings import FindingCode, Severity
-from app.registries.schema import Form
+from app.registries.schema import Definition, Form
 from app.simulation.entries import Elements, Expected
 
 
-class Usual:
-    """The soft limits of a form."""
+def standard_patient_high_dose(elements: Elements) -> bool:
+    """A screen of somebody of standard size (160 to 180 cm, 60 to 80 kg) with more than 3 mGy."""
+    try:
+        return (
+            float(elements["ctdivol"]) > 3
+            and elements["modality"] == "1"
+            and 63 <= float(elements["patient_height"]) <= 71
+            and 132 <= float(elements["patient_weight"]) <= 176
+        )
+    except (KeyError, ValueError):
+        return False
 
-    def __init__(self, form: Form) -> None:
+
+def late_follow_up(exam: Elements, follow_up: Elements) -> bool:
+    """A follow-up more than a year after the screen it is said to belong to."""
+    days = date.fromisoformat(follow_up["follow_up_date"]) - date.fromisoformat(exam["exam_date"])
+    return days.days > 365
+
+
+class Usual:
+    """The soft limits of a form, and the rules of it that warn."""
+
+    def __init__(self, definition: Definition, form: Form) -> None:
+        # An arm's length from the rules' text: known by name, worked out by hand.
+        self._rules = any(one.id == "dose-of-a-standard-patient" for one in definition.rules) and (
+            form is definition.first_case_form
+        )
         self._limits = [
             (
                 one.id,
@@ -38,4 +63,6 @@ class Usual:
                 continue
             if not low <= number <= high and number not in sentinels:
                 found.append(Expected(name, FindingCode.UNUSUAL.value, Severity.WARN.value))
+        if self._rules and standard_patient_high_dose(elements):
+            found.append(Expected("ctdivol", FindingCode.RULE.value, Severity.WARN.value))
         return tuple(found)
