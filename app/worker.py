@@ -67,9 +67,32 @@ async def seal(works: Works) -> int:
         return await audit.seal(session)
 
 
+def workshop(works: Works) -> Workshop:
+    """What it takes to keep benchmark tables current."""
+    return Workshop.of(works.settings, works.database, works.catalogue)
+
+
+async def tabulate(works: Works) -> int:
+    """Observe and tabulate what each registry's feed has new."""
+    return await benchmarks.tabulate(workshop(works))
+
+
+async def build(works: Works) -> int:
+    """Fill generations of new measure texts."""
+    return await benchmarks.build(workshop(works))
+
+
+async def compare(works: Works) -> int:
+    """Take the peers' snapshots when they are due."""
+    return await benchmarks.compare_when_due(workshop(works), works.settings.compare_at)
+
+
 JOURNEY: tuple[Step, ...] = (
     Step("images", images),
     Step("link", link),
+    Step("tabulate", tabulate),
+    Step("build", build, every=5.0, listens=False),
+    Step("compare", compare, every=30.0, listens=False),
     Step("seal", seal, every=5.0, listens=False),
 )
 
