@@ -38,6 +38,7 @@ _REMEDY = {
 
 async def accept(rooms: Rooms) -> int:
     """Move what was checked on: many small submissions together, then a batch of a large one."""
+    await rooms.catalogue.keep_current(rooms.database)
     return await _work(rooms, await oldest(rooms, small=True)) + await _work(
         rooms, await oldest(rooms, small=False)
     )

@@ -101,8 +101,6 @@ def looked_at(registry: RegistryAtWork, delivery: Delivery, row: int, sent: Sent
         return entry
     _values(registry, entry, sent)
     _facility(delivery, entry, entry.form)
-    if entry.action == "submit" and not entry.rejected and not _is_somebody(entry, entry.form):
-        entry.add(entry.form.local or entry.form.national or "row", FindingCode.NO_IDENTITY)
     return entry
 
 
@@ -150,9 +148,12 @@ def _facility(delivery: Delivery, entry: Entry, form: FormAtWork) -> None:
         entry.add(place, FindingCode.NOT_PARTICIPATING)
 
 
-def _is_somebody(entry: Entry, form: FormAtWork) -> bool:
-    """Whether a form that speaks of a person says which."""
-    if form.national is None and form.local is None:
+def says_who(entry: Entry, form: FormAtWork) -> bool:
+    """Whether a form that speaks of a person says which; a draft may, if it has a key, wait."""
+    keyed = bool(form.form.key or form.form.otherwise_key)
+    if form.form.level == "facility-period" or (keyed and entry.action != "submit"):
+        return True
+    if keyed and form.national is None and form.local is None:
         return True
     return any(one is not None and one in entry.values for one in (form.national, form.local))
 
@@ -180,10 +181,15 @@ def apply_rules(entries: Sequence[Entry], received: Sequence[date]) -> None:
         for (entry, _), (computed, broken) in zip(members, form.run(rows), strict=True):
             entry.values.update(computed)
             entry.flaws += broken
+    for entry in entries:
+        one = entry.form
+        if one is not None and entry.action and not entry.rejected and not says_who(entry, one):
+            entry.add(one.local or one.national or "row", FindingCode.NO_IDENTITY)
 
 
 async def check(rooms: Rooms) -> int:
     """Move what was read on: many small submissions together, then a batch of a large one."""
+    await rooms.catalogue.keep_current(rooms.database)
     return await _step(rooms, small=True) + await _step(rooms, small=False)
 
 

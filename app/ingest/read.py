@@ -52,6 +52,7 @@ _open: OrderedDict[UUID, _OpenBody] = OrderedDict()
 
 async def read(rooms: Rooms) -> int:
     """Move what was received on: many small submissions together, then a batch of a large one."""
+    await rooms.catalogue.keep_current(rooms.database)
     small = await _take(rooms, Submission.body_size <= SMALL)
     return await _work(rooms, small) + await _work(
         rooms, await _take(rooms, Submission.body_size > SMALL, limit=1)

@@ -1,0 +1,161 @@
+"""
+Receive a submission: give stored bytes a place in the order of things.
+
+`number` is given out under locks that are held to the commit, so that for each facility the order
+of numbers is the order of commits: whoever looks for what came first never sees a later one alone.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.claim import ring
+from app.errors import Forbidden, KeyUsedForOtherContent, NotFound, UnsupportedMedia
+from app.ingest.formats import CHANNELS, Door
+from app.models.submission import Submission
+from app.registries.schema import Definition
+from app.vault.quarantine import Quarantine, Quarantined
+
+
+class Sender(Protocol):
+    """Whoever sends: an asker of `app.access`."""
+
+    @property
+    def sender(self) -> str:
+        """The name under which its submissions are kept."""
+
+    def facilities_in(self, registry_id: str) -> frozenset[int] | None:
+        """The facilities it may act for in a registry; None means all."""
+
+
+def taken(definition: Definition, door: Door) -> None:
+    """Refuse a channel that the registry does not have."""
+    if door.channel not in definition.channels:
+        raise UnsupportedMedia(
+            [media for media, channel in CHANNELS.items() if channel in definition.channels]
+        )
+
+
+async def sent_for(
+    session: AsyncSession, definition: Definition, sender: Sender, facility: int | None
+) -> tuple[int | None, list[int]]:
+    """The one facility a submission is for, if it is one, and those it may carry entries of."""
+    reach = sender.facilities_in(definition.id)
+    if facility is not None and reach is not None and facility not in reach:
+        raise NotFound("There is no such facility, or it is not within your key.")
+    if facility is None and reach is not None and len(reach) == 1:
+        (facility,) = reach
+    active = await _active(session, definition.id, None if facility is None else [facility])
+    if facility is not None:
+        if facility not in active:
+            raise Forbidden(
+                f"The participation of facility {facility} in {definition.id} is not active."
+            )
+        return facility, [facility]
+    carried = active if reach is None else sorted(reach)
+    if not set(carried) & set(active):
+        raise Forbidden(f"No facility of your key participates in {definition.id}.")
+    return None, carried
+
+
+async def receive(
+    session: AsyncSession,
+    quarantine: Quarantine,
+    definition: Definition,
+    sender: Sender,
+    quarantined: Quarantined,
+    door: Door,
+    *,
+    facility: int | None = None,
+    idempotency_key: str | None = None,
+    traceparent: str | None = None,
+) -> tuple[Submission, bool]:
+    """Take a submission in; the earlier one and True if this key brought the same before."""
+    only, carried = await sent_for(session, definition, sender, facility)
+    digest = hashlib.sha256(quarantined.sha256 + f"\0{door}\0{facility}".encode()).digest()
+    if idempotency_key is not None:
+        earlier = await _earlier(session, definition.id, sender.sender, idempotency_key)
+        if earlier is not None:
+            if earlier.body_digest != digest:
+                raise KeyUsedForOtherContent(earlier.id)
+            return earlier, True
+    await quarantine.keep(session, quarantined, definition.id, carried[0])
+    await _in_order(session, definition.id, carried)
+    submission = Submission(
+        registry_id=definition.id,
+        definition_version=definition.version,
+        facility_id=only,
+        facility_ids=carried,
+        kind="entries",
+        state="received",
+        channel=door.channel,
+        media_type=str(door),
+        sender=sender.sender,
+        idempotency_key=idempotency_key,
+        body_digest=digest,
+        body_size=quarantined.size,
+        quarantine_id=quarantined.id,
+        policy=definition.policy,
+        traceparent=traceparent,
+        rows_read=0,
+        rows_checked=0,
+        rows_accepted=0,
+        counts={},
+    )
+    session.add(submission)
+    await session.flush()
+    await ring(session, "received")
+    return submission, False
+
+
+async def _active(
+    session: AsyncSession, registry_id: str, among: Sequence[int] | None
+) -> list[int]:
+    found = await session.scalars(
+        text(
+            "SELECT facility_id FROM participations"
+            " WHERE registry_id = :registry AND state = 'active'"
+            " AND (CAST(:among AS int[]) IS NULL OR facility_id = ANY(CAST(:among AS int[])))"
+            " ORDER BY facility_id"
+        ),
+        {"registry": registry_id, "among": None if among is None else list(among)},
+    )
+    return list(found)
+
+
+async def _earlier(
+    session: AsyncSession, registry_id: str, sender: str, idempotency_key: str
+) -> Submission | None:
+    """The submission that this key made; others with the key wait here until it is there."""
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 1))"),
+        {"what": f"{sender} {registry_id} {idempotency_key}"},
+    )
+    found: Submission | None = await session.scalar(
+        select(Submission).where(
+            Submission.sender == sender,
+            Submission.registry_id == registry_id,
+            Submission.idempotency_key == idempotency_key,
+        )
+    )
+    return found
+
+
+async def _in_order(session: AsyncSession, registry_id: str, carried: Sequence[int]) -> None:
+    """Hold what makes the order of numbers the order of commits, for these facilities."""
+    if len(carried) == 1:
+        await session.execute(
+            text(
+                "SELECT pg_advisory_xact_lock_shared(hashtextextended(:registry, 2)),"
+                " pg_advisory_xact_lock(hashtext(:registry), :facility)"
+            ),
+            {"registry": registry_id, "facility": carried[0]},
+        )
+        return
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:registry, 2))"),
+        {"registry": registry_id},
+    )
