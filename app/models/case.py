@@ -44,6 +44,7 @@ class Case(Base):
             "id",
         ),
         Index("ix_cases_subject_id", "subject_id"),
+        Index("ix_cases_withdrawn", "id", postgresql_where=text("state = 'withdrawn'")),
         Index("ix_cases_parent_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         {"info": facility_bound()},
     )

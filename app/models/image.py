@@ -20,6 +20,14 @@ class Study(Base):
         UniqueConstraint("registry_id", "facility_id", "study_instance_uid"),
         Index("ix_studies_accession_token", "registry_id", "facility_id", "accession_token"),
         Index("ix_studies_case_id", "case_id", postgresql_where=text("case_id IS NOT NULL")),
+        Index("ix_studies_received_at", "facility_id", "received_at", "id"),
+        Index(
+            "ix_studies_unlinked",
+            "registry_id",
+            "accession_token",
+            postgresql_where=text("state IN ('waiting', 'held') AND accession_token IS NOT NULL"),
+        ),
+        Index("ix_studies_withdrawn", "case_id", postgresql_where=text("state = 'withdrawn'")),
         {"info": facility_bound()},
     )
 

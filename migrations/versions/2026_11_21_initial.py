@@ -100,6 +100,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("parent_id IS NOT NULL"),
     )
     op.create_index("ix_cases_subject_id", "cases", ["subject_id"], unique=False)
+    op.create_index(
+        "ix_cases_withdrawn",
+        "cases",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'withdrawn'"),
+    )
     op.create_table(
         "cells",
         sa.Column("generation_id", sa.Integer(), nullable=False),
@@ -334,6 +341,8 @@ def upgrade() -> None:
     op.create_table(
         "schedules",
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "not_before",
             sa.DateTime(timezone=True),
@@ -343,8 +352,6 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("token", sa.Uuid(), nullable=True),
-        sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
-        sa.Column("last_run_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_schedules")),
     )
     op.create_table(
@@ -431,6 +438,23 @@ def upgrade() -> None:
         ["case_id"],
         unique=False,
         postgresql_where=sa.text("case_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_studies_received_at", "studies", ["facility_id", "received_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_studies_unlinked",
+        "studies",
+        ["registry_id", "accession_token"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting', 'held') AND accession_token IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_studies_withdrawn",
+        "studies",
+        ["case_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'withdrawn'"),
     )
     op.create_table(
         "subjects",
