@@ -5,21 +5,27 @@ import sys
 import typer
 from rich.console import Console
 
-from app.commands import audit, benchmarks, facility, key, serve, simulate
+from app import telemetry
+from app.commands import audit, benchmarks, demo, facility, key, serve, simulate
 from app.errors import RegistryError
 
 app = typer.Typer(
     name="hounsfield",
-    help="National imaging registries on your own machines.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (serve, benchmarks, simulate):
+for commands in (serve, demo, simulate, benchmarks):
     app.add_typer(commands.app)
 for name, group in (("audit", audit), ("facility", facility), ("key", key)):
     app.add_typer(group.app, name=name)
+
+
+@app.callback()
+def begin() -> None:
+    """National imaging registries on your own machines."""
+    telemetry.configure("warning", process="command")  # commands that serve say more
 
 
 def main() -> None:

@@ -62,11 +62,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         found = await stack.enter_async_context(postgres.reached(settings))
         database = Database(found.web, Role.WEB, pool=settings.database_pool)
         stack.push_async_callback(database.close)
-        vault = Vault(settings)
+        vault, catalogue = Vault(settings), Catalogue(settings)
+        await catalogue.keep_current(database)
         yield House(
             settings=settings,
             database=database,
-            catalogue=Catalogue(settings),
+            catalogue=catalogue,
             vault=vault,
             quarantine=Quarantine(settings, vault),
             archive=Archive(settings),

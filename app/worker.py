@@ -24,8 +24,11 @@ from app.benchmarks.generations import Workshop
 from app.catalogue import Catalogue
 from app.claim import Bell, listening
 from app.database import Database, Role
+from app.ingest.accept import accept
+from app.ingest.check import check
 from app.ingest.images import images
 from app.ingest.link import link
+from app.ingest.read import read
 from app.settings import Settings
 from app.vault.quarantine import Quarantine
 from app.vault.room import Vault
@@ -47,6 +50,7 @@ class Works:
     vault: Vault
     quarantine: Quarantine
     archive: Archive
+    workshop: Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +71,45 @@ async def seal(works: Works) -> int:
         return await audit.seal(session)
 
 
-def workshop(works: Works) -> Workshop:
-    """What it takes to keep benchmark tables current."""
-    return Workshop.of(works.settings, works.database, works.catalogue)
-
-
 async def tabulate(works: Works) -> int:
     """Observe and tabulate what each registry's feed has new."""
-    return await benchmarks.tabulate(workshop(works))
+    return await benchmarks.tabulate(works.workshop)
 
 
 async def build(works: Works) -> int:
     """Fill generations of new measure texts."""
-    return await benchmarks.build(workshop(works))
+    return await benchmarks.build(works.workshop)
 
 
 async def compare(works: Works) -> int:
     """Take the peers' snapshots when they are due."""
-    return await benchmarks.compare_when_due(workshop(works), works.settings.compare_at)
+    return await benchmarks.compare_when_due(works.workshop, works.settings.compare_at)
 
 
-JOURNEY: tuple[Step, ...] = (
+async def expire(works: Works) -> int:
+    """Destroy quarantined bytes that have reached their end date."""
+    async with works.database.transaction() as session:
+        return await works.quarantine.expire(session)
+
+
+async def sweep(works: Works) -> int:
+    """Remove bytes that a request or a step left when it died."""
+    async with works.database.transaction() as session:
+        return await works.quarantine.sweep(session)
+
+
+JOURNEY = (
+    Step("read", read),
+    Step("check", check),
+    Step("accept", accept),
     Step("images", images),
     Step("link", link),
     Step("tabulate", tabulate),
     Step("build", build, every=5.0, listens=False),
     Step("compare", compare, every=30.0, listens=False),
     Step("seal", seal, every=5.0, listens=False),
+    Step("expire", expire, every=600.0, listens=False),
+    Step("sweep", sweep, every=3600.0, listens=False),
 )
 
 
@@ -121,7 +137,7 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
             telemetry.STEP_FAILURES.labels(step.name).inc()
             log.error("step failed", step=step.name, exc_info=error)
             pause = min(max(0.25, pause * 2), LONGEST_PAUSE)
-            await either(stopping, asyncio.Event(), seconds=pause)
+            await either(stopping, seconds=pause)
             continue
         pause = 0.0
         if rows:
@@ -151,14 +167,16 @@ async def open_works(settings: Settings) -> AsyncIterator[Works]:
         found = await stack.enter_async_context(postgres.reached(settings))
         database = Database(found.worker, Role.WORKER, pool=settings.database_pool)
         stack.push_async_callback(database.close)
-        vault = Vault(settings)
+        vault, catalogue = Vault(settings), Catalogue(settings)
+        await catalogue.keep_current(database)
         yield Works(
             settings=settings,
             database=database,
-            catalogue=Catalogue(settings),
+            catalogue=catalogue,
             vault=vault,
             quarantine=Quarantine(settings, vault),
             archive=Archive(settings),
+            workshop=Workshop.of(settings, database, catalogue),
         )
 
 
