@@ -41,7 +41,13 @@ def shown(
 ) -> HTMLResponse:
     """A page, with the headers every page has."""
     written = _pages.get_template(template).render(
-        visitor=visitor, place=place, release=RELEASE, bounds=bounds, count=count, **names
+        visitor=visitor,
+        place=place,
+        release=RELEASE,
+        bounds=bounds,
+        count=count,
+        unit=unit,
+        **names,
     )
     return HTMLResponse(
         written,
@@ -62,6 +68,11 @@ def bounds(limits: Limits) -> str:
     if limits.high is None:
         return f"at least {limits.low}"
     return f"{limits.low} to {limits.high}"
+
+
+def unit(ucum: str) -> str:
+    """A unit as people read it; UCUM's own spelling for what has no plainer one."""
+    return {"a": "years", "mo": "months", "d": "days", "1": ""}.get(ucum, ucum.strip("{}"))
 
 
 def count(value: int | None) -> str:

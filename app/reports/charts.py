@@ -161,6 +161,22 @@ def trend(
     return _drawing(name, title, said, height, parts)
 
 
+def bars(name: str, title: str, counts: Sequence[tuple[str, int]]) -> Markup:
+    """How many fall into each stratum, with its share of all."""
+    whole = sum(count for _, count in counts)
+    across = _scale(0, max(max(count for _, count in counts), 1), LEFT, WIDTH - 104)
+    parts, said = [], []
+    for index, (label, count) in enumerate(counts):
+        middle = 6 + ROW * 0.8 * (index + 0.5)
+        written = f"{count:,} ({100 * count / whole:.1f}%)" if whole else "0"
+        parts.append(_label(label, LEFT - 12, middle))
+        width = across(count) - LEFT
+        parts.append(tag("rect", x=LEFT, y=middle - 8, width=width, height=16, rx=2, fill=QUIET))
+        parts.append(_text(written, LEFT + width + 8, middle + 4, "start"))
+        said.append(f"{label}: {written}.")
+    return _drawing(name, title, " ".join(said), 12 + ROW * 0.8 * len(counts), parts)
+
+
 def rank(name: str, reached_step: int, said: str) -> Markup:
     """Four rising steps, the reached one filled: a quartile at a glance."""
     parts = []

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.reports import charts
-from app.reports.composition import Composition, Figures, MeasureFeedback, Standing
+from app.reports.composition import Composition, Figures, MeasureFeedback, Standing, Strata
 
 TEMPLATES = Path(__file__).parent / "templates"
 CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -43,6 +43,7 @@ def page(report: Composition) -> str:
         step=step,
         spread_chart=spread_chart,
         trend_chart=trend_chart,
+        bars_chart=bars_chart,
     )
 
 
@@ -83,6 +84,15 @@ def trend_chart(measure: MeasureFeedback) -> Markup | None:
         partial(_written, measure.unit),
         _reference(measure.standings),
     )
+
+
+def bars_chart(measure: MeasureFeedback, split: Strata) -> Markup | None:
+    """How a cohort falls into strata; None without cases."""
+    counts = [(one.title, one.figures.denominator or 0) for one in split.strata]
+    if not any(count for _, count in counts):
+        return None
+    name = f"{measure.id}-{''.join(one for one in split.title.lower() if one.isalnum())}"
+    return charts.bars(name, f"{measure.title}: {split.title}", counts)
 
 
 def _reference(standings: Iterable[Standing]) -> tuple[str, float] | None:

@@ -70,7 +70,8 @@ def measure_says(
 ) -> str:
     """A measure's result in a sentence or two."""
     if result.rate is None:
-        return "There is no result to show for this period."
+        reason = result.withheld.says if result.withheld else "There is no case of this period."
+        return f"Not shown. {reason}"
     unit = unit_of(measure)
     said = [f"{_counted(measure, result)}."]
     if result.caution:

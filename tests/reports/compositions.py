@@ -63,6 +63,8 @@ def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFe
         "better": "lower",
         "source": "unconfirmed",
         "reference": "S10",
+        "scoring": "proportion",
+        "split": (),
         "result": figures(),
         "trend": (
             figures("2025Q3", "15.0", low="11.0", high="20.0"),
