@@ -5,7 +5,6 @@ Kept apart from the service on purpose: it is the expectation that the service i
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.registries.findings import FindingCode, Severity
 from app.simulation.entries import Elements, Entry, Expected
@@ -19,141 +18,158 @@ class Truth:
     facility: int
     key: str
     state: str = "absent"
-    subject: str = ""
+    subject: int = -1
+    person: int = 0
     elements: Elements = field(default_factory=dict)
     follow_ups: dict[str, Elements] = field(default_factory=dict)
     draft: Elements | None = None
     waiting: list[Entry] = field(default_factory=list)
 
+    @property
+    def basis(self) -> Elements | None:
+        """What a follow-up is held against: the exam as submitted, or else its draft."""
+        return self.elements if self.state == "submitted" else self.draft
+
+    @property
+    def name(self) -> str:
+        """The subject's name in this nation."""
+        return f"{self.person}.{self.subject}"
+
 
 def settle_entries(entries: list[Entry]) -> list[Truth]:
     """Play one person's entries in the order of sending; sets outcome and findings of each."""
     cases: dict[tuple[int, str], Truth] = {}
-    tokens = _Subjects()
+    subjects = Subjects()
     for entry in sorted(entries, key=lambda one: one.wave):
         case = cases.get((entry.facility, entry.key))
         if case is None:
             case = cases[entry.facility, entry.key] = Truth(entry.facility, entry.key)
+            case.person = entry.person
         if any(one.severity == Severity.REJECT for one in entry.findings):
             entry.outcome = "rejected"
         elif entry.follow_up is not None:
             _take_follow_up(case, entry)
         else:
-            _take_exam(case, entry, tokens)
+            _take_exam(case, entry, subjects)
     for case in cases.values():
-        if case.elements:
-            case.subject = f"{entries[0].person}.{tokens.of(case.facility, case.elements)}"
+        case.subject = subjects.now(case.subject)
+        for entry in case.waiting:
+            _find(entry, "exam_unique_id", FindingCode.WAITING_FOR_PARENT, Severity.INFORMATION)
     return list(cases.values())
 
 
-def _take_exam(case: Truth, entry: Entry, tokens: "_Subjects") -> None:
-    match entry.action:
-        case "save":
-            case.draft = entry.elements
-            entry.outcome = "saved"
-        case "withdraw":
-            case.state = "withdrawn"
-            entry.outcome = "withdrawn"
-        case _:
-            if tokens.join(entry.facility, entry.elements):
-                entry.findings = (
-                    *entry.findings,
-                    Expected(
-                        "patient_dob", FindingCode.IDENTITY_CONFLICT.value, Severity.WARN.value
-                    ),
-                )
-            if case.state == "submitted":
-                same = case.elements == entry.elements
-                entry.outcome = "unchanged" if same else "amended"
-            else:
-                entry.outcome = "accepted"
-            case.state = "submitted"
-            case.elements = entry.elements
-            case.draft = None
-            for waiting in case.waiting:
-                _take_follow_up(case, waiting)
-            case.waiting.clear()
+def _find(entry: Entry, place: str, code: FindingCode, severity: Severity) -> None:
+    entry.findings = (*entry.findings, Expected(place, code.value, severity.value))
+
+
+def _take_exam(case: Truth, entry: Entry, subjects: "Subjects") -> None:
+    if entry.action == "withdraw":
+        case.state, case.draft = "withdrawn", None
+        entry.outcome = "withdrawn"
+        return
+    subject = case.subject
+    if entry.action == "submit" or case.basis is None:
+        subject, conflict = subjects.resolve(entry.facility, entry.elements)
+        if conflict:
+            place = "patient_ssn"
+            _find(entry, place, FindingCode.IDENTITY_CONFLICT, Severity.WARN)
+    if entry.action == "save":
+        if case.basis is None:
+            case.subject = subject
+        case.draft = entry.elements
+        entry.outcome = "saved"
+    elif case.state == "submitted" and case.elements == entry.elements:
+        case.draft = None
+        entry.outcome = "unchanged"
+    else:
+        entry.outcome = "amended" if case.state == "submitted" else "accepted"
+        case.state, case.elements, case.draft = "submitted", entry.elements, None
+        case.subject = subject
+    released, case.waiting = case.waiting, []
+    for waiting in released:
+        _take_follow_up(case, waiting)
 
 
 def _take_follow_up(case: Truth, entry: Entry) -> None:
     assert entry.follow_up is not None
-    if case.state != "submitted":
+    if case.basis is None:
         entry.outcome = "waiting"
         case.waiting.append(entry)
         return
-    if entry.action == "submit" and late_follow_up(case.elements, entry.elements):
-        entry.findings = (
-            *entry.findings,
-            Expected("follow_up_date", FindingCode.RULE.value, Severity.WARN.value),
-        )
     if entry.action == "withdraw":
-        case.follow_ups.pop(entry.follow_up, None)
+        del case.follow_ups[entry.follow_up]
         entry.outcome = "withdrawn"
-    elif entry.follow_up not in case.follow_ups:
-        case.follow_ups[entry.follow_up] = entry.elements
-        entry.outcome = "accepted"
-    elif case.follow_ups[entry.follow_up] == entry.elements:
-        entry.outcome = "unchanged"
-    else:
-        case.follow_ups[entry.follow_up] = entry.elements
-        entry.outcome = "amended"
+        return
+    if late_follow_up(case.basis, entry.elements):
+        _find(entry, "follow_up_date", FindingCode.RULE, Severity.WARN)
+    known = case.follow_ups.get(entry.follow_up)
+    entry.outcome = (
+        "accepted" if known is None else "unchanged" if known == entry.elements else "amended"
+    )
+    case.follow_ups[entry.follow_up] = entry.elements
 
 
-class _Subjects:
+class Subjects:
     """Which of one person's identities a registry can know to be the same subject.
 
     National identifier and birth date agree: the same, at any facility. A local identifier is the
-    same within its facility, and becomes one with the national identifier it was once sent with.
+    same within its facility, and becomes one with the pair that it is sent with. A subject has one
+    such pair: what contradicts it is kept apart and said to be a conflict.
     """
 
     def __init__(self) -> None:
-        self._births: dict[str, str] = {}
-        self._subject_of: dict[tuple[str, ...], int] = {}
-        self._root: list[int] = []
+        self._pairs: dict[tuple[str, str], int] = {}
+        self._numbers: dict[str, int] = {}
+        self._locals: dict[tuple[int, str], int] = {}
+        self._pair_of: dict[int, tuple[str, str]] = {}
+        self._now: list[int] = []
 
-    def _find(self, subject: int) -> int:
-        while self._root[subject] != subject:
-            subject = self._root[subject]
+    def now(self, subject: int) -> int:
+        """The subject that stands for this one after every merge."""
+        while subject >= 0 and self._now[subject] != subject:
+            subject = self._now[subject]
         return subject
 
-    @staticmethod
-    def _tokens(facility: int, elements: Elements) -> list[tuple[str, ...]]:
-        tokens: list[tuple[str, ...]] = []
-        national: Any = elements.get("patient_ssn")
-        if national is not None and "patient_dob" in elements:
-            tokens.append(("national", national.replace("-", ""), elements["patient_dob"]))
-        if "other_id" in elements:
-            tokens.append(("local", str(facility), elements["other_id"]))
-        return tokens
+    def _new(self) -> int:
+        self._now.append(len(self._now))
+        return len(self._now) - 1
 
-    def join(self, facility: int, elements: Elements) -> bool:
-        """Take an identity in; says whether it clashes with one known before."""
-        tokens = self._tokens(facility, elements)
-        national: Any = elements.get("patient_ssn")
-        clash = False
-        if national is not None:
-            number = national.replace("-", "")
-            known = self._births.setdefault(number, elements["patient_dob"])
-            clash = known != elements["patient_dob"]
-        known_subjects = [
-            self._find(self._subject_of[one]) for one in tokens if one in self._subject_of
-        ]
-        if known_subjects:
-            subject = known_subjects[0]
-            for other in known_subjects[1:]:
-                self._root[other] = subject
+    def resolve(self, facility: int, elements: Elements) -> tuple[int, bool]:
+        """The subject of these elements, and whether they contradict what was known."""
+        number = elements.get("patient_ssn")
+        number = None if number is None else number.replace("-", "")
+        born = elements.get("patient_dob")
+        pair = (number, born) if number is not None and born is not None else None
+        local = (facility, elements["other_id"]) if "other_id" in elements else None
+        by_pair = self._pairs.get(pair) if pair else None
+        by_local = self._locals.get(local) if local else None
+        by_pair = None if by_pair is None else self.now(by_pair)
+        by_local = None if by_local is None else self.now(by_local)
+        conflict = False
+        if by_pair is not None:
+            subject = by_pair
+            if by_local is not None and by_local != by_pair:
+                if by_local in self._pair_of:
+                    conflict = True
+                else:
+                    self._now[by_local] = by_pair
+        elif pair is not None:
+            other = self._numbers.get(pair[0])
+            conflict = other is not None and self.now(other) in self._pair_of
+            if by_local is not None and by_local not in self._pair_of:
+                subject = by_local
+            else:
+                conflict = conflict or by_local is not None
+                subject = self._new()
+            self._pair_of[subject] = pair
+        elif by_local is not None:
+            subject = by_local
         else:
-            subject = len(self._root)
-            self._root.append(subject)
-        for token in tokens:
-            self._subject_of[token] = subject
-        return clash
-
-    def of(self, facility: int, elements: Elements) -> str:
-        """A name for the subject of these elements, unique within the person."""
-        tokens = self._tokens(facility, elements)
-        return (
-            str(self._find(self._subject_of[tokens[0]]))
-            if tokens and tokens[0] in self._subject_of
-            else "?"
-        )
+            subject = self._new()
+        if pair:
+            self._pairs.setdefault(pair, subject)
+        if number is not None:
+            self._numbers.setdefault(number, subject)
+        if local:
+            self._locals.setdefault(local, subject)
+        return subject, conflict

@@ -50,13 +50,26 @@ class Reporting:
         seen: set[int] = set()
         for screen in course:
             place = screen.facility.place
-            confused = bool(seen) and place not in seen and rng.random() < 0.05
+            confused = place not in seen and rng.random() < 0.08 and self._known(entries, place)
             seen.add(place)
             self._report_screen(rng, screen, entries, last is screen, confused)
         for entry in entries:
             if entry.action != "withdraw":
                 self._warn(entry)
         return entries
+
+    @staticmethod
+    def _known(entries: list[Entry], elsewhere: int) -> bool:
+        """Whether another facility will have told of this person's number and birth date before."""
+        return any(
+            one.facility != elsewhere
+            and one.action == "submit"
+            and one.follow_up is None
+            and one.wave < _LAST
+            and not one.findings
+            and "patient_ssn" in one.elements
+            for one in entries
+        )
 
     def _warn(self, entry: Entry) -> None:
         """Add what is unusual in the entry, wherever no flaw was planted."""
@@ -75,6 +88,7 @@ class Reporting:
         if draw() < 0.02 or confused:
             wave = _LAST
         elements = self._writer.report_exam(rng, screen)
+        self._identify(rng, elements, confused)
         if confused and "patient_ssn" in elements:
             # Another facility wrote the birth date down wrongly: the registry must not guess.
             wrong = screen.person.birth + timedelta(days=1 + int(draw() * 9))
@@ -95,6 +109,18 @@ class Reporting:
                 entries.append(self._entry(screen, elements, wave + 1))
             return
         self._afterwards(rng, screen, exam, entries, last, self._plan.flawed > 0 and flawed)
+
+    @staticmethod
+    def _identify(rng: Random, elements: Elements, confused: bool) -> None:
+        """Now and then a facility gives only one of the two identifiers."""
+        if confused or "patient_ssn" not in elements:
+            return
+        told = rng.random()
+        if told < 0.03:
+            del elements["patient_ssn"]
+            elements["refused_to_answer_ssn"] = "Y"
+        elif told < 0.06:
+            elements.pop("other_id", None)
 
     def _drafted(self, rng: Random, screen: Screen, exam: Entry, entries: list[Entry]) -> bool:
         """A draft first; whether it is submitted at all."""

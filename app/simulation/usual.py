@@ -27,6 +27,8 @@ def standard_patient_high_dose(elements: Elements) -> bool:
 
 def late_follow_up(exam: Elements, follow_up: Elements) -> bool:
     """A follow-up more than a year after the screen it is said to belong to."""
+    if "exam_date" not in exam:
+        return False  # a draft that does not say
     days = date.fromisoformat(follow_up["follow_up_date"]) - date.fromisoformat(exam["exam_date"])
     return days.days > 365
 

@@ -134,7 +134,7 @@ def _tell(case: Truth, places: Places, truth: BinaryIO) -> None:
                 "facility": facility.number,
                 "key": case.key,
                 "state": case.state,
-                "subject": case.subject,
+                "subject": case.name,
                 "elements": case.elements,
                 "follow_ups": list(case.follow_ups.values()),
                 "draft": case.draft is not None,
@@ -186,7 +186,11 @@ class _Images:
         """Scan this case if its turn has come and it is one that the registry holds."""
         self._seen += 1
         done = self._summary.studies
-        if done >= self._plan.studies or case.state != "submitted":
+        if (
+            done >= self._plan.studies
+            or case.state != "submitted"
+            or "other_id" not in case.elements
+        ):
             return
         if self._seen < done * self._every:
             return
