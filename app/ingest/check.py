@@ -387,7 +387,7 @@ async def _rows(
             "batch": BATCH,
         },
     )
-    return rows.tuples().all()
+    return [(number, row, sealed) for number, row, sealed in rows]
 
 
 _MEMBERS = (

@@ -104,22 +104,21 @@ class FormAtWork:
                     pa.table({"entry": numbers, "parent": pa.array(list(parents), pa.string())}),
                 )
                 statement += f", parent_rows AS ({self._parent_rows}) {self._beside}"
-            answer = cursor.execute(statement).to_arrow_table()
-        assert answer is not None
-        return self._told(answer.to_pydict(), len(entries))
+            answer = cursor.execute(statement).fetchall()
+        return self._told(answer, len(entries))
 
     def _told(
-        self, answer: dict[str, list[Any]], count: int
+        self, answer: Sequence[tuple[Any, ...]], count: int
     ) -> list[tuple[dict[str, Canonical], list[Flaw]]]:
         told: list[tuple[dict[str, Canonical], list[Flaw]]] = [({}, []) for _ in range(count)]
-        flaws, computed = self.rules.flaws, [one.id for one in self.rules.computed]
-        for position, entry in enumerate(answer["entry"]):
-            values, broken = told[entry]
-            for name in computed:
-                value = self.rules.canonical(name, answer[name][position])
-                if value is not None:
-                    values[name] = value
-            broken += [flaws[number] for number in answer["broken"][position]]
+        flaws, names = self.rules.flaws, [one.id for one in self.rules.computed]
+        for entry, *computed, broken in answer:
+            values, found = told[entry]
+            for name, value in zip(names, computed, strict=True):
+                canonical = self.rules.canonical(name, value)
+                if canonical is not None:
+                    values[name] = canonical
+            found += [flaws[number] for number in broken]
         return told
 
 

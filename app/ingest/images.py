@@ -8,6 +8,7 @@ submission is completed when none of its instances waits any longer.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -380,13 +381,13 @@ def counts(states: dict[str, int]) -> dict[str, Any]:
 
 
 def profile_of(definition: Definition) -> Profile:
-    """The de-identification profile of a definition, made once for each."""
-    return _profile(definition.digest, definition)
+    """The de-identification profile of a definition, made once for each text."""
+    return _profile(json.dumps(definition.deid, sort_keys=True, default=str))
 
 
 @lru_cache(maxsize=64)
-def _profile(_: str, definition: Definition) -> Profile:
-    return Profile.of(definition.deid)
+def _profile(document: str) -> Profile:
+    return Profile.of(json.loads(document))
 
 
 @lru_cache(maxsize=4096)

@@ -200,7 +200,7 @@ async def people(session: AsyncSession, registry: str, given: Iterable[Tokens]) 
             ),
             {"subjects": subjects, "registry": registry, "kind": PERSON},
         )
-        found.person = dict(rows.tuples().all())
+        found.person = {row.subject_id: row.token for row in rows}
     return found
 
 
