@@ -1,28 +1,59 @@
-"""`hounsfield …`: one command line, put together from the commands of every part."""
+"""
+`hounsfield …`: one command line, put together from the commands of every part.
+
+Only the part that is asked for is loaded: a worker needs no web, and `--help` of one command does
+not wait for all the others.
+"""
 
 import sys
+from importlib import import_module
 
 import typer
 from rich.console import Console
 
 from app import telemetry
-from app.commands import audit, benchmarks, demo, facility, key, serve, simulate
 from app.errors import RegistryError
 
-app = typer.Typer(
-    name="hounsfield",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for commands in (serve, demo, simulate, benchmarks):
-    app.add_typer(commands.app)
-for name, group in (("audit", audit), ("facility", facility), ("key", key)):
-    app.add_typer(group.app, name=name)
+COMMANDS = {
+    "up": "serve",
+    "serve": "serve",
+    "worker": "serve",
+    "migrate": "serve",
+    "openapi": "serve",
+    "version": "serve",
+    "demo": "demo",
+    "simulate": "simulate",
+    "recompute": "benchmarks",
+    "reconcile": "benchmarks",
+    "compare": "benchmarks",
+}
+"""Which module of `app.commands` holds a command."""
+
+GROUPS = ("facility", "key", "audit")
+"""Modules whose commands are `hounsfield <module> <command>`."""
 
 
-@app.callback()
+def assembled(first: str | None = None) -> typer.Typer:
+    """The command line; with the first word that was typed, only the part it needs."""
+    app = typer.Typer(
+        name="hounsfield",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(begin)
+    modules = [COMMANDS[first]] if first in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
+    if first in GROUPS:
+        modules = []
+    for name in modules:
+        app.add_typer(import_module(f"app.commands.{name}").app)
+    for name in GROUPS:
+        if name == first or first not in (*COMMANDS, *GROUPS):
+            app.add_typer(import_module(f"app.commands.{name}").app, name=name)
+    return app
+
+
 def begin() -> None:
     """National imaging registries on your own machines."""
     telemetry.configure("warning", process="command")  # commands that serve say more
@@ -31,7 +62,7 @@ def begin() -> None:
 def main() -> None:
     """Run a command. A failure we expect is one line and exit 1; anything else is a bug and shown."""
     try:
-        app()
+        assembled(sys.argv[1] if len(sys.argv) > 1 else None)()
     except RegistryError as error:
         Console(stderr=True, highlight=False).print(f"hounsfield: {error}", markup=False)
         sys.exit(1)

@@ -120,7 +120,8 @@ def configure(level: str = "info", *, process: str, as_json: bool | None = None)
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(_LEVELS.get(level.lower(), 20))
+    root.setLevel(logging.WARNING)
+    logging.getLogger("app").setLevel(_LEVELS.get(level.lower(), 20))
     for name in ("uvicorn", "uvicorn.error", "alembic", "sqlalchemy", "asyncio", "pydicom"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True

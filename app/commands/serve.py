@@ -15,11 +15,9 @@ import uvicorn
 from rich.console import Console
 
 from app import postgres, telemetry
-from app import worker as background
 from app.commands.prepare import prepare
 from app.commands.running import Children, hold_lifeline, listen, running
 from app.errors import RegistryError
-from app.main import create_app
 from app.settings import Settings
 
 OPENAPI = Path(__file__).resolve().parents[2] / "openapi" / "openapi.json"
@@ -35,16 +33,16 @@ def up() -> None:
     telemetry.configure(settings.log_level, process="up")
     console = Console()
     with until_stopped() as stopped, running(settings) as service:
-        console.print(f"Hounsfield {telemetry.version()} is up.")
-        console.print(f"  pages     {service.url}/", highlight=False)
-        console.print(
+        told = (
+            f"Hounsfield {telemetry.version()} is up.",
+            f"  pages     {service.url}/",
             f"  API       {service.url}/v1, described in {service.url}/openapi.json",
-            highlight=False,
+            f"  health    {service.url}/health/ready",
+            f"  data      {settings.data}",
+            "  a key     hounsfield key create --help",
+            "Ctrl-C stops it.",
         )
-        console.print(f"  health    {service.url}/health/ready", highlight=False)
-        console.print(f"  data      {settings.data}", highlight=False)
-        console.print("  a key     hounsfield key create --help", highlight=False)
-        console.print("Ctrl-C stops it.")
+        console.print("\n".join(told), highlight=False, soft_wrap=True)
         stopped.wait()
         console.print("Stopping.")
 
@@ -83,7 +81,9 @@ def worker(
     telemetry.configure(settings.log_level, process="worker")
     hold_lifeline()
     if processes == 1:
-        asyncio.run(background.run(settings))
+        from app.worker import run  # not before: the web process needs none of it
+
+        asyncio.run(run(settings))
         return
     with (
         until_stopped() as stopped,
@@ -113,6 +113,8 @@ def openapi(
     out: Annotated[Path, typer.Option(help="The file.")] = OPENAPI,
 ) -> None:
     """Write what the service says of its wire to openapi/openapi.json."""
+    from app.main import create_app
+
     document = create_app(Settings()).openapi()
     text = json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     if not check:
@@ -147,6 +149,8 @@ def until_stopped() -> Iterator[Event]:
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
     """One web process on a socket that is listening already."""
+    from app.main import create_app  # not before: a worker needs none of it
+
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
