@@ -296,7 +296,7 @@ def _value(
         # deid.yaml is read by another package, which has its own schema: YAML's own types serve it.
         loader = yaml.SafeLoader("")
         return loader.construct_object(node, deep=True)
-    plain = node.style is None
+    plain = not node.style
     return None if plain and node.value in ("", "~", "null") else node.value
 
 

@@ -13,7 +13,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -30,6 +37,11 @@ Improvement = Literal["increase", "decrease", "none"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
 Grouping = Literal["all", "division", "category", "location", "volume"]
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
+
+
+def _whole(value: object) -> object:
+    """A literal number is compared, not converted: text is made one first."""
+    return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 9 else value
 
 
 class Part(BaseModel):
@@ -260,6 +272,8 @@ class Counts(Part):
 
     facility: str = "200001"
     stratum: str | None = None
+    initial_population: int | None = None
+    """Checked where it is given: for a cohort it is all there is."""
     denominator: int = 0
     numerator: int = 0
     exclusions: int = 0
@@ -316,7 +330,7 @@ class Measure(Part):
     """Below this many a rate is withheld."""
     caution_below: Annotated[int, Field(ge=0)] = 30
     """Below this many a rate is shown with caution."""
-    per: Literal[1, 100, 1000] = 100
+    per: Annotated[Literal[1, 100, 1000], BeforeValidator(_whole)] = 100
     """A rate is displayed per so many."""
     bins: Annotated[tuple[Decimal, ...], Field(max_length=64)] = ()
     """Edges of the histogram of the observation: below the first, between, at or above the last."""

@@ -58,6 +58,7 @@ class _Soundness:
         self.modules = {module.id for module in definition.modules}
         self.ghosts = dict.fromkeys(aside, ANY)
         """Columns of elements set aside: they are there, only their type is not known."""
+        self.checks: dict[str, FormCheck] = {}
 
     def everything(self) -> Complaints:
         definition = self.definition
@@ -454,7 +455,8 @@ class _Soundness:
                     yield from self.entry(where, followed, follow_up.elements)
 
     def entry(self, place: Place, form: Form, elements: Mapping[str, object]) -> Complaints:
-        check = FormCheck(self.definition, form.id)
+        check = self.checks.get(form.id) or FormCheck(self.definition, form.id)
+        self.checks[form.id] = check
         keys = {*form.key, *form.otherwise_key}
         for one in check.check(elements, draft=True).flaws:
             if one.severity is Severity.REJECT and one.place not in keys:
