@@ -4,19 +4,21 @@ What an endpoint may ask for, each an alias with a noun for a name.
 An endpoint without `Asker` (or something that needs it) is public. Whoever asks is found out in a
 short transaction of its own, before the body is read; the endpoint then opens its transactions
 through `Transactions`, which gives each the scope of the asker. No transaction spans the reply.
+
+All of them are coroutines, even those that wait for nothing: FastAPI sends others through a thread.
 """
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-from app.archive import Archive as ArchiveStore
-from app.catalogue import Catalogue as DefinitionsInForce
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import access, errors
+from app.archive import Archive as ArchiveStore
+from app.catalogue import Catalogue as DefinitionsInForce
 from app.database import EVERYTHING, Database, Scope
 from app.registries.schema import Definition
 from app.settings import Settings
@@ -39,7 +41,7 @@ class House:
     archive: ArchiveStore
 
 
-def house(request: Request) -> House:
+async def house(request: Request) -> House:
     """The house of this process."""
     return cast(House, request.app.state.house)
 
@@ -47,7 +49,7 @@ def house(request: Request) -> House:
 HouseInForce = Annotated[House, Depends(house)]
 
 
-def settings_in_force(house: HouseInForce) -> Settings:
+async def settings_in_force(house: HouseInForce) -> Settings:
     """The settings of this process."""
     return house.settings
 
@@ -58,17 +60,17 @@ async def catalogue(house: HouseInForce) -> DefinitionsInForce:
     return house.catalogue
 
 
-def vault_room(house: HouseInForce) -> Vault:
+async def vault_room(house: HouseInForce) -> Vault:
     """The room where identities exist."""
     return house.vault
 
 
-def quarantine(house: HouseInForce) -> QuarantineStore:
+async def quarantine(house: HouseInForce) -> QuarantineStore:
     """Where received bytes wait."""
     return house.quarantine
 
 
-def archive(house: HouseInForce) -> ArchiveStore:
+async def archive(house: HouseInForce) -> ArchiveStore:
     """The object store of de-identified images and other lasting files."""
     return house.archive
 
@@ -124,7 +126,7 @@ class ScopedTransactions:
         return self.database.transaction(EVERYTHING)
 
 
-def transactions(house: HouseInForce, asker: Asker) -> ScopedTransactions:
+async def transactions(house: HouseInForce, asker: Asker) -> ScopedTransactions:
     """The asker's transactions."""
     return ScopedTransactions(house.database, asker)
 
@@ -140,7 +142,9 @@ FacilityNumber = Annotated[
 ]
 
 
-def registry_in_force(registry_id: RegistryId, catalogue: Catalogue, asker: Asker) -> Definition:
+async def registry_in_force(
+    registry_id: RegistryId, catalogue: Catalogue, asker: Asker
+) -> Definition:
     """The definition in force of the registry in the address; 404 if it is not within the key."""
     return visible_registry(catalogue, asker, registry_id)
 
@@ -165,7 +169,7 @@ NO_SUCH_FACILITY = "There is no such facility, or it is not within your key."
 RegistryInForce = Annotated[Definition, Depends(registry_in_force, scope="function")]
 
 
-def facility_in_reach(facility_id: FacilityNumber, asker: Asker) -> int:
+async def facility_in_reach(facility_id: FacilityNumber, asker: Asker) -> int:
     """The number of the facility in the address; 404 if it is not within the key.
 
     A key that reaches every facility reaches numbers that nobody has yet: the endpoint's own

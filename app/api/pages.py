@@ -147,7 +147,7 @@ class Page:
         self.response.headers["Link"] = f'<{address.path}?{address.query}>; rel="next"'
 
 
-def page(
+async def page(
     request: Request,
     response: Response,
     limit: Annotated[
@@ -235,7 +235,7 @@ def etag_of(body: BaseModel) -> str:
     return etag(body.model_dump_json())
 
 
-def conditions(
+async def conditions(
     response: Response,
     if_match: Annotated[
         str | None, Header(max_length=2000, description="Change it only if it still has this ETag.")
