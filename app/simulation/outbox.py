@@ -19,7 +19,7 @@ from app.simulation.entries import Entry
 from app.simulation.places import Facility, Places
 from app.simulation.plan import Plan
 
-_FLUSH = 256 * 1024
+_FLUSH = 64 * 1024
 
 
 @dataclass(slots=True)
