@@ -56,11 +56,12 @@ def whole_service(settings: Settings, *, workers: int = 1) -> Iterator[Served]:
     """Run it, with two facilities that take part in the packaged registry."""
     chosen = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "public_url": None})
     with running(chosen, web=1, workers=workers) as service:
-        keys = asyncio.run(_settle(service.addresses.web))
+        keys = asyncio.run(settle(service.addresses.web))
         yield Served(service.url, *keys, settings=service.settings)
 
 
-async def _settle(url: str) -> list[str]:
+async def settle(url: str) -> list[str]:
+    """Two facilities that take part in the packaged registry, and the keys of `Served`."""
     database = Database(url, DatabaseRole.WEB, pool=1)
     try:
         async with database.transaction(EVERYTHING) as session:

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app import access, errors
 from app.api.dependencies import Catalogue, HouseInForce, RegistryId
+from app.api.problems import kinds
 from app.database import EVERYTHING
 from app.portal import session
 from app.portal.look import Page, safe_address, shown
@@ -217,6 +218,12 @@ def open_report(
 def reference(request: Request, visitor: Visitor) -> HTMLResponse:
     """The API, from the OpenAPI document that the service itself serves."""
     return shown("reference.html", visitor, place="reference", api=request.app.openapi())
+
+
+@router.get("/problems")
+def problems_page(visitor: Visitor) -> HTMLResponse:
+    """Every kind of problem, with what it means."""
+    return shown("problems.html", visitor, kinds=sorted(kinds()))
 
 
 def _registries(catalogue: Catalogue, visitor: access.Asker | None) -> list[Definition]:

@@ -1,44 +1,13 @@
 import itertools
 import re
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.reports.render import CSS, POLICY, STYLE_DIGEST, page
+from tests.outline import outline
 from tests.reports.compositions import composition, figures, measure, standing
-
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Outline(HTMLParser):
-    """The elements of a page, and whether they are closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def outline(html: str) -> Outline:
-    parser = Outline()
-    parser.feed(html)
-    parser.close()
-    assert parser.open == []
-    return parser
 
 
 def test_a_report_loads_nothing_and_runs_nothing() -> None:
