@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.database import driver_connection
 
 WINDOW = 5_000
-"""Feed numbers a step takes at once."""
+"""Feed numbers a step takes at once, and as many more as end a transaction."""
+
+LONGEST = 50_000
+"""More feed numbers than one transaction takes."""
 
 _TOUCHED = """
 SELECT subject_id FROM versions WHERE registry_id = $1 AND from_seq > $2 AND from_seq <= $3
@@ -81,6 +84,27 @@ async def feed_number(session: AsyncSession, registry_id: str) -> int:
         {"registry_id": registry_id},
     )
     return int(found or 0)
+
+
+async def window_end(session: AsyncSession, registry_id: str, after: int, size: int) -> int:
+    """Where a window that begins after a number ends: at the feed's present, or some way before it.
+
+    It ends where a transaction ended. In the middle of one, a case may have moved to another subject
+    and its follow-ups not yet. All that a transaction opens has the transaction's time.
+    """
+    present = await feed_number(session, registry_id)
+    if present <= after + size:
+        return present
+    found = await session.scalar(
+        text(
+            "SELECT max(later.from_seq) FROM versions AS last JOIN versions AS later"
+            " ON later.registry_id = last.registry_id AND later.created_at = last.created_at"
+            " WHERE last.registry_id = :registry_id AND last.from_seq = :end"
+            " AND later.from_seq BETWEEN :end AND :end + :longest"
+        ),
+        {"registry_id": registry_id, "end": after + size, "longest": LONGEST},
+    )
+    return int(found) if found is not None else present
 
 
 async def both_sides(session: AsyncSession, registry_id: str, after: int, upto: int) -> list[Any]:

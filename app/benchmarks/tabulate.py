@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.engine import Engine
-from app.benchmarks.feed import WINDOW, both_sides, feed_number
+from app.benchmarks.feed import WINDOW, both_sides, window_end
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.observe import Rows, observe
 from app.database import copy_records, staging
@@ -78,14 +78,14 @@ async def advance(
     window: int = WINDOW,
     upto: int | None = None,
 ) -> int:
-    """Bring a generation nearer to the present, or to a number, by a window of the feed.
+    """Bring a generation nearer to the present, or to a number at which a transaction ended.
 
-    How many numbers it moved. The caller holds the registry's lock.
+    How many numbers of the feed it moved. The caller holds the registry's lock.
     """
     before = generation.feed_seq
-    if upto is None:
-        upto = await feed_number(session, generation.registry_id)
-    after = min(upto, before + window)
+    after = await window_end(session, generation.registry_id, before, window)
+    if upto is not None:
+        after = min(after, upto)
     if after <= before:
         return 0
     versions = await both_sides(session, generation.registry_id, before, after)
