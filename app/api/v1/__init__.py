@@ -15,6 +15,7 @@ from app.api.v1 import (
     partners,
     physicians,
     reports,
+    submissions,
 )
 
 router = APIRouter(prefix="/v1")
@@ -26,6 +27,7 @@ for resource in (
     participations,
     partners,
     keys,
+    submissions,
     images,
     measures,
     metrics,

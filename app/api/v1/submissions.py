@@ -1,0 +1,476 @@
+"""Submit, follow, read findings."""
+
+import asyncio
+import re
+import time
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+from sqlalchemy import Select, false, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import access
+from app.access import Act
+from app.api import progress
+from app.api.dependencies import (
+    LARGEST_INTEGER,
+    Asker,
+    Quarantine,
+    RegistryInForce,
+    SettingsInForce,
+    Transactions,
+)
+from app.api.fields import RegistryName
+from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked
+from app.api.problems import problems
+from app.api.uploads import FORM, body_of
+from app.errors import NotFound
+from app.ingest import formats
+from app.ingest.receive import receive, sent_for, taken
+from app.models.submission import Entry, Finding, Submission
+
+router = APIRouter(tags=["submissions"])
+
+SubmissionId = Annotated[UUID, Path(description="A submission.")]
+SubmissionState = Literal["received", "read", "checked", "completed", "unreadable", "held"]
+ENDS = frozenset({"completed", "unreadable", "held"})
+LONGEST_WAIT = 30
+_WAIT = re.compile(r"(?:^|[,;]\s*)wait=(\d{1,4})(?:\s*[,;]|$)")
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            formats.JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["entries"],
+                    "properties": {
+                        "entries": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["elements"],
+                                "properties": {
+                                    "form": {"type": "string"},
+                                    "action": {"enum": ["save", "submit", "withdraw"]},
+                                    "elements": {"type": "object"},
+                                },
+                            },
+                        }
+                    },
+                }
+            },
+            **{
+                media: {"schema": {"type": "string"}}
+                for media in (formats.NDJSON, formats.CSV, formats.PLAIN)
+            },
+            formats.XLSX: {"schema": {"type": "string", "format": "binary"}},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+
+
+class Counts(BaseModel):
+    """How many entries came to what; accepted, rejected and waiting make up all of them."""
+
+    entries: int = 0
+    accepted: int = 0
+    created: int = 0
+    amended: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    saved: int = 0
+    superseded: int = 0
+    waiting: int = 0
+    rejected: int = 0
+    warnings: int = 0
+
+
+class Progress(BaseModel):
+    """How many entries each step has done."""
+
+    read: int
+    checked: int
+    accepted: int
+
+
+class Shown(BaseModel):
+    """A submission: where it stands and what became of its entries."""
+
+    id: UUID
+    number: int = Field(description="Its place in the order in which submissions count.")
+    registry_id: str
+    definition_version: str
+    facility_id: int | None = Field(description="The facility it is for, if it is one.")
+    kind: Literal["entries", "instances"]
+    channel: str
+    state: SubmissionState = Field(description="completed, unreadable and held are ends.")
+    policy: Literal["per-entry", "whole-file"]
+    body_size: int
+    received_at: datetime
+    completed_at: datetime | None
+    entries: int | None = Field(description="How many there are; known once it is read.")
+    progress: Progress
+    counts: Counts = Field(description="Filled in when it is completed.")
+
+    @classmethod
+    def of(cls, row: Submission) -> "Shown":
+        """The row as it is shown."""
+        fields = {
+            name: getattr(row, name)
+            for name in cls.model_fields
+            if name not in ("progress", "counts")
+        }
+        done = Progress(read=row.rows_read, checked=row.rows_checked, accepted=row.rows_accepted)
+        return cls(**fields, progress=done, counts=Counts(**row.counts))
+
+
+class ShownFinding(BaseModel):
+    """One thing wrong at one place; never the value that stood there."""
+
+    entry: int = Field(description="The entry's number, from 1; 0: all of it.")
+    form: str | None
+    place: str = Field(
+        description="An element, or `column N`, `member N`, `row`, `submission`, `instance`."
+    )
+    code: str
+    severity: Literal["reject", "warn", "information"]
+    remedy: str
+    allowed: str | None
+    facility_id: int | None
+
+    @classmethod
+    def of(cls, row: Finding) -> "ShownFinding":
+        """The row as it is shown."""
+        return cls(
+            entry=row.row,
+            **{name: getattr(row, name) for name in cls.model_fields if name != "entry"},
+        )
+
+
+class ShownEntry(BaseModel):
+    """What became of one entry."""
+
+    entry: int = Field(description="The entry's number, from 1.")
+    form: str | None
+    action: str | None
+    state: Literal["read", "checked", "rejected", "waiting", "accepted"]
+    outcome: (
+        Literal[
+            "accepted",
+            "amended",
+            "unchanged",
+            "withdrawn",
+            "saved",
+            "waiting",
+            "rejected",
+            "superseded",
+        ]
+        | None
+    )
+    facility_id: int | None
+    case_id: int | None
+
+    @classmethod
+    def of(cls, row: Entry) -> "ShownEntry":
+        """The row as it is shown."""
+        return cls(
+            entry=row.row,
+            **{name: getattr(row, name) for name in cls.model_fields if name != "entry"},
+        )
+
+
+def _wait(prefer: str | None) -> int | None:
+    """Seconds a client would wait for the outcome (RFC 7240)."""
+    found = _WAIT.search(prefer.lower()) if prefer else None
+    return min(int(found[1]), LONGEST_WAIT) if found else None
+
+
+@router.post(
+    "/registries/{registry_id}/submissions",
+    status_code=202,
+    response_model=Shown,
+    openapi_extra=_BODY,
+    responses={
+        200: {"description": "It was finished within the time you would wait."},
+        202: {"description": "It is safe with us; its address is in `Location`."},
+        **problems(400, 401, 403, 404, 413, 415, 422),
+    },
+)
+async def submit(
+    request: Request,
+    response: Response,
+    asker: Asker,
+    registry: RegistryInForce,
+    settings: SettingsInForce,
+    quarantine: Quarantine,
+    transactions: Transactions,
+    facility: Annotated[
+        int | None,
+        Query(ge=1, le=LARGEST_INTEGER, description="For a key that has several facilities."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[!-~]+$",
+            description="The same key and body again give the first answer.",
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None, Header(max_length=1000, description="`wait=N`: answer when it is done.")
+    ] = None,
+) -> Shown:
+    """Take a submission in and answer at once. Checking follows: watch its `state`."""
+    asker.require(Act.SUBMIT)
+    async with transactions.begin() as session:  # before the body: who may not send need not
+        await sent_for(session, registry, asker, facility)
+    door, stream = await body_of(request, settings.submission_limit)
+    taken(registry, door)
+    quarantined = await quarantine.store(stream, settings.submission_limit)
+    replayed = True
+    try:
+        async with transactions.begin() as session:
+            submission, replayed = await receive(
+                session,
+                quarantine,
+                registry,
+                asker,
+                quarantined,
+                door,
+                facility=facility,
+                idempotency_key=idempotency_key,
+                traceparent=request.headers.get("traceparent", "")[:55] or None,
+            )
+            shown = Shown.of(submission)
+    finally:
+        if replayed:
+            await quarantine.forget(quarantined)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Location"] = f"/v1/submissions/{shown.id}"
+    seconds = _wait(prefer)
+    if seconds is not None:
+        shown = await _finished(transactions, shown, seconds)
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+        if shown.state in ENDS:
+            response.status_code = 200
+    return shown
+
+
+async def _finished(transactions: Transactions, shown: Shown, seconds: float) -> Shown:
+    """The submission once it has ended, or as it is when the time is up."""
+    until, pause = time.monotonic() + seconds, 0.05
+    while shown.state not in ENDS and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.3, 0.5)
+        async with transactions.begin() as session:
+            shown = Shown.of(await _one(session, shown.id))
+    return shown
+
+
+@router.get(
+    "/submissions", response_model=list[Shown], responses={200: PAGED, **problems(401, 403, 422)}
+)
+async def list_submissions(
+    asker: Asker,
+    transactions: Transactions,
+    page: PageAsked,
+    registry: Annotated[RegistryName | None, Query(description="To this registry.")] = None,
+    facility: Annotated[
+        int | None, Query(ge=1, le=LARGEST_INTEGER, description="For this facility alone.")
+    ] = None,
+    state: Annotated[SubmissionState | None, Query(description="That stand here.")] = None,
+    sent_since: Annotated[datetime | None, Query(description="Received at or after.")] = None,
+) -> list[Shown]:
+    """The submissions within your key, the latest first."""
+    asker.require(Act.READ_SUBMISSIONS)
+    statement = _visible(asker)
+    if registry is not None:
+        statement = statement.where(Submission.registry_id == registry)
+    if facility is not None:
+        statement = statement.where(Submission.facility_id == facility)
+    if state is not None:
+        statement = statement.where(Submission.state == state)
+    if sent_since is not None:
+        statement = statement.where(Submission.received_at >= progress.moment(sent_since))
+    async with transactions.begin() as session:
+        rows = await page.rows(session, statement, Submission.number, descending=True)
+    return [Shown.of(row) for row in rows]
+
+
+@router.get(
+    "/submissions/{submission_id}",
+    response_model=Shown,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(401, 403, 404, 422)},
+)
+async def show(
+    submission_id: SubmissionId,
+    asker: Asker,
+    transactions: Transactions,
+    conditions: Conditional,
+) -> object:
+    """Where a submission stands, and what became of its entries."""
+    asker.require(Act.READ_SUBMISSIONS)
+    async with transactions.begin() as session:
+        shown = Shown.of(await _one(session, submission_id, asker))
+    return conditions.reply(shown)
+
+
+@router.get(
+    "/submissions/{submission_id}/findings",
+    response_model=list[ShownFinding],
+    responses={
+        200: {**PAGED, "content": {progress.CSV: {"schema": {"type": "string"}}}},
+        **problems(401, 403, 404, 406, 422),
+    },
+)
+async def findings(
+    submission_id: SubmissionId,
+    asker: Asker,
+    transactions: Transactions,
+    page: PageAsked,
+    entry: Annotated[int | None, Query(ge=0, le=LARGEST_INTEGER, description="Of it.")] = None,
+    severity: Annotated[
+        Literal["reject", "warn", "information"] | None, Query(description="Of this weight.")
+    ] = None,
+    accept: Annotated[str | None, Header(max_length=1000)] = None,
+) -> object:
+    """Everything that was found: JSON in pages, or with `Accept: text/csv` all of it as a table."""
+    asker.require(Act.READ_SUBMISSIONS)
+    as_table = progress.prefers_csv(accept)
+    async with transactions.begin() as session:
+        submission = await _one(session, submission_id, asker)
+        statement = select(Finding).where(Finding.submission_number == submission.number)
+        if entry is not None:
+            statement = statement.where(Finding.row == entry)
+        if severity is not None:
+            statement = statement.where(Finding.severity == severity)
+        if not as_table:
+            rows = await page.rows(session, statement, Finding.row, Finding.id)
+            return [ShownFinding.of(row) for row in rows]
+    return StreamingResponse(
+        progress.findings_table(transactions, statement),
+        media_type=f"{progress.CSV}; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="findings-{submission_id}.csv"'},
+    )
+
+
+@router.get(
+    "/submissions/{submission_id}/entries",
+    response_model=list[ShownEntry],
+    responses={200: PAGED, **problems(401, 403, 404, 422)},
+)
+async def entries(
+    submission_id: SubmissionId,
+    asker: Asker,
+    transactions: Transactions,
+    page: PageAsked,
+    outcome: Annotated[
+        Literal[
+            "accepted",
+            "amended",
+            "unchanged",
+            "withdrawn",
+            "saved",
+            "waiting",
+            "rejected",
+            "superseded",
+        ]
+        | None,
+        Query(description="That came to this."),
+    ] = None,
+) -> list[ShownEntry]:
+    """What became of each entry."""
+    asker.require(Act.READ_SUBMISSIONS)
+    async with transactions.begin() as session:
+        submission = await _one(session, submission_id, asker)
+        statement = select(Entry).where(Entry.submission_number == submission.number)
+        if outcome is not None:
+            statement = statement.where(Entry.outcome == outcome)
+        rows = await page.rows(session, statement, Entry.row)
+    return [ShownEntry.of(row) for row in rows]
+
+
+@router.get(
+    "/submissions/{submission_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "An event for each change, until the submission has ended.",
+            "content": {progress.EVENT_STREAM: {"schema": {"type": "string"}}},
+        },
+        **problems(401, 403, 404, 422),
+    },
+)
+async def events(
+    submission_id: SubmissionId,
+    asker: Asker,
+    transactions: Transactions,
+    last_event_id: Annotated[
+        str | None, Header(max_length=100, description="The last event you have seen.")
+    ] = None,
+) -> StreamingResponse:
+    """Follow a submission by server-sent events; each carries what `GET` would answer."""
+    asker.require(Act.READ_SUBMISSIONS)
+
+    async def look() -> tuple[str, str, bool]:
+        async with transactions.begin() as session:
+            row = await _one(session, submission_id, asker)
+        shown = Shown.of(row)
+        at = f"{row.state}-{row.rows_read}-{row.rows_checked}-{row.rows_accepted}"
+        return at, shown.model_dump_json(), shown.state in ENDS
+
+    await look()  # a problem is answered as one, before the stream begins
+    return StreamingResponse(
+        progress.stream(look, last_event_id),
+        media_type=progress.EVENT_STREAM,
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def _visible(asker: access.Asker) -> Select[Submission]:
+    """Within the facilities in scope, the registries of the key; a partner's, where authorised."""
+    statement = select(Submission)
+    if asker.authorised is not None:
+        by_registry: dict[str, list[int]] = {}
+        for registry, facility in sorted(asker.authorised):
+            by_registry.setdefault(registry, []).append(facility)
+        return statement.where(
+            or_(
+                false(),
+                *(
+                    (Submission.registry_id == registry)
+                    & Submission.facility_ids.contained_by(facilities)
+                    for registry, facilities in by_registry.items()
+                ),
+            )
+        )
+    if asker.registries is not None:
+        statement = statement.where(Submission.registry_id.in_(asker.registries))
+    return statement
+
+
+async def _one(
+    session: AsyncSession, submission_id: UUID, asker: access.Asker | None = None
+) -> Submission:
+    statement = select(Submission) if asker is None else _visible(asker)
+    row: Submission | None = await session.scalar(
+        statement.where(Submission.id == submission_id).execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFound("There is no such submission, or it is not within your key.")
+    return row
