@@ -14,7 +14,7 @@ from app.database import EVERYTHING
 from app.portal import session
 from app.portal.look import Page, safe_address, shown
 from app.portal.periods import recent_periods
-from app.portal.wire import Refused, ask, listed
+from app.portal.wire import Refused, ask, listed, table
 from app.registries.schema import Definition
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, route_class=Page)
@@ -142,7 +142,7 @@ async def submissions(
     chosen = registry or (found[0].id if found else "")
     asked = {"after": after} if after else {}
     rows, more = (
-        await listed(request, f"/v1/registries/{chosen}/submissions", limit=50, **asked)
+        await listed(request, "/v1/submissions", registry=chosen, limit=50, **asked)
         if chosen
         else ([], None)
     )
@@ -179,6 +179,14 @@ async def submission(
         more=more,
         ends=ENDS,
     )
+
+
+@router.get("/submissions/{submission_id}/findings.csv")
+async def findings_table(request: Request, submission_id: UUID, visitor: SignedIn) -> Response:
+    """Every finding as a table: the API's own, at an address that a link can have."""
+    content = await table(request, f"/v1/submissions/{submission_id}/findings")
+    name = f'attachment; filename="findings-{submission_id}.csv"'
+    return Response(content, media_type="text/csv", headers={"Content-Disposition": name})
 
 
 @router.get("/reports")

@@ -37,8 +37,15 @@ async def listed(request: Request, path: str, **query: str | int) -> tuple[list[
     return orjson.loads(answer.content), after[0] if after else None
 
 
-async def _get(request: Request, path: str, query: dict[str, str | int]) -> httpx.Response:
-    headers = {"accept": "application/json"}
+async def table(request: Request, path: str) -> bytes:
+    """A list as CSV."""
+    return (await _get(request, path, {}, accept="text/csv")).content
+
+
+async def _get(
+    request: Request, path: str, query: dict[str, str | int], *, accept: str = "application/json"
+) -> httpx.Response:
+    headers = {"accept": accept}
     if "authorization" in request.headers:
         headers["authorization"] = request.headers["authorization"]
     transport = httpx.ASGITransport(app=request.app, raise_app_exceptions=False)

@@ -3,20 +3,18 @@
 
 const live = document.getElementById("live");
 const bar = document.getElementById("bar");
+const state = document.getElementById("state");
 const source = new EventSource(live.dataset.events);
 
 function follow(event) {
   const now = JSON.parse(event.data);
-  for (const place of document.querySelectorAll("[data-count]")) {
-    const count = (now.counts || {})[place.dataset.count];
-    if (count !== undefined && count !== null) {
-      place.textContent = Number(count).toLocaleString("en");
-    }
-  }
-  document.getElementById("state").textContent = now.state;
-  if (now.progress && now.progress.rows) {
-    bar.max = now.progress.rows;
-    bar.value = now.progress.accepted;
+  state.textContent = now.state;
+  if (now.entries !== null) {
+    // Three steps touch every entry; the bar shows how much of all that is done.
+    bar.max = Math.max(now.entries * 3, 1);
+    bar.value = now.progress.read + now.progress.checked + now.progress.accepted;
+    document.getElementById("done").textContent =
+      now.progress.accepted.toLocaleString("en") + " of " + now.entries.toLocaleString("en") + " entries";
   }
   if (live.dataset.ends.split(" ").includes(now.state)) {
     source.close();
@@ -24,6 +22,4 @@ function follow(event) {
   }
 }
 
-source.addEventListener("message", follow);
-source.addEventListener("progress", follow);
-source.addEventListener("end", follow);
+source.addEventListener("submission", follow);

@@ -1,0 +1,146 @@
+"""People at a browser: sign in, send a file, follow it, read findings and a report; by keyboard, on a telephone."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.browser.browser import PROGRAM, Browser, Page, browser
+from tests.ingest.landing import exam
+from tests.served import FACILITY, REGISTRY, Served, whole_service
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> Iterator[Served]:
+    with whole_service(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(chromium: Browser, served: Served) -> Iterator[Page]:
+    """A tab in which the registrar is signed in."""
+    opened = chromium.page()
+    opened.size(1200, 900)
+    opened.open(served.url + "/sign-in")
+    opened.type(served.registrar)  # the key's field has the focus
+    opened.does("document.querySelector('main form').requestSubmit()")
+    assert opened.run("location.pathname") == "/"
+    yield opened
+    opened.open(served.url + "/")
+    opened.does("document.querySelector('header form').requestSubmit()")
+
+
+def send(page: Page, served: Served, file: Path) -> None:
+    page.open(f"{served.url}/registries/{REGISTRY}/submit")
+    page.choose_file("#file", file)
+    page.run("document.getElementById('submit').requestSubmit()")
+    page.until("location.pathname.startsWith('/submissions/')")
+    page.until("document.readyState === 'complete' && !document.getElementById('live')")
+
+
+def test_a_file_is_sent_followed_and_its_findings_are_shown(
+    page: Page, served: Served, tmp_path: Path
+) -> None:
+    good = [exam(exam_unique_id=f"BROWSER-{number}") for number in range(12)]
+    flawed = exam(exam_unique_id="BROWSER-FLAWED", smoking_status="77")
+    file = tmp_path / "exams.json"
+    file.write_text(json.dumps({"entries": [*good, flawed]}))
+    send(page, served, file)
+    assert page.run("document.querySelector('h1').innerText") == "Your submission is in"
+    figures = page.run(
+        "Object.fromEntries([...document.querySelectorAll('.figures div')].map("
+        "one => [one.querySelector('dt').innerText, one.querySelector('dd').innerText]))"
+    )
+    assert (figures["Entries"], figures["New cases"], figures["Rejected"]) == ("13", "12", "1")
+    findings = page.run("document.querySelector('table').innerText")
+    assert "smoking_status" in findings
+    assert "not-in-value-set" in findings
+    assert "77" not in page.run("document.querySelector('main').innerText")
+    assert page.complaints() == []
+
+
+def test_a_file_of_another_kind_is_refused_in_words_before_it_is_sent(
+    page: Page, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "scan.pdf"
+    file.write_bytes(b"%PDF-1.7")
+    page.open(f"{served.url}/registries/{REGISTRY}/submit")
+    page.choose_file("#file", file)
+    page.run("document.getElementById('submit').requestSubmit()")
+    assert "not taken" in page.until("document.getElementById('problem').innerText")
+    assert page.run("location.pathname") == f"/registries/{REGISTRY}/submit"
+
+
+def test_a_file_that_cannot_be_read_ends_as_a_page_that_says_why(
+    page: Page, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "exams.xlsx"
+    file.write_bytes(b"this is no workbook")
+    send(page, served, file)
+    assert page.run("document.querySelector('h1').innerText") == "This submission cannot be read"
+    assert "unreadable" in page.run("document.querySelector('table').innerText")
+
+
+def test_a_report_opens_from_its_page_and_obeys_its_own_policy(page: Page, served: Served) -> None:
+    page.open(f"{served.url}/reports")
+    page.run("document.getElementById('period').value = '2026Q1'")
+    page.does("document.querySelector('main form').requestSubmit()")
+    assert page.run("location.pathname") == f"/v1/facilities/{FACILITY}/reports/{REGISTRY}/2026Q1"
+    assert page.run("document.querySelector('h1').innerText") == "Riverside Imaging"
+    assert page.run("getComputedStyle(document.querySelector('.measure')).borderRadius") == "8px"
+    assert page.complaints() == []
+
+
+def test_everything_can_be_reached_by_keyboard(page: Page, served: Served) -> None:
+    page.open(f"{served.url}/registries/{REGISTRY}/submit")
+    page.run("document.body.focus()")
+    reached = []
+    for _ in range(16):
+        page.press("Tab")
+        reached.append(page.run("document.activeElement.id || document.activeElement.innerText"))
+    assert reached[0] == "Skip to the content"
+    for wanted in ("Registries", "Submissions", "Reports", "Sign out", "facility", "file", "Send"):
+        assert wanted in reached
+    page.run("document.querySelector('main a').focus()")
+    outline = page.run("getComputedStyle(document.activeElement, ':focus-visible').outlineStyle")
+    assert outline != "none"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/registries",
+        f"/registries/{REGISTRY}",
+        f"/registries/{REGISTRY}/submit",
+        "/submissions",
+        "/reports",
+        "/reference",
+        "/problems",
+        f"/v1/facilities/{FACILITY}/reports/{REGISTRY}/2026Q1?format=html",
+    ],
+)
+def test_no_page_is_wider_than_a_telephone_and_none_complains(
+    page: Page, served: Served, address: str
+) -> None:
+    page.size(360, 740)
+    page.open(served.url + address)
+    assert page.run("document.documentElement.scrollWidth") <= 360
+    assert page.run("document.querySelectorAll('h1').length") == 1
+    assert page.complaints() == []
+
+
+def test_a_script_in_the_page_cannot_read_the_key(page: Page, served: Served) -> None:
+    page.open(served.url + "/")
+    assert page.run("document.cookie") == ""
+    assert page.run("localStorage.length + sessionStorage.length") == 0
