@@ -339,17 +339,12 @@ async def _complete(session: AsyncSession, numbers: set[int] | None = None) -> i
     ).all()
     ended = 0
     for submission in candidates:
-        counted = dict(
-            (
-                await session.execute(
-                    select(Instance.state, func.count())
-                    .where(Instance.submission_number == submission.number)
-                    .group_by(Instance.state)
-                )
-            )
-            .tuples()
-            .all()
+        states = await session.execute(
+            select(Instance.state, func.count())
+            .where(Instance.submission_number == submission.number)
+            .group_by(Instance.state)
         )
+        counted = {state: number for state, number in states}
         if counted.get("received"):
             continue
         await session.execute(

@@ -936,7 +936,7 @@ def upgrade() -> None:
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON entries TO hounsfield_worker")
     op.execute("GRANT SELECT ON feeds TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON feeds TO hounsfield_worker")
-    op.execute("GRANT SELECT ON findings TO hounsfield_web")
+    op.execute("GRANT SELECT, INSERT ON findings TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON findings TO hounsfield_worker")
     op.execute("GRANT SELECT ON generations TO hounsfield_web")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON generations TO hounsfield_worker")

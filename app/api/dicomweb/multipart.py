@@ -63,8 +63,8 @@ class Multipart:
         self._buffer = bytearray(b"\r\n")  # so that a boundary at the very start is one too
         self._in_body = True  # what precedes the first boundary is read like a part, and dropped
         self._begun = False
-        self.whole = False
-        """Did the closing boundary come?"""
+        self.broken = False
+        """Did the body end inside of a part?"""
 
     async def next(self) -> Part | None:
         """The next part; None after the closing boundary. What is left of the last is skipped."""
@@ -77,7 +77,6 @@ class Multipart:
         while len(self._buffer) < 2:
             await self._more()
         if self._buffer[:2] == b"--":
-            self.whole = True
             return None
         if (await self._line()).strip(b" \t"):
             raise Malformed("A boundary is followed by something other than a part.")
@@ -135,4 +134,5 @@ class Multipart:
             if piece:
                 self._buffer += piece
                 return
+        self.broken = self._begun and self._in_body
         raise Malformed("The body ends before its closing boundary.")

@@ -225,7 +225,8 @@ async def _several(body: Multipart) -> AsyncIterator[AsyncIterator[bytes] | None
         except errors.Malformed:
             if not taken:
                 raise
-            yield None
+            if not body.broken:  # else the part it broke in has said so itself
+                yield None
             return
         if part is None:
             return
