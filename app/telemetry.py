@@ -10,7 +10,7 @@ of their route, never by their path.
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from datetime import date, datetime
 from enum import Enum
 from importlib import metadata
@@ -115,6 +115,8 @@ def configure(level: str = "info", *, process: str, as_json: bool | None = None)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_library, *shared],
+            use_get_message=False,
+            pass_foreign_args=True,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
@@ -127,6 +129,11 @@ def configure(level: str = "info", *, process: str, as_json: bool | None = None)
         library.handlers, library.propagate = [], True
         library.setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").disabled = True  # it writes raw paths
+
+
+def logger(name: str) -> Any:
+    """The log of a module of ours."""
+    return structlog.get_logger(name)
 
 
 def opted_in(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -216,22 +223,29 @@ def _named(logger: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 
 def _library(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A library's own record: its template without its arguments, which may be anything."""
-    record = event["_record"]
-    template = (
-        record.msg
-        if isinstance(record.msg, str) and isinstance(record.args, tuple | Mapping)
-        else ""
-    )
-    event["event"] = template if template and record.args else _without_arguments(record)
+    """A library's own record: its template without its arguments, which may be anything.
+
+    A message that was composed before it was logged cannot be told from its arguments.
+    """
+    if not event.pop("positional_args", None):
+        event["event"] = "a library's message"
     return event
-
-
-def _without_arguments(record: logging.LogRecord) -> str:
-    # A message that was composed before it was logged cannot be told from its arguments.
-    return "a library's message" if not record.args else str(record.msg)
 
 
 def version() -> str:
     """The version of this release."""
     return metadata.version("hounsfield")
+
+
+# Until a process has configured its log, warnings are told as carefully, on standard error.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        told_by_type,
+        opted_in,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=False,
+)

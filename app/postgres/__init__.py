@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import structlog
-
+from app import telemetry
 from app.errors import Unavailable, Unprocessable
 from app.postgres.programs import Place, place
 from app.postgres.server import (
@@ -46,7 +45,7 @@ OWNER = "hounsfield"
 ROLES = ("hounsfield_web", "hounsfield_worker")
 DATABASE = "hounsfield"
 
-log = structlog.get_logger(__name__)
+log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

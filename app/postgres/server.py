@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 import asyncpg
-import structlog
 
+from app import telemetry
 from app.errors import Unavailable
 from app.postgres.programs import Place, alive, working_in
 
@@ -60,7 +60,7 @@ _HOST_RULES = (
     "host replication all 127.0.0.1/32 scram-sha-256\n"
 )
 
-log = structlog.get_logger(__name__)
+log = telemetry.logger(__name__)
 Result = TypeVar("Result")
 
 
