@@ -196,59 +196,79 @@ def _tags(header: str, *, weak: bool) -> set[str]:
     return {f'"{tag}"' for mark, tag in _ENTITY_TAG.findall(header) if weak or not mark}
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What the asker already holds (`If-None-Match`) or expects to change (`If-Match`)."""
+def etag_of(body: BaseModel) -> str:
+    """The strong tag of an answer that is this body."""
+    return etag(body.model_dump_json())
 
-    if_match: str | None
+
+def tagged(response: Response, body: Body) -> Body:
+    """A body whose tag is put on its answer."""
+    response.headers["ETag"] = etag_of(body)
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The version a reader holds already (`If-None-Match`)."""
+
     if_none_match: str | None
     response: Response
 
-    def held(self, tag: str) -> bool:
-        """Whether the asker already holds this version: answer 304."""
-        return self.if_none_match is not None and (
-            self.if_none_match.strip() == "*" or tag in _tags(self.if_none_match, weak=True)
-        )
-
     def reply(self, body: Body, tag: str | None = None) -> Body | Response:
-        """The body with its `ETag`, or 304 if the asker holds it already."""
+        """The body with its `ETag`, or 304 if the reader holds it."""
         tag = tag or etag_of(body)
-        if self.held(tag):
+        if self._holds(tag):
             return Response(status_code=304, headers={"ETag": tag})
-        return self.tagged(body, tag)
-
-    def tagged(self, body: Body, tag: str | None = None) -> Body:
-        """The body with its `ETag`, as a change answers."""
-        self.response.headers["ETag"] = tag or etag_of(body)
+        self.response.headers["ETag"] = tag
         return body
 
+    def file(self, file: Response, tag: str) -> Response:
+        """A ready response with its `ETag`, or 304 if the reader holds it."""
+        if self._holds(tag):
+            return Response(status_code=304, headers={"ETag": tag})
+        file.headers["ETag"] = tag
+        return file
+
+    def _holds(self, tag: str) -> bool:
+        asked = self.if_none_match
+        return asked is not None and (asked.strip() == "*" or tag in _tags(asked, weak=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The version a writer saw last (`If-Match`)."""
+
+    if_match: str | None
+
     def require(self, tag: str) -> None:
-        """Refuse to change what is no longer what the asker saw; no `If-Match` is no condition."""
+        """Refuse to change what is no longer what the writer saw; no `If-Match`, no condition."""
         if self.if_match is None or self.if_match.strip() == "*":
             return
         if tag not in _tags(self.if_match, weak=False):
             raise errors.PreconditionFailed("Read it again, then send the change with its ETag.")
 
 
-def etag_of(body: BaseModel) -> str:
-    """The strong tag of an answer that is this body."""
-    return etag(body.model_dump_json())
-
-
-async def conditions(
+async def held(
     response: Response,
-    if_match: Annotated[
-        str | None, Header(max_length=2000, description="Change it only if it still has this ETag.")
-    ] = None,
     if_none_match: Annotated[
         str | None, Header(max_length=2000, description="Answer 304 if it still has this ETag.")
     ] = None,
-) -> Conditions:
-    """The conditions a request sets (RFC 9110, 13)."""
-    return Conditions(if_match, if_none_match, response)
+) -> Held:
+    """What a reader holds (RFC 9110, 13.1.2)."""
+    return Held(if_none_match, response)
 
 
-Conditional = Annotated[Conditions, Depends(conditions)]
+async def expected(
+    if_match: Annotated[
+        str | None, Header(max_length=2000, description="Change it only if it still has this ETag.")
+    ] = None,
+) -> Expected:
+    """What a writer expects (RFC 9110, 13.1.1)."""
+    return Expected(if_match)
+
+
+Conditional = Annotated[Held, Depends(held)]
+Unchanged = Annotated[Expected, Depends(expected)]
 
 TAGGED: dict[str, Any] = {
     "headers": {

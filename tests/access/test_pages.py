@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 
 from app import errors
-from app.api.pages import Conditions, InvalidCursor, Page, etag, etag_of
+from app.api.pages import Expected, Held, InvalidCursor, Page, etag, etag_of, tagged
 from app.database import EVERYTHING, Database
 from app.models.account import Key, Partner
 
@@ -140,39 +140,38 @@ class Thing(BaseModel):
     name: str
 
 
-def conditions(if_match: str | None = None, if_none_match: str | None = None) -> Conditions:
-    return Conditions(if_match, if_none_match, Response())
-
-
 @given(parts=st.lists(st.text()), others=st.lists(st.text()))
 def test_tags_are_equal_only_for_equal_parts(parts: list[str], others: list[str]) -> None:
     assert (etag(*parts) == etag(*others)) == (parts == others)
 
 
 def test_an_answer_carries_a_strong_tag_of_its_bytes() -> None:
-    asked = conditions()
+    asked = Held(None, Response())
     assert asked.reply(Thing(name="a")) == Thing(name="a")
     tag = asked.response.headers["etag"]
     assert tag == etag_of(Thing(name="a")) != etag_of(Thing(name="b"))
     assert re.fullmatch(r'"[0-9a-f]{32}"', tag)
+    response = Response()
+    assert tagged(response, Thing(name="a")) == Thing(name="a")
+    assert response.headers["etag"] == tag
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '"x",W/{} , "y"', "*"])
 def test_what_is_held_already_is_not_sent_again(form: str) -> None:
     tag = etag_of(Thing(name="a"))
-    answer = conditions(if_none_match=form.format(tag)).reply(Thing(name="a"))
+    answer = Held(form.format(tag), Response()).reply(Thing(name="a"))
     assert isinstance(answer, Response)
     assert (answer.status_code, answer.headers["etag"], answer.body) == (304, tag, b"")
     if form != "*":
-        changed = conditions(if_none_match=form.format(tag)).reply(Thing(name="b"))
+        changed = Held(form.format(tag), Response()).reply(Thing(name="b"))
         assert changed == Thing(name="b")
 
 
 @pytest.mark.parametrize("form", ["{}", '"x", {}', "*", " * "])
 def test_a_change_of_what_was_seen_goes_through(form: str) -> None:
     tag = etag_of(Thing(name="a"))
-    conditions(if_match=form.format(tag)).require(tag)
-    conditions().require(tag)
+    Expected(form.format(tag)).require(tag)
+    Expected(None).require(tag)
 
 
 @pytest.mark.parametrize("form", ["W/{}", '"x"', "", "{}x", "garbage", '"'])
@@ -180,4 +179,4 @@ def test_a_change_of_what_was_not_seen_is_refused(form: str) -> None:
     tag = etag_of(Thing(name="a"))
     given_ = form.format(tag.strip('"'))
     with pytest.raises(errors.PreconditionFailed):
-        conditions(if_match=given_ if form != "W/{}" else f"W/{tag}").require(tag)
+        Expected(given_ if form != "W/{}" else f"W/{tag}").require(tag)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +10,7 @@ from app import access, audit, errors
 from app.access import Act
 from app.api.dependencies import Asker, FacilityInReach, Transactions
 from app.api.fields import Email, Name, Sent, Shown
-from app.api.pages import NOT_MODIFIED, TAGGED, Conditional
+from app.api.pages import NOT_MODIFIED, TAGGED, Conditional, tagged
 from app.api.problems import problems
 from app.api.v1.corporate_accounts import AccountId, account_within, require_administration
 from app.api.v1.facilities import facility_within
@@ -93,7 +93,7 @@ async def appoint_for_account(
     asker: Asker,
     transactions: Transactions,
     new: NewAdministrator,
-    conditions: Conditional,
+    response: Response,
 ) -> Administrator:
     """Appoint the administrator of a corporate account; the former one's time ends."""
     asker.require(Act.READ_ACCOUNTS)
@@ -104,7 +104,7 @@ async def appoint_for_account(
         await account_within(session, asker, account_id, locked=True)  # one change at a time
         row = Row(corporate_account_id=account_id, **new.model_dump())
         shown = await _appoint(session, asker, Row.corporate_account_id == account_id, row)
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.get(
@@ -133,7 +133,7 @@ async def appoint_for_facility(
     asker: Asker,
     transactions: Transactions,
     new: NewAdministrator,
-    conditions: Conditional,
+    response: Response,
 ) -> Administrator:
     """Appoint the administrator of a facility; the former one's time ends."""
     asker.require(Act.CHANGE_FACILITIES)
@@ -141,4 +141,4 @@ async def appoint_for_facility(
         await facility_within(session, facility_id, locked=True)
         row = Row(facility_id=facility_id, **new.model_dump())
         shown = await _appoint(session, asker, Row.facility_id == facility_id, row)
-    return conditions.tagged(shown)
+    return tagged(response, shown)

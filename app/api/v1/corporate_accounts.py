@@ -11,7 +11,16 @@ from app import access, audit, errors
 from app.access import Act, Role
 from app.api.dependencies import LARGEST_INTEGER, Asker, Transactions
 from app.api.fields import Address, Shown
-from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
+from app.api.pages import (
+    NOT_MODIFIED,
+    PAGED,
+    TAGGED,
+    Conditional,
+    PageAsked,
+    Unchanged,
+    etag_of,
+    tagged,
+)
 from app.api.problems import problems
 from app.models.account import CorporateAccount as Row
 from app.models.account import Facility
@@ -93,7 +102,6 @@ async def add(
     asker: Asker,
     transactions: Transactions,
     new: NewCorporateAccount,
-    conditions: Conditional,
     response: Response,
 ) -> CorporateAccount:
     """Open a corporate account, once an organisation has applied. For operators."""
@@ -102,7 +110,7 @@ async def add(
         row = await open_account(session, asker, new)
         shown = CorporateAccount.model_validate(row)
     response.headers["Location"] = f"/v1/corporate-accounts/{row.id}"
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.get(
@@ -140,7 +148,8 @@ async def change(
     asker: Asker,
     transactions: Transactions,
     new: NewCorporateAccount,
-    conditions: Conditional,
+    expected: Unchanged,
+    response: Response,
 ) -> CorporateAccount:
     """Replace what is known of a corporate account; send its ETag as `If-Match`."""
     asker.require(Act.READ_ACCOUNTS)
@@ -148,10 +157,10 @@ async def change(
         row = await account_within(session, asker, account_id)
         require_administration(asker, account_id)
         row = await account_within(session, asker, account_id, locked=True)
-        conditions.require(etag_of(CorporateAccount.model_validate(row)))
+        expected.require(etag_of(CorporateAccount.model_validate(row)))
         for field, value in new.model_dump().items():
             setattr(row, field, value)
         await session.flush()
         await audit.record(session, asker, "change", "corporate-account", account_id)
         shown = CorporateAccount.model_validate(row)
-    return conditions.tagged(shown)
+    return tagged(response, shown)

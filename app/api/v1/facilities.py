@@ -20,7 +20,16 @@ from app.api.dependencies import (
     Transactions,
 )
 from app.api.fields import Address, Count, FacilityId, Line, Npi, Shown
-from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
+from app.api.pages import (
+    NOT_MODIFIED,
+    PAGED,
+    TAGGED,
+    Conditional,
+    PageAsked,
+    Unchanged,
+    etag_of,
+    tagged,
+)
 from app.api.problems import problems
 from app.models.account import CorporateAccount
 from app.models.account import Facility as Row
@@ -181,7 +190,6 @@ async def add(
     asker: Asker,
     transactions: Transactions,
     new: NewFacility,
-    conditions: Conditional,
     response: Response,
 ) -> Facility:
     """Add a facility to a corporate account. For operators and the account's administrator."""
@@ -195,7 +203,7 @@ async def add(
         row = await add_facility(session, asker, new)
         shown = Facility.model_validate(row)
     response.headers["Location"] = f"/v1/facilities/{row.id}"
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.get("", response_model=list[Facility], responses={200: PAGED, **problems(401, 403, 422)})
@@ -241,13 +249,14 @@ async def change(
     asker: Asker,
     transactions: Transactions,
     new: FacilityFields,
-    conditions: Conditional,
+    expected: Unchanged,
+    response: Response,
 ) -> Facility:
     """Replace what is known of a facility; send its ETag as `If-Match`."""
     asker.require(Act.CHANGE_FACILITIES)
     async with transactions.begin() as session:
         row = await facility_within(session, facility_id, locked=True)
-        conditions.require(etag_of(Facility.model_validate(row)))
+        expected.require(etag_of(Facility.model_validate(row)))
         for field, value in new.model_dump().items():
             setattr(row, field, value)
         row.census_division = census_division(new.country, new.state)
@@ -257,4 +266,4 @@ async def change(
             session, asker, "change", "facility", facility_id, facility_id=facility_id
         )
         shown = Facility.model_validate(row)
-    return conditions.tagged(shown)
+    return tagged(response, shown)

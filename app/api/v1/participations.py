@@ -29,7 +29,16 @@ from app.api.dependencies import (
     known_registries,
 )
 from app.api.fields import Day, FacilityId, Line, Note, PersonName, RegistryName, Sent, Shown
-from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
+from app.api.pages import (
+    NOT_MODIFIED,
+    PAGED,
+    TAGGED,
+    Conditional,
+    PageAsked,
+    Unchanged,
+    etag_of,
+    tagged,
+)
 from app.api.problems import problems
 from app.models.account import Facility, ParticipationState, ParticipationTransition
 from app.models.account import Participation as Row
@@ -226,7 +235,6 @@ async def add(
     transactions: Transactions,
     catalogue: Catalogue,
     new: NewParticipation,
-    conditions: Conditional,
     response: Response,
 ) -> ParticipationHistory:
     """Apply for a registry."""
@@ -236,7 +244,7 @@ async def add(
         row = await apply(session, asker, new.facility_id, registry_id, new.note)
         shown = await _with_history(session, row)
     response.headers["Location"] = f"/v1/participations/{row.id}"
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.get(
@@ -294,15 +302,15 @@ async def take_step(
     asker: Asker,
     transactions: Transactions,
     new: NewTransition,
-    conditions: Conditional,
+    expected: Unchanged,
     response: Response,
 ) -> ParticipationHistory:
     """Take the next step: sign the agreement, settle the fee, activate, suspend, end."""
     asker.require(Act.APPLY)
     async with transactions.begin() as session:
         row = await _one(session, asker, participation_id, locked=True)
-        conditions.require(etag_of(await _with_history(session, row)))
+        expected.require(etag_of(await _with_history(session, row)))
         await step(session, asker, row, new)
         shown = await _with_history(session, row)
     response.headers["Location"] = f"/v1/participations/{row.id}"
-    return conditions.tagged(shown)
+    return tagged(response, shown)

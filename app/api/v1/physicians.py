@@ -20,7 +20,16 @@ from app import access, audit, errors
 from app.access import Act, Role
 from app.api.dependencies import LARGEST_BIGINT, LARGEST_INTEGER, Asker, Transactions
 from app.api.fields import FacilityId, Npi, PersonName, Sent, Shown, Tin
-from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, etag_of
+from app.api.pages import (
+    NOT_MODIFIED,
+    PAGED,
+    TAGGED,
+    Conditional,
+    PageAsked,
+    Unchanged,
+    etag_of,
+    tagged,
+)
 from app.api.problems import problems
 from app.models.account import CorporateAccount, Facility, PhysicianFacility
 from app.models.account import Physician as Row
@@ -154,7 +163,6 @@ async def add(
     asker: Asker,
     transactions: Transactions,
     new: NewPhysician,
-    conditions: Conditional,
     response: Response,
 ) -> Physician:
     """Put a physician on the list. Somebody whom another facility listed is joined to yours."""
@@ -184,7 +192,7 @@ async def add(
         await _note(session, asker, "add", row.id, new.facilities)
         (shown,) = await _shown(session, [row])
     response.headers["Location"] = f"/v1/physicians/{row.id}"
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.get("", response_model=list[Physician], responses={200: PAGED, **problems(401, 403, 422)})
@@ -235,14 +243,15 @@ async def change(
     asker: Asker,
     transactions: Transactions,
     new: PhysicianFields,
-    conditions: Conditional,
+    expected: Unchanged,
+    response: Response,
 ) -> Physician:
     """Replace what the list says of a physician; of `facilities`, those within your key."""
     asker.require(Act.CHANGE_FACILITIES)
     async with transactions.begin() as session:
         row = await _one(session, asker, physician_id, locked=True)
         (before,) = await _shown(session, [row])
-        conditions.require(etag_of(before))
+        expected.require(etag_of(before))
         fields = new.model_dump(exclude={"facilities"})
         altered = any(getattr(row, name) != value for name, value in fields.items())
         if altered and not _of_the_whole_account(asker, row.corporate_account_id):
@@ -262,19 +271,19 @@ async def change(
         await _place(session, row.id, new.facilities)
         await _note(session, asker, "change", row.id, {*before.facilities, *new.facilities})
         (shown,) = await _shown(session, [row])
-    return conditions.tagged(shown)
+    return tagged(response, shown)
 
 
 @router.delete("/{physician_id}", status_code=204, responses=problems(401, 403, 404, 412, 422))
 async def remove(
-    physician_id: PhysicianId, asker: Asker, transactions: Transactions, conditions: Conditional
+    physician_id: PhysicianId, asker: Asker, transactions: Transactions, expected: Unchanged
 ) -> None:
     """Take a physician off the list; with a facility's key, off the facilities within it."""
     asker.require(Act.CHANGE_FACILITIES)
     async with transactions.begin() as session:
         row = await _one(session, asker, physician_id, locked=True)
         (before,) = await _shown(session, [row])
-        conditions.require(etag_of(before))
+        expected.require(etag_of(before))
         await _place(session, row.id, ())
         if _of_the_whole_account(asker, row.corporate_account_id):
             await session.delete(row)
