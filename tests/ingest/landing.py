@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 from sqlalchemy import select, text
 
+from app.access import new_secret
 from app.database import EVERYTHING, Database
 from app.ingest.accept import accept
 from app.ingest.check import check
 from app.ingest.formats import door
 from app.ingest.read import read
 from app.ingest.receive import receive
-from app.models.account import CorporateAccount, Facility, Participation
+from app.models.account import CorporateAccount, Facility, Key, Participation
 from app.models.submission import Submission
 from app.worker import Works
 
@@ -210,6 +211,26 @@ class Landing:
                 [outcome for _, outcome in outcomes],
                 [(row, place, code) for row, place, code in findings],
             )
+
+    async def key(
+        self, facilities: Sequence[int] | None = None, role: str = "registrar"
+    ) -> dict[str, str]:
+        """The header of a new key, by default for the first facility."""
+        secret = new_secret()
+        async with self.works.database.transaction(EVERYTHING) as session:
+            session.add(
+                Key(
+                    id=secret.key_id,
+                    digest=secret.digest,
+                    role=role,
+                    label="test",
+                    registries=None if role == "operator" else [REGISTRY],
+                    facilities=None
+                    if role == "operator"
+                    else list(self.facilities[:1] if facilities is None else facilities),
+                )
+            )
+        return {"Authorization": f"Bearer {secret.text}"}
 
     async def rows(self, query: str, **values: Any) -> list[Any]:
         """Rows of a query, for looking."""
