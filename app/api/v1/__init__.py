@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from app.api.v1 import (
     administrators,
     benchmarks,
+    cases,
     corporate_accounts,
     facilities,
     images,
@@ -14,12 +15,14 @@ from app.api.v1 import (
     participations,
     partners,
     physicians,
+    registries,
     reports,
     submissions,
 )
 
 router = APIRouter(prefix="/v1")
 for resource in (
+    registries,
     corporate_accounts,
     facilities,
     administrators,
@@ -28,6 +31,7 @@ for resource in (
     partners,
     keys,
     submissions,
+    cases,
     images,
     measures,
     metrics,

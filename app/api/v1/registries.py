@@ -1,0 +1,337 @@
+"""Registries: what each collects, and what to fill in its forms with."""
+
+import asyncio
+from datetime import date
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import errors
+from app.access import Act
+from app.api.dependencies import (
+    NO_SUCH_REGISTRY,
+    Asker,
+    Catalogue,
+    RegistryId,
+    SettingsInForce,
+)
+from app.api.pages import NOT_MODIFIED, TAGGED, Conditional, etag
+from app.api.problems import problems
+from app.registries import forms, schema
+from app.registries.questionnaire import questionnaire
+from app.registries.schema import Definition
+from app.registries.workbook import template
+
+router = APIRouter(prefix="/registries", tags=["registries"])
+
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FHIR = "application/fhir+json"
+JSON_SCHEMA = "application/schema+json"
+
+NO_SUCH_FORM = "The registry has no such form of entries."
+
+
+class FormSummary(BaseModel):
+    """A kind of record."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    level: schema.Level
+    part: bool = Field(description="Only carried by another form, never sent by itself.")
+    key: list[str] = Field(description="The elements that tell two records apart.")
+    otherwise_key: list[str] = Field(description="Used when an element of the key is left out.")
+    parent: str | None
+    includes: list[str] = Field(description="Forms whose elements an entry carries as well.")
+    period: str | None
+
+
+class ModuleSummary(BaseModel):
+    """An optional part of a registry."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    source: schema.Source
+
+
+class RuleSummary(BaseModel):
+    """A check across elements."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    form: str
+    requires: str
+    severity: schema.RuleSeverity
+    place: str
+    remedy: str
+    source: schema.Source
+    reference: str | None
+
+
+class PeerGroupSummary(BaseModel):
+    """A way to choose whom a facility is compared with."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    by: schema.Grouping
+    groups: dict[str, str]
+    source: schema.Source
+
+
+class RegistrySummary(BaseModel):
+    """A registry and the version of its definition that is in force."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    version: str
+    title: str
+    steward: str
+    description: str
+    accept_from: date
+    accept_until: date | None
+    digest: str
+
+
+class Registry(RegistrySummary):
+    """A registry, without the elements of its forms: those are in its dictionary."""
+
+    modules: list[ModuleSummary]
+    policy: str = Field(
+        description="Whether a flawed entry is rejected alone or with its whole file."
+    )
+    channels: list[str]
+    forms: list[FormSummary]
+    rules: list[RuleSummary]
+    peers: list[PeerGroupSummary]
+    measures: int = Field(description="How many there are; they have a page of their own.")
+
+
+class Registries(BaseModel):
+    """The registries within the asker's key."""
+
+    registries: list[RegistrySummary]
+
+
+class RegistryVersion(BaseModel):
+    """One version of a registry's definition."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: str
+    accept_from: date
+    accept_until: date | None
+    digest: str
+    in_force: bool
+
+
+class RegistryVersions(BaseModel):
+    """Every version of a registry, newest first."""
+
+    registry: str
+    versions: list[RegistryVersion]
+
+
+class Dictionary(BaseModel):
+    """The data dictionary of a definition."""
+
+    registry: str
+    version: str
+    elements: list[forms.DictionaryRow]
+
+
+VersionAsked = Annotated[
+    str | None,
+    Query(
+        description="A version of the definition; otherwise the one in force.",
+        max_length=40,
+        pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$",
+    ),
+]
+
+
+async def definition_asked(
+    registry_id: RegistryId, catalogue: Catalogue, asker: Asker, version: VersionAsked = None
+) -> Definition:
+    """The definition of a version, or the one in force; 404 if it is not within the key."""
+    asker.require(Act.READ_DEFINITIONS)
+    if not asker.sees_registry(registry_id):
+        raise errors.NotFound(NO_SUCH_REGISTRY)
+    return catalogue.registry(registry_id, version=version)
+
+
+DefinitionAsked = Annotated[Definition, Depends(definition_asked, scope="function")]
+
+
+async def form_asked(
+    definition: DefinitionAsked,
+    form_id: Annotated[str, Path(description="A form's id.", min_length=1, max_length=100)],
+) -> schema.Form:
+    """A form that entries may name."""
+    for form in definition.entry_forms:
+        if form.id == form_id:
+            return form
+    raise errors.NotFound(NO_SUCH_FORM)
+
+
+FormAsked = Annotated[schema.Form, Depends(form_asked, scope="function")]
+
+
+@router.get("", response_model=Registries, responses=problems(401, 403))
+async def list_registries(catalogue: Catalogue, asker: Asker) -> Registries:
+    """The registries within your key, each in the version that is in force."""
+    asker.require(Act.READ_DEFINITIONS)
+    return Registries(
+        registries=[
+            RegistrySummary.model_validate(one)
+            for one in catalogue.registries()
+            if asker.sees_registry(one.id)
+        ]
+    )
+
+
+@router.get(
+    "/{registry_id}",
+    response_model=Registry,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(401, 403, 404, 422)},
+)
+async def show_registry(
+    definition: DefinitionAsked, conditions: Conditional
+) -> Registry | Response:
+    """What a registry collects: forms, rules, peer groups."""
+    shown = {name: getattr(definition, name) for name in Registry.model_fields}
+    shown["measures"] = len(definition.measures)
+    return conditions.reply(Registry.model_validate(shown, from_attributes=True))
+
+
+@router.get(
+    "/{registry_id}/versions",
+    response_model=RegistryVersions,
+    responses=problems(401, 403, 404, 422),
+)
+async def list_versions(
+    registry_id: RegistryId, catalogue: Catalogue, asker: Asker
+) -> RegistryVersions:
+    """Every version of a registry's definition, and when its entries are taken."""
+    asker.require(Act.READ_DEFINITIONS)
+    if not asker.sees_registry(registry_id):
+        raise errors.NotFound(NO_SUCH_REGISTRY)
+    in_force = catalogue.in_force(registry_id).version
+    return RegistryVersions(
+        registry=registry_id,
+        versions=[
+            RegistryVersion(
+                version=one.version,
+                accept_from=one.accept_from,
+                accept_until=one.accept_until,
+                digest=one.digest,
+                in_force=one.version == in_force,
+            )
+            for one in catalogue.versions(registry_id)
+        ],
+    )
+
+
+@router.get(
+    "/{registry_id}/dictionary",
+    response_model=Dictionary,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(401, 403, 404, 422)},
+)
+async def show_dictionary(
+    definition: DefinitionAsked, conditions: Conditional
+) -> Dictionary | Response:
+    """The data dictionary: every element of every form, its codes, limits, conditions and sources."""
+    return conditions.reply(
+        Dictionary(
+            registry=definition.id,
+            version=definition.version,
+            elements=forms.dictionary(definition),
+        )
+    )
+
+
+@router.get(
+    "/{registry_id}/forms/{form_id}",
+    response_model=dict[str, Any],
+    responses=problems(401, 403, 404, 422),
+)
+async def show_form(definition: DefinitionAsked, form: FormAsked) -> dict[str, Any]:
+    """What a page needs to draw a form: questions, choices, and when to ask them."""
+    return forms.web_form(definition, form.id)
+
+
+def _answers(media_type: str, kind: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {**TAGGED, "description": "OK", "content": {media_type: {"schema": kind}}},
+        304: NOT_MODIFIED,
+        **problems(401, 403, 404, 422),
+    }
+
+
+def _file(
+    conditions: Conditional,
+    definition: Definition,
+    what: str,
+    body: bytes,
+    media_type: str,
+    **headers: str,
+) -> Response:
+    """A file that changes only with the definition."""
+    file = Response(body, media_type=media_type, headers=headers)
+    return conditions.file(file, etag(f"{definition.digest} {what}"))
+
+
+@router.get(
+    "/{registry_id}/forms/{form_id}/schema",
+    response_class=Response,
+    responses=_answers(JSON_SCHEMA, {"type": "object"}),
+)
+async def show_schema(
+    definition: DefinitionAsked, form: FormAsked, settings: SettingsInForce, conditions: Conditional
+) -> Response:
+    """JSON Schema of an entry of a form, in canonical values."""
+    body = orjson.dumps(forms.entry_schema(definition, form.id, settings.address))
+    return _file(conditions, definition, f"schema {form.id}", body, JSON_SCHEMA)
+
+
+@router.get(
+    "/{registry_id}/forms/{form_id}/questionnaire",
+    response_class=Response,
+    responses=_answers(FHIR, {"type": "object"}),
+)
+async def show_questionnaire(
+    definition: DefinitionAsked, form: FormAsked, settings: SettingsInForce, conditions: Conditional
+) -> Response:
+    """The form as a FHIR R4 Questionnaire."""
+    body = orjson.dumps(questionnaire(definition, form.id, settings.address))
+    return _file(conditions, definition, f"questionnaire {form.id}", body, FHIR)
+
+
+@router.get(
+    "/{registry_id}/forms/{form_id}/template",
+    response_class=Response,
+    responses=_answers(WORKBOOK, {"type": "string", "format": "binary"}),
+)
+async def download_template(
+    definition: DefinitionAsked, form: FormAsked, conditions: Conditional
+) -> Response:
+    """An Excel template: a row an entry, with drop-down lists, notes and a sheet of codes."""
+    body = await asyncio.to_thread(template, definition, form.id)
+    name = f"{definition.id}-{form.id}-{definition.version}.xlsx"
+    disposition = f'attachment; filename="{name}"'
+    return _file(
+        conditions,
+        definition,
+        f"template {form.id}",
+        body,
+        WORKBOOK,
+        **{"Content-Disposition": disposition},
+    )

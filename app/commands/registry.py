@@ -1,0 +1,208 @@
+"""`hounsfield registry …`: check, publish, compare and look at definitions."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app import errors
+from app.catalogue import Catalogue, newness, shared_of
+from app.database import EVERYTHING, Database, Role
+from app.postgres import addresses
+from app.registries.compare import compare as compared
+from app.registries.forms import MARKS, dictionary_markdown
+from app.registries.load import PACKAGED, folders, read
+from app.registries.schema import Definition
+from app.registries.workbook import template as workbook
+from app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Registries and the definitions that make them.")
+
+Registry = Annotated[str, typer.Argument(help="The registry's id.", metavar="REGISTRY")]
+Version = Annotated[str | None, typer.Option(help="One version; otherwise the one in force.")]
+Folder = Annotated[Path, typer.Argument(help="A definition's folder.", metavar="FOLDER")]
+
+
+def _read(root: Path) -> tuple[list[Definition], list[str]]:
+    """Every definition below a folder, and every complaint about them."""
+    found = folders(root) if root.is_dir() else []
+    if not found:
+        return [], [f"{root}: there is no registry.yaml in this folder or below"]
+    definitions: list[Definition] = []
+    complaints: list[str] = []
+    for folder in found:
+        # A definition's neighbours may share value sets with it: registry/version or just version.
+        shared = dict.fromkeys(
+            one
+            for home in (folder, folder.parent, folder.parent.parent, root)
+            for one in shared_of(home)
+        )
+        definition, said = read(folder, tuple(shared))
+        complaints += [f"{folder}/{line}" for line in said]
+        if definition is not None and not said:
+            definitions.append(definition)
+    return definitions, complaints
+
+
+@app.command()
+def check(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders to check; without any, the packaged definitions.", metavar="[FOLDER]..."
+        ),
+    ] = None,
+) -> None:
+    """Check definitions, and say everything that is wrong with them at once."""
+    out = Console(highlight=False, soft_wrap=True)
+    complaints: list[str] = []
+    for path in paths or [PACKAGED]:
+        definitions, said = _read(path)
+        complaints += said
+        for one in definitions:
+            counts = (
+                f"{len(one.forms)} forms, {sum(len(form.elements) for form in one.forms)} elements, "
+                f"{len(one.rules)} rules, {len(one.measures)} measures"
+            )
+            out.print(f"{one.id} {one.version}: {counts}, digest {one.digest[:12]}", markup=False)
+    for line in complaints:
+        out.print(line, markup=False)
+    if complaints:
+        count = len(complaints)
+        raise errors.InvalidDefinition([f"{count} complaint{'s' if count > 1 else ''}"])
+
+
+@app.command()
+def publish(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders to publish; without any, what is packaged and in HOUNSFIELD_DEFINITIONS.",
+            metavar="[FOLDER]...",
+        ),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who decided it.")] = None,
+) -> None:
+    """Freeze definitions in the database. What is published already stays as it is."""
+    settings = Settings()
+    definitions: list[Definition] = []
+    complaints: list[str] = []
+    for path in paths or []:
+        found, said = _read(path)
+        definitions += found
+        complaints += said
+    if complaints:
+        raise errors.InvalidDefinition(complaints)
+    catalogue = Catalogue(settings)
+
+    async def work(owner: str) -> list[tuple[Definition, bool]]:
+        database = Database(owner, Role.OWNER, pool=1)
+        try:
+            async with database.transaction(EVERYTHING) as session:
+                if not definitions:
+                    return [(one, True) for one in await catalogue.publish_packaged(session)]
+                return [
+                    (one, await catalogue.publish(session, one, by))
+                    for one in sorted(definitions, key=newness)
+                ]
+        finally:
+            await database.close()
+
+    with addresses(settings) as found_at:
+        done = asyncio.run(work(found_at.owner))
+    for one, changed in done:
+        word = "published" if changed else "was published already"
+        typer.echo(f"{one.id} {one.version} {word}, digest {one.digest[:12]}")
+    if not done:
+        typer.echo("Everything was published already.")
+
+
+@app.command("list")
+def list_registries() -> None:
+    """List the registries that are packaged or in HOUNSFIELD_DEFINITIONS."""
+    catalogue = Catalogue(Settings())
+    table = Table("registry", "version", "title", "takes entries from", "until", "measures")
+    for registry in catalogue.registries():
+        for one in catalogue.versions(registry.id):
+            until = one.accept_until.isoformat() if one.accept_until else ""
+            table.add_row(
+                one.id,
+                one.version,
+                one.title,
+                one.accept_from.isoformat(),
+                until,
+                str(len(one.measures)),
+            )
+    Console().print(table)
+
+
+@app.command()
+def show(registry: Registry, version: Version = None) -> None:
+    """Show what a registry collects and measures."""
+    one = Catalogue(Settings()).registry(registry, version=version)
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"{one.title} ({one.id} {one.version})", markup=False)
+    out.print(f"Steward: {one.steward}", markup=False)
+    for form in one.forms:
+        required = sum(1 for element in form.elements if element.required)
+        out.print(
+            f"Form {form.id} ({form.level}): {len(form.elements)} elements, {required} required",
+            markup=False,
+        )
+    for measure in one.measures:
+        mark = f" [{MARKS[measure.source]}]" if MARKS[measure.source] else ""
+        out.print(f"Measure {measure.id}: {measure.title}{mark}", markup=False)
+
+
+@app.command()
+def compare(
+    old: Folder,
+    new: Annotated[Path, typer.Argument(help="The folder of the new version.", metavar="NEW")],
+) -> None:
+    """Say what a new version breaks; exit 1 if its cases could not stand beside the old ones."""
+    pair: list[Definition] = []
+    for path in (old, new):
+        definitions, complaints = _read(path)
+        if complaints or len(definitions) != 1:
+            raise errors.InvalidDefinition(
+                complaints or [f"{path}: name the folder of one version"]
+            )
+        pair += definitions
+    changes = compared(*pair)
+    for change in changes:
+        typer.echo(str(change))
+    if not changes:
+        typer.echo("The two say the same.")
+    if any(change.weight == "refused" for change in changes):
+        raise errors.Conflict("Cases of the two versions could not be compared.")
+
+
+@app.command()
+def dictionary(registry: Registry, version: Version = None) -> None:
+    """Print the data dictionary as Markdown."""
+    typer.echo(
+        dictionary_markdown(Catalogue(Settings()).registry(registry, version=version)), nl=False
+    )
+
+
+@app.command()
+def template(
+    registry: Registry,
+    form: Annotated[
+        str | None, typer.Option(help="A form; otherwise the registry's first.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The file to write.")] = None,
+    version: Version = None,
+) -> None:
+    """Write an Excel template for a form's entries."""
+    one = Catalogue(Settings()).registry(registry, version=version)
+    wanted = form or one.first_case_form.id
+    if wanted not in {entry.id for entry in one.entry_forms}:
+        forms = ", ".join(entry.id for entry in one.entry_forms)
+        raise errors.NotFound(f"The registry has no such form of entries; it has {forms}.")
+    path = to or Path(f"{one.id}-{wanted}-{one.version}.xlsx")
+    path.write_bytes(workbook(one, wanted))
+    typer.echo(f"Wrote {path}")

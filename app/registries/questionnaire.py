@@ -1,0 +1,136 @@
+"""A form as a FHIR R4 Questionnaire: https://hl7.org/fhir/R4/questionnaire.html."""
+
+from typing import Any
+
+from app.registries.conditions import condition
+from app.registries.schema import Definition, Element, Form
+
+_TYPES = {
+    "text": "string",
+    "code": "choice",
+    "codes": "choice",
+    "integer": "integer",
+    "decimal": "decimal",
+    "date": "date",
+    "boolean": "boolean",
+    "npi": "string",
+}
+_SYSTEMS = {
+    "loinc": "http://loinc.org",
+    "radelement": "https://radelement.org",
+    "snomed": "http://snomed.info/sct",
+}
+_MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
+_MAXIMUM = "http://hl7.org/fhir/StructureDefinition/maxValue"
+_UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
+_DECIMALS = "http://hl7.org/fhir/StructureDefinition/maxDecimalPlaces"
+_EXCLUSIVE = "http://hl7.org/fhir/StructureDefinition/questionnaire-optionExclusive"
+
+
+def questionnaire(definition: Definition, form_id: str, address: str) -> dict[str, Any]:
+    """The form and those it includes, a group each; computed elements are not asked."""
+    form = definition.form(form_id)
+    return {
+        "resourceType": "Questionnaire",
+        "id": f"{definition.id}-{form.id.replace('_', '-')}"[:64],
+        "url": f"{address}/fhir/Questionnaire/{definition.id}-{form.id.replace('_', '-')}",
+        "version": definition.version,
+        "name": "".join(
+            part.title() for part in f"{definition.id}-{form.id}".replace("_", "-").split("-")
+        ),
+        "title": f"{definition.title}: {form.title}",
+        "status": "active",
+        "subjectType": ["Patient"],
+        "publisher": definition.steward,
+        "date": definition.accept_from.isoformat(),
+        "item": [_group(definition, form, part) for part in (form, *form.included)],
+    }
+
+
+def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:
+    return {
+        "linkId": f"_{part.id}",
+        "text": part.title,
+        "type": "group",
+        "item": [_item(definition, form, one) for one in part.elements if one.computed is None],
+    }
+
+
+def _item(definition: Definition, form: Form, element: Element) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "linkId": element.id,
+        "text": element.title,
+        "type": _TYPES[element.type],
+        "required": element.required or element.id in form.key[:1],
+    }
+    coding = [
+        {"system": system, "code": code}
+        for name, system in _SYSTEMS.items()
+        if (code := getattr(element.codes, name)) is not None
+    ]
+    if coding:
+        item["code"] = coding
+    if element.type == "codes":
+        item["repeats"] = True
+    if element.type == "text":
+        item["maxLength"] = element.max_length
+    if (value_set := definition.value_set(element)) is not None:
+        system = f"urn:hounsfield:{definition.id}:{value_set.id}"
+        item["answerOption"] = [
+            {
+                "valueCoding": {"system": system, "code": one.code, "display": one.label},
+                **(
+                    {"extension": [{"url": _EXCLUSIVE, "valueBoolean": True}]}
+                    if one.code in value_set.exclusive
+                    else {}
+                ),
+            }
+            for one in value_set.codes
+            if not one.retired
+        ]
+    if extensions := _extensions(element):
+        item["extension"] = extensions
+    shown = condition(element.relevant_when)
+    if shown is not None:
+        item["enableWhen"] = [
+            _enable(definition, form, one.element, one.code, one.holds) for one in shown.asked
+        ]
+        if len(shown.asked) > 1:
+            item["enableBehavior"] = shown.behavior
+    return item
+
+
+def _extensions(element: Element) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    hard = element.range.hard if element.range else None
+    # A sentinel lies outside the limits; a form that enforced them could not say "unknown".
+    if hard is not None and not element.unknown:
+        kind = "valueInteger" if element.type == "integer" else "valueDecimal"
+        for url, limit in ((_MINIMUM, hard.low), (_MAXIMUM, hard.high)):
+            if limit is not None:
+                number = int(limit) if element.type == "integer" else float(limit)
+                found.append({"url": url, kind: number})
+    if element.type == "decimal":
+        found.append({"url": _DECIMALS, "valueInteger": element.scale})
+    if element.unit is not None:
+        coding = {"system": "http://unitsofmeasure.org", "code": element.unit}
+        found.append({"url": _UNIT, "valueCoding": coding})
+    return found
+
+
+def _enable(
+    definition: Definition, form: Form, element: str, code: str | None, holds: bool
+) -> dict[str, Any]:
+    if code is None:
+        return {"question": element, "operator": "exists", "answerBoolean": holds}
+    asked = form.by_id[element]
+    operator = "=" if holds else "!="
+    value_set = definition.value_set(asked)
+    if value_set is None:
+        return {"question": element, "operator": operator, "answerString": code}
+    system = f"urn:hounsfield:{definition.id}:{value_set.id}"
+    return {
+        "question": element,
+        "operator": operator,
+        "answerCoding": {"system": system, "code": code},
+    }
