@@ -29,7 +29,7 @@ COMMANDS = {
 }
 """Which module of `app.commands` holds a command."""
 
-GROUPS = ("facility", "key", "audit")
+GROUPS = ("registry", "facility", "key", "audit")
 """Modules whose commands are `hounsfield <module> <command>`."""
 
 
