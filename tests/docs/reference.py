@@ -4,7 +4,6 @@ Write the reference pages from the code they describe: `python -m tests.docs.ref
 A test makes them again and compares, so that no page can say what the code does not.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,7 +80,7 @@ not. Findings with the code `rule` carry the severity that the registry's defini
 
 def cli_page() -> str:
     """Every command, from its own help."""
-    from app.cli import app
+    from app.cli import assembled
 
     parts = [
         f"""# Commands
@@ -92,7 +91,7 @@ A command ends with 0 when it did what it says, 1 with one line that says what w
 called wrongly.
 """
     ]
-    for path, command in sorted(_commands("hounsfield", typer.main.get_command(app))):
+    for path, command in sorted(_commands("hounsfield", typer.main.get_command(assembled()))):
         parts.append(f"## {path}\n\n{_plain(command.help or '')}\n")
         rows = [
             [
@@ -124,8 +123,10 @@ def _plain(text: str) -> str:
 
 
 def api_page() -> str:
-    """Every operation, from `openapi/openapi.json`."""
-    document = json.loads((ROOT / "openapi" / "openapi.json").read_text(encoding="utf-8"))
+    """Every operation, from the document that `hounsfield openapi` writes."""
+    from app.main import create_app
+
+    document = create_app(Settings()).openapi()
     parts = [
         f"""# API
 
@@ -160,7 +161,7 @@ def definition() -> Definition:
     """The packaged registry."""
     from app.catalogue import Catalogue
 
-    return Catalogue.packaged().in_force(REGISTRY)
+    return Catalogue(Settings()).in_force(REGISTRY)
 
 
 def dictionary_page() -> str:
