@@ -57,7 +57,6 @@ def check(
     ] = None,
 ) -> None:
     """Check definitions, and say everything that is wrong with them at once."""
-    out = Console(highlight=False, soft_wrap=True)
     complaints: list[str] = []
     for path in paths or [PACKAGED]:
         definitions, said = _read(path)
@@ -67,9 +66,9 @@ def check(
                 f"{len(one.forms)} forms, {sum(len(form.elements) for form in one.forms)} elements, "
                 f"{len(one.rules)} rules, {len(one.measures)} measures"
             )
-            out.print(f"{one.id} {one.version}: {counts}, digest {one.digest[:12]}", markup=False)
+            typer.echo(f"{one.id} {one.version}: {counts}, digest {one.digest[:12]}")
     for line in complaints:
-        out.print(line, markup=False)
+        typer.echo(line)
     if complaints:
         count = len(complaints)
         raise errors.InvalidDefinition([f"{count} complaint{'s' if count > 1 else ''}"])
@@ -143,18 +142,16 @@ def list_registries() -> None:
 def show(registry: Registry, version: Version = None) -> None:
     """Show what a registry collects and measures."""
     one = Catalogue(Settings()).registry(registry, version=version)
-    out = Console(highlight=False, soft_wrap=True)
-    out.print(f"{one.title} ({one.id} {one.version})", markup=False)
-    out.print(f"Steward: {one.steward}", markup=False)
+    typer.echo(f"{one.title} ({one.id} {one.version})")
+    typer.echo(f"Steward: {one.steward}")
     for form in one.forms:
         required = sum(1 for element in form.elements if element.required)
-        out.print(
-            f"Form {form.id} ({form.level}): {len(form.elements)} elements, {required} required",
-            markup=False,
+        typer.echo(
+            f"Form {form.id} ({form.level}): {len(form.elements)} elements, {required} required"
         )
     for measure in one.measures:
         mark = f" [{MARKS[measure.source]}]" if MARKS[measure.source] else ""
-        out.print(f"Measure {measure.id}: {measure.title}{mark}", markup=False)
+        typer.echo(f"Measure {measure.id}: {measure.title}{mark}")
 
 
 @app.command()
