@@ -209,8 +209,6 @@ def _measured(
 
     seen = len(follow_ups)
     met = int(seen > 0)
-    rows.append(
-        (("seen_per_exam", "", ""), [1, 1, 0, 0, met, met, seen * met, seen * seen * met])
-    )
+    rows.append((("seen_per_exam", "", ""), [1, 1, 0, 0, met, met, seen * met, seen * seen * met]))
     rows.append((("all_exams", "", ""), [1, 0, 0, 0, 0, 0, 0, 0]))
     return rows

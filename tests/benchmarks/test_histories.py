@@ -26,9 +26,7 @@ def something(chance: random.Random, history: History) -> None:
     )[0]
     case = len(history.known) + 1
     if kind == "exam" or not exams:
-        history.put(
-            case, "exam", chance.choice(FACILITIES), chance.randint(1, 8), exam(chance)
-        )
+        history.put(case, "exam", chance.choice(FACILITIES), chance.randint(1, 8), exam(chance))
         return
     one = chance.choice(exams)
     match kind:
@@ -57,7 +55,9 @@ def exam(chance: random.Random) -> dict[str, object]:
     if chance.random() < 0.9:
         sent["result"] = chance.choice("1234")
     if chance.random() < 0.8:
-        sent["dose"] = chance.choice(("999.00", "2.55", "2.54", "0.95", f"{chance.randint(0, 900) / 100:.2f}"))
+        sent["dose"] = chance.choice(
+            ("999.00", "2.55", "2.54", "0.95", f"{chance.randint(0, 900) / 100:.2f}")
+        )
     if chance.random() < 0.8:
         sent["packs"] = chance.choice((999, 0, 19, 20, 60))
     if chance.random() < 0.5:
@@ -111,5 +111,7 @@ async def through(seed: int, workshop: Workshop, rounds: int, most: int) -> None
     await generations.rebuild(workshop, toy)
     async with workshop.database.transaction(EVERYTHING) as session:
         assert await raw(session) == before
-        again = await session.scalar(text("SELECT max(id) FROM generations WHERE state = 'current'"))
+        again = await session.scalar(
+            text("SELECT max(id) FROM generations WHERE state = 'current'")
+        )
     assert again is not None
