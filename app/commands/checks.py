@@ -14,7 +14,14 @@ _TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('vault', 'pg_catalog', 'information_schema')
+        AND c.relpersistence <> 't'
     ORDER BY 1
+"""
+
+_BEHIND = """
+    SELECT count(*) FROM feeds f
+    LEFT JOIN generations g ON g.registry_id = f.registry_id AND g.state = 'current'
+    WHERE f.feed_seq > coalesce(g.feed_seq, 0)
 """
 
 
@@ -34,6 +41,17 @@ class Checks:
         self._console.print(f"[red]failed[/]  {claim}: {len(differences)} differences")
         for difference in list(differences)[:_SHOWN]:
             self._console.print(f"          {difference}", markup=False)
+
+
+async def tabulated(settings: Settings) -> bool:
+    """Whether the benchmark tables hold everything that was accepted."""
+    with postgres.addresses(settings) as addresses:
+        connection = await asyncpg.connect(addresses.owner)
+        try:
+            behind = await connection.fetchval(_BEHIND)
+        finally:
+            await connection.close()
+    return not behind
 
 
 async def tables_tell(settings: Settings, canaries: Canaries) -> dict[str, str]:

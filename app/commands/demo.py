@@ -27,13 +27,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from app.commands.checks import Checks, tables_tell
+from app.commands.checks import Checks, tables_tell, tabulated
 from app.commands.simulate import REGISTRY, newest
 from app.errors import Unavailable
 from app.settings import Settings
 from app.simulation.canaries import Canaries
 from app.simulation.plan import Plan
-from app.simulation.proof import counts_differ, findings_differ, rates_differ
+from app.simulation.proof import counts_differ, findings_differ, images_differ, rates_differ
 from app.simulation.sending import Keys, Nation, Office
 from app.simulation.write import simulate
 
@@ -115,7 +115,7 @@ def up(folder: Path, console: Console) -> Iterator[Up]:
     """Start everything in one on a folder; stop it at the end."""
     service = Up(folder)
     with service.log.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - this very program
+        process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "up"],
             env=service.environment,
             stdin=subprocess.DEVNULL,
@@ -159,6 +159,10 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
     made = service.command("key", "create", "--role", "operator", "--label", "demo operator")
     if made.returncode != 0:
         raise Unavailable(made.stderr.strip())
+
+    async def caught_up() -> bool:
+        return await tabulated(service.settings)
+
     async with httpx.AsyncClient(
         base_url=service.url, timeout=120, event_hooks={"response": [listen]}, trust_env=False
     ) as client:
@@ -170,10 +174,10 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
             nation = Nation.read(service.folder / "nation")
             await office.register(nation, told)
             answered = await office.send_all(
-                nation, drained=lambda: office.drained(told), told=told
+                nation, drained=lambda: office.drained(told, caught_up), told=told
             )
             stored = await office.send_images(nation, told)
-            await office.drained(told)
+            await office.drained(told, caught_up)
             differ = await counts_differ(office, nation, answered, told)
             checks.add(f"{nation.document['entries']} entries in, all accounted for", differ)
             differ = await findings_differ(office, nation, answered, told)
@@ -182,7 +186,7 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
             checks.add(f"{compared} rates equal the truth", differ)
             checks.add(
                 f"{len(stored)} CT studies stored and linked to their cases",
-                await office.images_differ(nation, stored),
+                await images_differ(office, nation, stored),
             )
         checks.add("reconcile finds no difference", _ran(service.command("reconcile")))
         checks.add("peers compared in a dated snapshot", _ran(service.command("compare")))
@@ -226,9 +230,15 @@ async def _show(
 
 
 def _summary(report: dict[str, Any], title: str) -> Table:
-    table = Table("measure", "rate", "cases", "peers' median", "rank", title=title)
-    for measure in report["measures"]:
-        table.add_row(*(str(measure.get(name, "")) for name in ("title", "rate", "denominator")))
+    table = Table("measure", "result", "cases", "peers' median", "standing", title=title)
+    for section in report["sections"]:
+        for measure in section["measures"]:
+            result, unit = measure["result"], measure["unit"]
+            said = "" if result["withheld"] is None else result["withheld"]["says"]
+            shown = said if result["rate"] is None else f"{result['rate']}{unit}"
+            peers = next((one for one in measure["standings"] if one["median"] is not None), None)
+            beside = (f"{peers['median']}{unit}", peers["says"]) if peers else ("", "")
+            table.add_row(measure["title"], shown, f"{result['denominator'] or 0:,}", *beside)
     return table
 
 

@@ -5,9 +5,11 @@ Each function says what differs, in words that name places and no values; nothin
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import httpx
 
 from app.simulation.sending import Nation, Office, Told, read_lines
 
@@ -56,7 +58,7 @@ async def findings_differ(
     """Findings that are missing from the service's, or that only it has."""
     made: Counter[Finding] = Counter()
     for done, (name, number) in enumerate(sorted(answered.items()), 1):
-        path = f"/v1/submissions/{number}/findings?limit=1000"
+        path = f"/v1/submissions/{number}/findings?limit=500"
         async for one in office.pages(path, office.keys.operator):
             made[(name, one["entry"], one["place"], one["code"], one["severity"])] += 1
         told("comparing findings", done, len(answered))
@@ -65,6 +67,34 @@ async def findings_differ(
     return [f"missing: {one}" for one in sorted(missing)] + [
         f"unforeseen: {one}" for one in sorted(surplus)
     ]
+
+
+async def images_differ(
+    office: Office, nation: Nation, stored: Sequence[httpx.Response]
+) -> list[str]:
+    """Studies that were not taken, not archived whole, or not linked to their case."""
+    found = [
+        f"a store request answered {one.status_code}" for one in stored if one.status_code != 200
+    ]
+    wanted: Counter[int] = Counter()
+    sizes: dict[int, Counter[int]] = defaultdict(Counter)
+    for study in nation.images:
+        wanted[study["facility"]] += 1
+        sizes[study["facility"]][len(study["paths"])] += 1
+    for facility, studies in sorted(wanted.items()):
+        listed = [
+            one
+            async for one in office.pages(
+                f"/v1/registries/{office.registry}/images", office.keys.facilities[facility]
+            )
+        ]
+        linked = [one for one in listed if one["state"] == "linked" and one["case_id"] is not None]
+        if (len(listed), len(linked)) != (studies, studies):
+            states = Counter(one["state"] for one in listed)
+            found.append(f"facility {facility}: {studies} studies sent, listed as {dict(states)}")
+        elif Counter(one["instances"] for one in listed) != sizes[facility]:
+            found.append(f"facility {facility}: not every instance was archived")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +118,7 @@ RATES = (
         lambda one: one["ct_exam_result_lung_rads"] == "0",
     ),
     Rate(
-        "s_modifier_rate",
+        "modifier_s_rate",
         lambda one: True,
         lambda one: one["ct_exam_result_modifier_s"] == "Y",
     ),
@@ -131,8 +161,7 @@ async def rates_differ(
             continue
         metric = overall(answer.json())
         got = (metric.get("numerator"), metric.get("denominator"))
-        shown = metric.get("withheld") is None
-        if shown and got != (numerator, denominator):
+        if got != (numerator, denominator):
             found.append(
                 f"{measure} of {facility} in {year}: {got} instead of {(numerator, denominator)}"
             )
@@ -142,9 +171,4 @@ async def rates_differ(
 
 def overall(document: Any) -> dict[str, Any]:
     """The metric of the whole facility among those answered."""
-    metrics = document if isinstance(document, list) else document.get("metrics", [document])
-    for metric in metrics:
-        if metric.get("stratum") in (None, ""):
-            one: dict[str, Any] = metric
-            return one
-    return {}
+    return next((one for one in document["metrics"] if one["stratum"] is None), {})

@@ -241,8 +241,13 @@ class Office:
             },
         )
 
-    async def drained(self, told: Told = lambda *_: None, seconds: float = 900) -> None:
-        """Wait until nothing waits for a station any more, nor for the benchmarks to catch up."""
+    async def drained(
+        self,
+        told: Told = lambda *_: None,
+        caught_up: Callable[[], Awaitable[bool]] | None = None,
+        seconds: float = 900,
+    ) -> None:
+        """Wait until nothing waits for a station any more; `caught_up` may ask for more than that."""
         deadline = asyncio.get_running_loop().time() + seconds
         most = 1
         while asyncio.get_running_loop().time() < deadline:
@@ -254,7 +259,7 @@ class Office:
             )
             most = max(most, waiting)
             told("waiting for the pipeline", most - waiting, most)
-            if not waiting:
+            if not waiting and (caught_up is None or await caught_up()):
                 return
             await asyncio.sleep(0.2)
         raise RuntimeError("the pipeline did not finish in time")
