@@ -101,7 +101,7 @@ elements:
   - {id: birth, source_name: Birth, title: Birth, type: date, identifying: true, identity: birth_date}
   - {id: age, source_name: Age, title: Age, type: integer, computed: "age_in_years(birth, visit_date)", range: {soft: {high: 90}, hard: {low: 18}}}
   - {id: pain, source_name: Pain, title: Pain, type: integer, range: {soft: {low: 1, high: 8}, hard: {low: 0, high: 10}}, unknown: ["99"]}
-  - {id: weight, source_name: Weight, title: Weight, type: decimal, scale: 2, unit: kg, range: {soft: {low: 30, high: 200}, hard: {low: 0.01, high: 500}}, unknown: ["999"]}
+  - {id: mass, source_name: Mass, title: Mass, type: decimal, scale: 2, unit: kg, range: {soft: {low: 30, high: 200}, hard: {low: 0.01, high: 500}}, unknown: ["999"]}
   - {id: smokes, source_name: Smokes, title: Smokes, type: code, value_set: answer, required: true}
   - {id: packs, source_name: Packs, title: Packs a day, type: decimal, scale: 1, required_when: smokes = 'Y', relevant_when: smokes = 'Y'}
   - {id: reasons, source_name: Reasons, title: Reasons, type: codes, value_set: answer}
