@@ -208,7 +208,7 @@ async def _show(
 ) -> None:
     """The feedback summary of the largest facility, and where to look further."""
     facility = max(nation.facilities, key=lambda one: one["share"])
-    number, year = facility["number"], str(int(nation.document["plan"]["until"][:4]) - 1)
+    number, year = facility["number"], str(int(nation.document["plan"]["until"][:4]) - 2)
     key = office.keys.facilities[number]
     page = f"/v1/facilities/{number}/reports/{office.registry}/{year}"
     answer = await office.get(page, key, accept="application/json")

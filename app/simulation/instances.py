@@ -91,7 +91,10 @@ class Scanner:
             one.PatientSex = elements["patient_sex"] if elements["patient_sex"] in "MFO" else "O"
             one.OtherPatientNames = f"{last}^{comment}"
             one.OtherPatientIDsSequence = _sequence(
-                PatientID=other_id, TypeOfPatientID="TEXT", IssuerOfPatientID=institution
+                f"{last}^{first}",
+                PatientID=other_id,
+                TypeOfPatientID="TEXT",
+                IssuerOfPatientID=institution,
             )
             one.PatientAge = "064Y"
             one.PatientAddress = f"1 {comment} Lane"
@@ -113,12 +116,13 @@ class Scanner:
             one.PixelSpacing = [5, 5]
             one.ImageComments = f"compare with {last}, {first}"
             one.RequestAttributesSequence = _sequence(
+                f"{referrer}^Dr",
                 RequestedProcedureID=other_id,
                 ScheduledProcedureStepDescription=f"chest of {last}",
                 RequestingPhysician=f"{referrer}^Dr",
             )
             one.ReferencedStudySequence = _sequence(
-                ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=earlier
+                operator, ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=earlier
             )
             _private(one, f"{last}^{first}", elements["other_id"], comment)
             _image(one, pixels)
@@ -158,12 +162,13 @@ def _da(day: date) -> str:
     return day.strftime("%Y%m%d")
 
 
-def _sequence(**attributes: object) -> Sequence:
+def _sequence(who: str, **attributes: object) -> Sequence:
+    """A sequence of one item that names somebody two levels down."""
     item = Dataset()
     for keyword, value in attributes.items():
         setattr(item, keyword, value)
     nested = Dataset()
-    nested.PersonName = str(next(iter(attributes.values())))
+    nested.PersonName = who
     item.PersonIdentificationCodeSequence = Sequence([nested])
     return Sequence([item])
 
