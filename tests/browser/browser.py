@@ -36,11 +36,13 @@ class Failed(Exception):
 class Page:
     """One tab."""
 
-    def __init__(self, browser: "Browser", session: str) -> None:
+    def __init__(self, browser: "Browser", session: str, target: str) -> None:
         self.browser = browser
         self.session = session
+        self.target = target
         for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
             self.call(f"{domain}.enable")
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self.browser.call(method, self.session, **parameters)
@@ -118,6 +120,10 @@ class Page:
         ]
         path.write_bytes(base64.b64decode(data))
 
+    def close(self) -> None:
+        """Close the tab."""
+        self.browser.call("Target.closeTarget", targetId=self.target)
+
     def complaints(self) -> list[str]:
         """What the browser complained of since the page was opened: policy, scripts, failed loads."""
         said = []
@@ -175,9 +181,8 @@ class Browser:
     def page(self) -> Page:
         """A new tab."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        return Page(
-            self, self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        )
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        return Page(self, session, target)
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Ask, and wait for the answer."""

@@ -26,18 +26,24 @@ def chromium() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture
-def page(chromium: Browser, served: Served) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def tab(chromium: Browser, served: Served) -> Iterator[Page]:
     """A tab in which the registrar is signed in."""
     opened = chromium.page()
-    opened.size(1200, 900)
     opened.open(served.url + "/sign-in")
-    opened.type(served.registrar)  # the key's field has the focus
+    opened.until("document.activeElement.id === 'key'")
+    opened.type(served.registrar)
     opened.does("document.querySelector('main form').requestSubmit()")
     assert opened.run("location.pathname") == "/"
     yield opened
-    opened.open(served.url + "/")
-    opened.does("document.querySelector('header form').requestSubmit()")
+    opened.close()
+
+
+@pytest.fixture
+def page(tab: Page) -> Page:
+    """The tab on a desk."""
+    tab.size(1200, 900)
+    return tab
 
 
 def send(page: Page, served: Served, file: Path) -> None:
@@ -144,3 +150,11 @@ def test_a_script_in_the_page_cannot_read_the_key(page: Page, served: Served) ->
     page.open(served.url + "/")
     assert page.run("document.cookie") == ""
     assert page.run("localStorage.length + sessionStorage.length") == 0
+
+
+def test_signing_out_shows_the_pages_of_a_stranger(page: Page, served: Served) -> None:
+    page.open(served.url + "/")
+    page.does("document.querySelector('header form').requestSubmit()")
+    assert "Sign in" in page.run("document.querySelector('nav').innerText")
+    page.open(served.url + "/submissions")
+    assert page.run("location.pathname") == "/sign-in"
