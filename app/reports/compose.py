@@ -306,7 +306,7 @@ async def _quality(
             Submission.received_at.between(since, at),
         )
     )
-    submissions, entries, rejected = (await session.execute(sent)).tuples().one()
+    submissions, entries, rejected = (await session.execute(sent)).one()
     counted = {
         "cases": await session.scalar(cases) or 0,
         "drafts": await session.scalar(drafts) or 0,

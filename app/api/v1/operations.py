@@ -111,7 +111,7 @@ async def waiting(session: AsyncSession) -> list[tuple[str, str, int]]:
         found = await session.execute(
             select(state, func.count()).where(state.in_(states)).group_by(state)
         )
-        counts: dict[str, int] = dict(found.tuples().all())
+        counts: dict[str, int] = dict(found.all())
         counted += [(job, name, counts.get(name, 0)) for name in states]
     return counted
 
