@@ -87,8 +87,9 @@ class FormCheck:
     def _carefully(self, elements: Mapping[str, object]) -> Checked:
         values: dict[str, Canonical] = {}
         flaws: list[Flaw] = []
-        seen: set[str] = set()
+        parsers = self._parsers
         place = ""
+        again: set[str] = set()
 
         def warn(code: FindingCode, remedy: str) -> None:
             warning = flaw(place, code, remedy, warn=True)
@@ -96,25 +97,31 @@ class FormCheck:
                 flaws.append(warning)
 
         for number, (name, value) in enumerate(elements.items(), start=1):
-            if value is None or value == "" or is_absent(value):
+            if value is None or value == "":
                 continue  # an empty column carries nothing that could be lost, whoever's it is
-            element = self.element_of(name)
-            if element is None:
-                flaws.append(self._unknown(number, name))
-                continue
-            if element in seen:
-                values.pop(element, None)
-                flaws.append(
-                    flaw(element, FindingCode.DUPLICATE_ELEMENT, "Send this element once.")
-                )
-                continue
-            seen.add(element)
-            place, said = element, len(flaws)
+            place, parse = name, parsers.get(name)
+            if parse is None:
+                if is_absent(value):
+                    continue
+                meant = self.element_of(name)
+                if meant is None:
+                    flaws.append(self._unknown(number, name))
+                    continue
+                if meant in values or not is_absent(elements.get(meant)):
+                    again.add(meant)
+                    continue
+                place, parse = meant, parsers[meant]
+            said = len(flaws)
             try:
-                values[element] = self._parsers[element](value, warn)
+                values[place] = parse(value, warn)
             except Refused as refused:
-                del flaws[said:]
-                flaws.append(flaw(element, refused.code, refused.remedy, refused.allowed))
+                if not is_absent(value):
+                    del flaws[said:]
+                    flaws.append(flaw(place, refused.code, refused.remedy, refused.allowed))
+        for element in sorted(again):
+            values.pop(element, None)
+            flaws[:] = [one for one in flaws if one.place != element]
+            flaws.append(flaw(element, FindingCode.DUPLICATE_ELEMENT, "Send this element once."))
         return Checked(values, flaws)
 
     def _unknown(self, number: int, name: str) -> Flaw:

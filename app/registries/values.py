@@ -187,6 +187,8 @@ def _text_parser(element: Element) -> Parser:
                 FindingCode.FORBIDDEN_CHARACTER, "Send one line without control characters."
             )
         text = text.translate(remove) if strip else text
+        if not text:
+            raise Refused(FindingCode.NOT_TEXT, "Send text.")
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
         if len(text) > limit:
@@ -240,8 +242,21 @@ def _codes_parser(value_set: ValueSet) -> Parser:
     known = {code.code: code for code in value_set.codes}
     by_number = {number: code for code in known if (number := _as_number(code)) is not None}
     exclusive = frozenset(value_set.exclusive)
+    usual = frozenset(value_set.allowed)
+
+    @lru_cache(maxsize=4096)
+    def usual_codes(text: str) -> tuple[str, ...] | None:
+        """Few lists of codes are ever written; one that needs no more thought is remembered."""
+        codes = text.replace(",", ";").split(";") if len(text) < 200 else []
+        found = {code.strip() for code in codes}
+        alone = len(found) == 1 or not found & exclusive
+        return (
+            tuple(sorted(found)) if alone and found <= usual and len(found) == len(codes) else None
+        )
 
     def parse(value: object, warn: Warn) -> Canonical:
+        if isinstance(value, str) and (codes := usual_codes(value)):
+            return list(codes)
         parts = value if isinstance(value, list) else _split(value)
         found: set[str] = set()
         if not parts or len(parts) > MOST_CODES:
