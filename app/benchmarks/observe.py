@@ -8,7 +8,6 @@ itself out, and what is left is the difference. Nothing is stored per case and m
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import duckdb
@@ -46,8 +45,9 @@ class CellRow(NamedTuple):
     stratifier: str
     month: date
     stratum: str
-    counts: list[int]
-    sums: list[Decimal]
+    counts: str
+    """An array as PostgreSQL writes it."""
+    sums: str
 
 
 class HistogramRow(NamedTuple):
@@ -56,7 +56,7 @@ class HistogramRow(NamedTuple):
     facility_id: int
     measure_id: str
     month: date
-    bins: list[int]
+    bins: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def observe(engine: Engine, tabulation: Tabulation, versions: Sequence[Any]) -> 
     changed = Rows([], [])
     with engine.open() as connection:
         connection.register("versions", arrow(versions))
-        for one in tabulation.relations:
-            connection.execute(f"CREATE TABLE {relation_name(one.form)} AS {one.build}")
+        for form, build in tabulation.narrow.items():
+            connection.execute(f"CREATE TABLE {relation_name(form)} AS {build}")
         for some in measured(connection, tabulation):
             changed.cells.extend(some.cells)
             changed.histograms.extend(some.histograms)

@@ -51,7 +51,8 @@ async def fill(
     await session.execute(
         text(
             "INSERT INTO cells (generation_id, facility_id, form, stratifier, month, stratum, counts, sums)"
-            " SELECT :generation, facility_id, form, stratifier, month, stratum, counts, sums"
+            " SELECT :generation, facility_id, form, stratifier, month, stratum, counts::bigint[],"
+            " sums::numeric[]"
             " FROM recomputed_cells"
         ),
         {"generation": generation_id},
@@ -59,7 +60,8 @@ async def fill(
     await session.execute(
         text(
             "INSERT INTO histograms (generation_id, facility_id, measure_id, month, bins)"
-            " SELECT :generation, facility_id, measure_id, month, bins FROM recomputed_histograms"
+            " SELECT :generation, facility_id, measure_id, month, bins::bigint[]"
+            " FROM recomputed_histograms"
         ),
         {"generation": generation_id},
     )
@@ -86,12 +88,13 @@ SELECT 'cells', facility_id, month::text,
        concat_ws(':', form, nullif(stratifier, ''), nullif(stratum, ''))
 FROM (SELECT * FROM cells WHERE generation_id = :generation) AS cell
 FULL JOIN recomputed_cells AS again USING (facility_id, form, stratifier, month, stratum)
-WHERE cell.counts IS DISTINCT FROM again.counts OR cell.sums IS DISTINCT FROM again.sums
+WHERE cell.counts IS DISTINCT FROM again.counts::bigint[]
+   OR cell.sums IS DISTINCT FROM again.sums::numeric[]
 UNION ALL
 SELECT 'histograms', facility_id, month::text, measure_id
 FROM (SELECT * FROM histograms WHERE generation_id = :generation) AS histogram
 FULL JOIN recomputed_histograms AS again USING (facility_id, measure_id, month)
-WHERE histogram.bins IS DISTINCT FROM again.bins
+WHERE histogram.bins IS DISTINCT FROM again.bins::bigint[]
 ORDER BY 1, 2, 3, 4
 """)
 
@@ -107,12 +110,12 @@ async def _stage(
         session,
         "recomputed_cells",
         "facility_id int, form text, stratifier text, month date, stratum text,"
-        " counts bigint[], sums numeric[]",
+        " counts text, sums text",
     )
     await staging(
         session,
         "recomputed_histograms",
-        "facility_id int, measure_id text, month date, bins bigint[]",
+        "facility_id int, measure_id text, month date, bins text",
     )
     async for rows in _in_a_thread(over_lake(engine, lake, tabulation, files)):
         await copy_records(session, "recomputed_cells", CELL_COLUMNS, rows.cells)

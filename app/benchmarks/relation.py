@@ -30,7 +30,6 @@ from app.registries.rows import (
     case_columns,
     follow_up_columns,
     sql_columns,
-    structure,
     windows,
 )
 from app.registries.schema import Definition, Derived, Form
@@ -72,14 +71,8 @@ class Relation:
 
 
 def relation(definition: Definition, form_id: str) -> Relation:
-    """The relation of a case form."""
-    form = definition.form(form_id)
-    building = _Building(definition, form)
-    for record in definition.forms:
-        if record.level == "subject" and not record.part:
-            building.add_record(record)
-    for layer in _layers(definition, form_id):
-        building.add_derived(layer)
+    """The relation of a case form, with all its columns."""
+    building = _built(definition, form_id, None)
     build = building.sql()
     canonical = json.dumps([build, building.columns])
     return Relation(
@@ -91,18 +84,58 @@ def relation(definition: Definition, form_id: str) -> Relation:
     )
 
 
+def narrowed(definition: Definition, form_id: str, wanted: frozenset[str]) -> str:
+    """SQL that makes the relation with no more columns than are wanted, and those they rest on."""
+    return _built(definition, form_id, _behind(definition, form_id, wanted)).sql()
+
+
+def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) -> "_Building":
+    building = _Building(definition, definition.form(form_id), wanted)
+    for record in definition.forms:
+        if record.level == "subject" and not record.part:
+            building.add_record(record)
+    for layer in _layers(definition, form_id):
+        needed = [one for one in layer if wanted is None or one.id in wanted]
+        if needed:
+            building.add_derived(needed)
+    return building
+
+
+def _behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> frozenset[str]:
+    """Wanted columns and whatever their derived columns are worked out from."""
+    form = definition.form(form_id)
+    everything = case_columns(definition, form)
+    for follow_up in definition.follow_up_forms(form_id):
+        everything = follow_up_columns(definition, form, follow_up) | everything
+    everything |= {one.id: _type(one) for one in definition.derived if one.form == form_id}
+    for one in reversed(definition.derived):  # a derived column sees those declared above it
+        if one.form == form_id and one.id in wanted:
+            for text in filter(None, (one.expression, one.filter)):
+                rows = windows(form) if one.over == "subject" else None
+                wanted |= compile(text, everything, windows=rows).columns
+    return wanted
+
+
 class _Building:
     """A relation in the making: steps that each add columns to the one before."""
 
-    def __init__(self, definition: Definition, form: Form) -> None:
-        self.definition, self.form = definition, form
+    def __init__(self, definition: Definition, form: Form, wanted: frozenset[str] | None) -> None:
+        self.definition, self.form, self.wanted = definition, form, wanted
         self.types = case_columns(definition, form) | dict(CASE_COLUMNS)
-        elements = _elements(form)
+        elements = self._elements(form)
         self.columns = KEYS | {one.name: one.type for one in elements}
         values = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
         self.steps = [
             "SELECT weight, case_id, key_token AS case_token, facility_id, subject_id, case_date,"
-            f" CAST(date_trunc('month', case_date) AS DATE) AS month{values} FROM {_sent(form)}"
+            f" CAST(date_trunc('month', case_date) AS DATE) AS month{values} FROM {_sent(form, elements)}"
+        ]
+
+    def _elements(self, form: Form, prefix: str = "") -> list[Column]:
+        """A form's wanted elements as columns; the relation's own names are not an element's to take."""
+        return [
+            one
+            for one in sql_columns(form)
+            if one.name not in KEYS and (self.wanted is None or prefix + one.name in self.wanted)
         ]
 
     @property
@@ -118,12 +151,14 @@ class _Building:
 
     def add_record(self, record: Form) -> None:
         """Beside each case, what its own facility last sent about the subject by itself."""
-        elements = _elements(record)
+        elements = self._elements(record, SUBJECT_RECORD)
+        if not elements:
+            return
         added = {SUBJECT_RECORD + one.name: one.type for one in elements}
         values = "".join(f', {one.expression} AS "{SUBJECT_RECORD}{one.name}"' for one in elements)
         names = "".join(f', record."{name}"' for name in added)
         latest = (
-            f"SELECT weight, facility_id, subject_id{values} FROM {_sent(record)}"
+            f"SELECT weight, facility_id, subject_id{values} FROM {_sent(record, elements)}"
             " QUALIFY row_number() OVER (PARTITION BY weight, facility_id, subject_id"
             ' ORDER BY submission_number DESC, "row" DESC, case_id DESC) = 1'
         )
@@ -162,7 +197,7 @@ class _Building:
         follow_up = self.definition.form(
             layer[0].follow_up or self.definition.follow_up_forms(self.form.id)[0].id
         )
-        elements = _elements(follow_up)
+        elements = self._elements(follow_up)
         types = follow_up_columns(self.definition, self.form, follow_up) | {
             name: kind for name, kind in self.types.items() if name not in follow_up.by_id
         }
@@ -172,7 +207,7 @@ class _Building:
         without = f" EXCLUDE ({names})" if both else ""
         joined = (
             f"SELECT cases.*{without}, follow.* EXCLUDE (parent_id, weight) FROM {self.last} AS cases"
-            f" JOIN (SELECT weight, parent_id{own} FROM {_sent(follow_up)}) AS follow"
+            f" JOIN (SELECT weight, parent_id{own} FROM {_sent(follow_up, elements)}) AS follow"
             " ON follow.parent_id = cases.case_id AND follow.weight = cases.weight"
         )
         values = ", ".join(f'{_aggregate(one, types)} AS "{one.id}"' for one in layer)
@@ -186,16 +221,16 @@ class _Building:
         )
 
 
-def _elements(form: Form) -> list[Column]:
-    """A form's elements as columns; what a relation has of its own is not an element's to name."""
-    return [one for one in sql_columns(form) if one.name not in KEYS]
-
-
-def _sent(form: Form) -> str:
+def _sent(form: Form, elements: list[Column]) -> str:
     """A form's versions, unpacked, once for each side on which they were in force."""
+    kinds = {one.name: one.type for one in sql_columns(form)}
+    shape = {
+        one.element: ["VARCHAR"] if kinds[one.element] == "VARCHAR[]" else kinds[one.element]
+        for one in elements
+    }
+    unpacked = f", json_transform(elements, '{json.dumps(shape)}') AS e" if shape else ""
     return (
-        f"(SELECT v.* EXCLUDE (elements), sides.weight, e FROM (SELECT *,"
-        f" json_transform(elements, '{structure(form)}') AS e FROM versions"
+        f"(SELECT v.*, sides.weight FROM (SELECT * EXCLUDE (elements){unpacked} FROM versions"
         f" WHERE form = '{form.id}') AS v, {_SIDES}"
         " WHERE CASE WHEN sides.weight < 0 THEN v.before ELSE v.after END)"
     )

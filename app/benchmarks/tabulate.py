@@ -25,7 +25,7 @@ HISTOGRAM_COLUMNS = ("facility_id", "measure_id", "month", "bins")
 
 _ADD_CELLS = text("""
 INSERT INTO cells AS cell (generation_id, facility_id, form, stratifier, month, stratum, counts, sums)
-SELECT :generation, facility_id, form, stratifier, month, stratum, counts, sums
+SELECT :generation, facility_id, form, stratifier, month, stratum, counts::bigint[], sums::numeric[]
 FROM changed_cells ORDER BY facility_id, form, stratifier, month, stratum
 ON CONFLICT (generation_id, facility_id, form, stratifier, month, stratum) DO UPDATE SET
   counts = (SELECT array_agg(old + new ORDER BY place)
@@ -44,7 +44,7 @@ WHERE cell.generation_id = :generation AND cell.facility_id = changed.facility_i
 
 _ADD_HISTOGRAMS = text("""
 INSERT INTO histograms AS histogram (generation_id, facility_id, measure_id, month, bins)
-SELECT :generation, facility_id, measure_id, month, bins
+SELECT :generation, facility_id, measure_id, month, bins::bigint[]
 FROM changed_histograms ORDER BY facility_id, measure_id, month
 ON CONFLICT (generation_id, facility_id, measure_id, month) DO UPDATE SET
   bins = (SELECT array_agg(old + new ORDER BY place)
@@ -102,7 +102,7 @@ async def add(session: AsyncSession, generation_id: int, changed: Rows) -> None:
             session,
             "changed_cells",
             "facility_id int, form text, stratifier text, month date, stratum text,"
-            " counts bigint[], sums numeric[]",
+            " counts text, sums text",
         )
         await copy_records(session, "changed_cells", CELL_COLUMNS, changed.cells)
         await session.execute(_ADD_CELLS, {"generation": generation_id})
@@ -111,7 +111,7 @@ async def add(session: AsyncSession, generation_id: int, changed: Rows) -> None:
         await staging(
             session,
             "changed_histograms",
-            "facility_id int, measure_id text, month date, bins bigint[]",
+            "facility_id int, measure_id text, month date, bins text",
         )
         await copy_records(session, "changed_histograms", HISTOGRAM_COLUMNS, changed.histograms)
         await session.execute(_ADD_HISTOGRAMS, {"generation": generation_id})

@@ -157,6 +157,10 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Rows],
     }, numbers
 
 
+def array(text: str) -> list[int]:
+    return [int(one) for one in text.strip("{}").split(",") if one]
+
+
 def totals(
     rows: Rows, definition: Definition, measure: Measure, facility: int, stratum: str | None
 ) -> Counts:
@@ -171,7 +175,7 @@ def totals(
             series.stratifier,
             name,
         ):
-            total += Counts.read(series.read(measure.id, row.counts, row.sums))
+            total += Counts.read(series.read(measure.id, array(row.counts), array(row.sums)))
     return total
 
 
@@ -202,7 +206,7 @@ def test_a_worked_example_counts_what_it_says(
             assert found.total_of_squares == said["sum_of_squares"] * unit * unit, expected
         if "histogram" in said:
             bins = [
-                row.bins
+                array(row.bins)
                 for row in rows.histograms
                 if (row.facility_id, row.measure_id) == (facility, measure.id)
             ]
