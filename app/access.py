@@ -77,6 +77,7 @@ _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.APPLY,
     Act.READ_KEYS,
     Act.GRANT_KEYS,
+    Act.READ_AUDIT,
 }
 
 ALLOWED: Mapping[Role, frozenset[Act]] = {

@@ -313,3 +313,29 @@ async def test_who_changed_a_facility_is_written_down(people: People) -> None:
     assert (last.action, last.record_id) == ("change", str(people.ours))
     assert last.key_id == people.administrator.key.split("_")[1]
     assert "Hidden" not in str(last.details)
+
+
+async def test_a_facility_reads_what_was_done_to_it_and_an_auditor_everything(
+    people: People,
+) -> None:
+    await people.administrator("PUT", f"/v1/facilities/{people.ours}", dict(FACILITY))
+    await people.stranger("PUT", f"/v1/facilities/{people.theirs}", dict(FACILITY))
+
+    async def concerned(desk: Desk, query: str = "") -> set[int | None]:
+        answer = await desk("GET", f"/v1/audit-events?limit=500{query}")
+        assert answer.status_code == 200, answer.text
+        ids = [event["id"] for event in answer.json()]
+        assert ids == sorted(ids, reverse=True)
+        return {event["facility_id"] for event in answer.json()}
+
+    assert await concerned(people.administrator) == {people.ours}
+    assert await concerned(people.administrator, f"&facility={people.theirs}") == set()
+    assert await concerned(people.auditor) >= {people.ours, people.theirs, None}
+    assert await concerned(people.auditor, f"&facility={people.theirs}") == {people.theirs}
+    of_ours = f"&record_type=facility&record_id={people.ours}"
+    assert await concerned(people.auditor, of_ours) == {people.ours}
+    mine = f"&key={people.stranger.key.split('_')[1]}"
+    assert await concerned(people.auditor, mine) == {people.theirs}
+    assert await concerned(people.administrator, mine) == set()
+    for desk in (people.registrar, people.dashboard, people.steward):
+        assert (await desk("GET", "/v1/audit-events")).status_code == 403

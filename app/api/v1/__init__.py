@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.api.v1 import (
     administrators,
+    audit_events,
     benchmarks,
     cases,
     corporate_accounts,
@@ -37,5 +38,6 @@ for resource in (
     metrics,
     benchmarks,
     reports,
+    audit_events,
 ):
     router.include_router(resource.router)
