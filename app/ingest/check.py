@@ -7,7 +7,6 @@ not a value, and not a column heading that we do not know.
 """
 
 import asyncio
-import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,18 +17,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import Claim, claim, ring, working
-from app.database import copy_records, staging
+from app.database import copy_records, driver_connection, staging
 from app.ingest.checks import FormAtWork, RegistryAtWork, Row, at_work, text_of
 from app.ingest.findings import FINDINGS_OF_AN_ENTRY, Found, keep_findings, of_flaw
 from app.ingest.formats.sent import Sent, opened
 from app.ingest.read import ENTRY
-from app.ingest.rooms import BATCH, Rooms
+from app.ingest.rooms import BATCH, Rooms, uncollected
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.values import Canonical, Flaw, flaw
 from app.vault import Vault, identities
 from app.vault.identities import Tokens
 
+CHUNK = 1_250
+"""Entries that are looked at while those before them are written."""
 ACTIONS = ("save", "submit", "withdraw")
 _REMEDY = {
     FindingCode.NOT_AN_ENTRY: 'Send one object with "form", "action" and "elements"; a row'
@@ -243,9 +244,23 @@ async def _check(
         for one in ours
     }
     rows = await _rows(session, ours)
-    entries, received = await asyncio.to_thread(_judge, vault, registry, deliveries, rows)
-    records, found = await asyncio.to_thread(_told, vault, registry, entries)
-    await _write(session, records)
+    found: list[Found] = []
+    writing: asyncio.Task[None] | None = None
+    try:
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            records, some = await asyncio.to_thread(_judge, vault, registry, deliveries, chunk)
+            found += some
+            if writing is not None:
+                await writing
+            # PostgreSQL writes one chunk while the next is looked at.
+            writing = asyncio.create_task(_write(session, records))
+        if writing is not None:
+            await writing
+    except BaseException:
+        if writing is not None:  # the session has one user at a time, the undoing one too
+            await asyncio.gather(writing, return_exceptions=True)
+        raise
     await keep_findings(session, found)
     for submission in ours:
         submission.rows_checked = min(submission.rows_checked + BATCH, submission.entries or 0)
@@ -253,8 +268,7 @@ async def _check(
             submission.state = "checked"
             if submission.policy == "whole-file":
                 await _all_or_nothing(session, submission)
-    assert len(received) == len(entries)
-    return len(entries)
+    return len(rows)
 
 
 def _judge(
@@ -262,32 +276,31 @@ def _judge(
     registry: RegistryAtWork,
     deliveries: dict[int, Delivery],
     rows: Sequence[tuple[int, int, bytes]],
-) -> tuple[list[Entry], list[date]]:
+) -> tuple[list[tuple[Any, ...]], list[Found]]:
+    """What is written of each entry, and every finding."""
     unseal = vault.sealer(ENTRY, registry.definition.id).open
     entries: list[Entry] = []
     received: list[date] = []
-    for number, row, sealed in rows:
-        content = unseal(sealed, f"{number}/{row}".encode())
-        delivery = deliveries[number]
-        sent = opened(content) if content[:1] in b"01" else Sent(flaw=FindingCode(content.decode()))
-        entries.append(looked_at(registry, delivery, row, sent))
-        received.append(delivery.received_on)
-    apply_rules(entries, received)
-    return entries, received
-
-
-def _told(
-    vault: Vault, registry: RegistryAtWork, entries: Sequence[Entry]
-) -> tuple[list[tuple[Any, ...]], list[Found]]:
-    """What is written of each entry, and every finding."""
-    records = [_record(vault, registry.definition.id, entry) for entry in entries]
-    found = [
-        of_flaw(entry.number, entry.row, entry.facility, form, one)
-        for entry in entries
-        if entry.flaws
-        for form in [entry.form.form.id if entry.form else None]
-        for one in _bounded(registry, entry)
-    ]
+    with uncollected():
+        for number, row, sealed in rows:
+            content = unseal(sealed, f"{number}/{row}".encode())
+            delivery = deliveries[number]
+            sent = (
+                opened(content)
+                if content[:1] in b"01"
+                else Sent(flaw=FindingCode(content.decode()))
+            )
+            entries.append(looked_at(registry, delivery, row, sent))
+            received.append(delivery.received_on)
+        apply_rules(entries, received)
+        records = [_record(vault, registry.definition.id, entry) for entry in entries]
+        found = [
+            of_flaw(entry.number, entry.row, entry.facility, form, one)
+            for entry in entries
+            if entry.flaws
+            for form in [entry.form.form.id if entry.form else None]
+            for one in _bounded(registry, entry)
+        ]
     return records, found
 
 
@@ -311,10 +324,12 @@ def _record(vault: Vault, registry: str, entry: Entry) -> tuple[Any, ...]:
     identity = digest = None
     if entry.action != "withdraw":
         private = {one: values[one] for one in form.identifying if one in values}
-        public = text_of({one: value for one, value in values.items() if one not in private})
-        identity = identities.seal(vault, registry, entry.number, entry.row, private)
-        whole = orjson.dumps([form.form.id, values], option=orjson.OPT_SORT_KEYS)
-        digest = hmac.digest(vault.digest_key(registry), whole, "sha256")
+        shown = {one: value for one, value in values.items() if one not in private}
+        written = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
+        secret = orjson.dumps(private, option=orjson.OPT_SORT_KEYS)
+        identity = identities.seal(vault, registry, entry.number, entry.row, secret)
+        digest = vault.digest(registry, b"\n".join((form.form.id.encode(), written, secret)))
+        public = written.decode()
     return (
         entry.number, entry.row, entry.facility, form.form.id, entry.action, "checked",
         public, identity, digest, key, parent, known.person, known.national, known.local,
@@ -374,20 +389,17 @@ async def _participating(session: AsyncSession, registry_id: str) -> frozenset[i
 async def _rows(
     session: AsyncSession, ours: Sequence[Submission]
 ) -> Sequence[tuple[int, int, bytes]]:
-    rows = await session.execute(
-        text(
-            "SELECT e.submission_number, e.row, e.sealed FROM entries e"
-            " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:rows AS int[])) AS s (number, done)"
-            " ON e.submission_number = s.number AND e.row > s.done AND e.row <= s.done + :batch"
-            " ORDER BY e.submission_number, e.row"
-        ),
-        {
-            "numbers": [one.number for one in ours],
-            "rows": [one.rows_checked for one in ours],
-            "batch": BATCH,
-        },
+    driver = await driver_connection(session)
+    rows: Sequence[tuple[int, int, bytes]] = await driver.fetch(
+        "SELECT e.submission_number, e.row, e.sealed FROM entries e"
+        " JOIN unnest($1::bigint[], $2::int[]) AS s (number, done)"
+        " ON e.submission_number = s.number AND e.row > s.done AND e.row <= s.done + $3"
+        " ORDER BY e.submission_number, e.row",
+        [one.number for one in ours],
+        [one.rows_checked for one in ours],
+        BATCH,
     )
-    return [(number, row, sealed) for number, row, sealed in rows]
+    return rows
 
 
 _MEMBERS = (

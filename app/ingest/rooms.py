@@ -1,5 +1,8 @@
 """What a step of this station is given to work with."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from app.catalogue import Catalogue
@@ -34,3 +37,18 @@ class Rooms(Protocol):
     @property
     def quarantine(self) -> Quarantine:
         """Received bytes."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A stretch of work that makes thousands of objects and no cycles among them.
+
+    Looking for cycles at every 700th object costs a quarter of the time, and finds none.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

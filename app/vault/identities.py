@@ -70,11 +70,9 @@ def tokens(
     )
 
 
-def seal(vault: Vault, registry: str, number: int, row: int, elements: Mapping[str, Any]) -> bytes:
-    """The identifying elements of one entry, sealed for their place in the history."""
-    return vault.sealer(IDENTITY, registry).seal(
-        orjson.dumps(elements), f"{registry}/{number}/{row}".encode()
-    )
+def seal(vault: Vault, registry: str, number: int, row: int, elements: bytes) -> bytes:
+    """The identifying elements of one entry, as JSON, sealed for their place in the history."""
+    return vault.sealer(IDENTITY, registry).seal(elements, f"{registry}/{number}/{row}".encode())
 
 
 def unseal(vault: Vault, registry: str, number: int, row: int, sealed: bytes) -> dict[str, Any]:

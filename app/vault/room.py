@@ -49,9 +49,9 @@ class Vault:
         """A 32-byte key for what de-identification replaces: UIDs, pseudonyms, date offsets."""
         return bytes(self._key("pseudonym", registry, facility, purpose))
 
-    def digest_key(self, registry: str) -> bytes:
-        """The key of keyed digests: equal content is seen as equal without being readable."""
-        return bytes(self._key("digest", registry))
+    def digest(self, registry: str, content: bytes) -> bytes:
+        """A keyed digest: equal content is seen as equal, and cannot be guessed at without the key."""
+        return pseudonyms.keyed(self._key("digest", registry), content, 32)
 
     def sealer(self, purpose: str, registry: str) -> Sealer:
         """What seals and opens the values of one purpose in one registry."""
