@@ -223,10 +223,14 @@ async def _show(
     )
     if answer.status_code == 200:
         console.print(_summary(answer.json(), f"{facility['name']} ({number}), {year}"))
-    console.print(f"\nA key of this facility's registrar, for the addresses below:\n  {key}")
-    console.print(f"  report    {service.url}{page}")
-    console.print(f"  pages     {service.url}/")
-    console.print(f"  wire      {service.url}/openapi.json\n")
+    for line in (
+        "\nA key of this facility's registrar, to sign in with or to send as a bearer token:",
+        f"  {key}",
+        f"  pages     {service.url}/",
+        f"  report    {service.url}{page}",
+        f"  wire      {service.url}/openapi.json\n",
+    ):
+        console.print(line, soft_wrap=True)
 
 
 def _summary(report: dict[str, Any], title: str) -> Table:

@@ -1,0 +1,78 @@
+"""Take a nation through a running service, from files to benchmark tables."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import asyncpg
+import httpx
+
+from app.simulation.sending import Keys, Nation, Office
+from tests.journeys.service import Service
+
+REGISTRY = "early-lung-cancer-detection"
+
+
+@dataclass
+class Travelled:
+    """A nation that was sent, where it was sent, and what the submissions are called there."""
+
+    office: Office
+    nation: Nation
+    answered: dict[str, str]
+
+
+async def behind(url: str) -> int:
+    """How much is on its way: submissions, instances, and changes not tabulated yet."""
+    connection = await asyncpg.connect(url)
+    try:
+        return int(
+            await connection.fetchval(
+                "SELECT (SELECT count(*) FROM submissions"
+                "         WHERE state NOT IN ('completed', 'unreadable', 'held'))"
+                " + (SELECT count(*) FROM instances WHERE state = 'received')"
+                " + (SELECT count(*) FROM feeds f LEFT JOIN generations g"
+                "      ON g.registry_id = f.registry_id AND g.state = 'current'"
+                "     WHERE f.feed_seq > coalesce(g.feed_seq, 0))"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def travel(
+    service: Service,
+    client: httpx.AsyncClient,
+    nation: Nation,
+    url: str,
+    *,
+    registry: str = REGISTRY,
+    disturb: Callable[[asyncio.Event], Awaitable[None]] | None = None,
+    patience: float = 600,
+) -> Travelled:
+    """Register, send everything, and wait until nothing is on its way.
+
+    `disturb` runs beside it until its event is set, which is when everything has arrived.
+    """
+    office = Office(client, registry, Keys(service.operator()))
+    await office.register(nation)
+    arrived = asyncio.Event()
+    disturbance = asyncio.create_task(disturb(arrived)) if disturb else None
+
+    async def drained() -> None:
+        deadline = asyncio.get_running_loop().time() + patience
+        while await behind(url):
+            if disturbance is not None and disturbance.done():
+                disturbance.result()
+            assert asyncio.get_running_loop().time() < deadline, service.log.read_text()[-4000:]
+            await asyncio.sleep(0.2)
+
+    answered = await office.send_all(nation, drained=drained)
+    stored = await office.send_images(nation)
+    assert {one.status_code for one in stored} <= {200}
+    await drained()
+    arrived.set()
+    if disturbance is not None:
+        await disturbance
+        await drained()
+    return Travelled(office, nation, answered)
