@@ -64,7 +64,8 @@ def main() -> None:
     try:
         assembled(sys.argv[1] if len(sys.argv) > 1 else None)()
     except RegistryError as error:
-        Console(stderr=True, highlight=False).print(f"hounsfield: {error}", markup=False)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"hounsfield: {error}", markup=False)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

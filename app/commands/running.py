@@ -29,7 +29,7 @@ from app.errors import Unavailable
 from app.postgres import Addresses
 from app.settings import Settings
 
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 45.0
 LIFELINE = "HOUNSFIELD_LIFELINE"
 

@@ -99,7 +99,6 @@ def worker(
 def migrate() -> None:
     """Bring the tables to the newest revision and publish the packaged definitions."""
     settings = Settings()
-    telemetry.configure(settings.log_level, process="migrate")
     with postgres.addresses(settings) as found:
         prepare(settings, found.owner)
     Console().print("The database is as this release needs it.")
