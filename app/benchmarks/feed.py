@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import driver_connection
 
-WINDOW = 5_000
+WINDOW = 20_000
 """Feed numbers a step takes at once, and as many more as end a transaction."""
 
 LONGEST = 50_000
