@@ -283,8 +283,11 @@ class Profile:
                 action = Action.REMOVE
             return Decision(action, f"table E.1-1, {option}", emptied, longest)
         if chosen:
-            rule = f"table E.1-1, {next(iter(chosen))}"
-            return Decision(actions.kept(vr), rule, emptied, longest)
+            option = next(iter(chosen))
+            action = actions.kept(vr)
+            if action is Action.SCRUB and option == "retain_patient_characteristics":
+                action = Action.CLEAN  # a trait is words we know, or it is something else
+            return Decision(action, f"table E.1-1, {option}", emptied, longest)
         action = actions.basic(row["basic"], vr, row["name"])
         if tag in CONTENT_SEQUENCES and action is Action.ITEMS:
             action = Action.REMOVE

@@ -10,7 +10,9 @@ survives. The second look (`verify.py`) shares none of this.
 import itertools
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -27,8 +29,8 @@ _PATTERNS = re.compile(
         (
             r"[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+",  # addresses of the web
             r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*",  # of mail
-            r"\b(?:\d{1,3}\.){3}\d{1,3}\b",  # of machines
             r"\b[0-2](?:\.\d+){4,}\b",  # UIDs
+            r"\b(?:\d{1,3}\.){3}\d{1,3}\b",  # of machines
             rf"\b\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}(?:[T ,]*{_TIME})?",  # 2020-01-31, 1/31/20
             rf"\b\d{{1,2}}(?:st|nd|rd|th)?[-/. ]*(?:of )?{_MONTH}(?:[-/., ]*\d{{2,4}}\b)?(?![a-z])",
             rf"\b{_MONTH}[-/. ]*\d{{1,2}}(?:st|nd|rd|th)?\b(?:[-/., ]*\d{{2,4}}\b)?",
@@ -65,12 +67,15 @@ _SPACES = re.compile(r"[ \t]{2,}")
 _LOOSE = re.compile(r"(?<![^\s])[-_/.,:;#&+*'’()\[\]=^]+(?![^\s])")
 
 
+@lru_cache(maxsize=256)
 def encodings(character_sets: str) -> list[str] | None:
     """The codecs of a Specific Character Set; None when it names none, or one nobody knows."""
     names = [name.strip() for name in character_sets.split("\\")]
     if not any(names) or any(name and name not in python_encoding for name in names):
         return None
-    codecs: list[str] = convert_encodings(names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        codecs: list[str] = convert_encodings(names)
     return codecs
 
 
@@ -83,10 +88,12 @@ def decoded(value: bytes, codecs: list[str] | None, vr: str = "LO") -> str:
             return value.decode("utf-8")
         except UnicodeDecodeError:
             return value.decode("latin-1")
-    try:
-        return str(decode_bytes(value, codecs, _DELIMITERS.get(vr, _CONTROL)))
-    except (LookupError, UnicodeError):
-        return value.decode("latin-1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they would repeat the value
+        try:
+            return str(decode_bytes(value, codecs, _DELIMITERS.get(vr, _CONTROL)))
+        except (LookupError, UnicodeError):
+            return value.decode("latin-1")
 
 
 def encoded(text: str, codecs: list[str] | None) -> bytes:
@@ -94,10 +101,9 @@ def encoded(text: str, codecs: list[str] | None) -> bytes:
     if text.isascii():
         return text.encode("ascii")
     if codecs is not None:
-        try:
+        with warnings.catch_warnings(), suppress(LookupError, UnicodeError, UserWarning):
+            warnings.simplefilter("error")  # a warning means that something was replaced
             return bytes(encode_string(text, codecs))
-        except (LookupError, UnicodeError):
-            pass
     return text.encode("ascii", "ignore")
 
 

@@ -170,7 +170,7 @@ _FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\1
 def _guess(view: memoryview, start: int) -> tuple[bool, bool]:
     """Explicit? Little endian? As the first element shows when no transfer syntax is named."""
     if len(view) < start + 8:
-        raise Malformed("truncated")
+        raise Malformed("no-elements")
     little = bool(view[start]) or not view[start + 1]
     explicit = bytes(view[start + 4 : start + 6]) in VRS
     return explicit, little or not explicit

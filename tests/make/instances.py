@@ -69,7 +69,7 @@ def ct(number: int = 1, study: int = 1, series: int = 1, **change: Any) -> Datas
             delattr(made, keyword)
         else:
             setattr(made, keyword, value)
-    made.file_meta.MediaStorageSOPInstanceUID = made.get("SOPInstanceUID", f"{ROOT}.0")
+    made.file_meta.MediaStorageSOPInstanceUID = made.get("SOPInstanceUID") or f"{ROOT}.0"
     return made
 
 
