@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 from uuid import UUID
 
@@ -20,17 +20,26 @@ from app.errors import Conflict
 SECRET = "Zanzibar-1961-05-17"
 
 
-@pytest.fixture
-def written() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines logged so far, as JSON; the configuration is put back afterwards."""
+@contextmanager
+def logged(level: str = "debug") -> Iterator[io.StringIO]:
+    """What a process with a configured log writes; the configuration is put back afterwards."""
     root = logging.getLogger()
-    handlers, level, before = root.handlers, root.level, structlog.get_config()
+    handlers, before_level, before = root.handlers, root.level, structlog.get_config()
     stream = io.StringIO()
     with redirect_stderr(stream):
-        telemetry.configure("debug", process="test", as_json=True)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+        telemetry.configure(level, process="test", as_json=True)
+    try:
+        yield stream
+    finally:
+        root.handlers, root.level = handlers, before_level
+        structlog.configure(**before)
+
+
+@pytest.fixture
+def written() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines logged so far, as JSON."""
+    with logged() as stream:
+        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def fail(text: str) -> None:

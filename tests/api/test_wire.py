@@ -1,6 +1,6 @@
 """What surrounds every request: traces, counts, safety, compression; and how the service is."""
 
-import logging
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -10,12 +10,13 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import delete
 
-from app import access, telemetry
+from app import access
 from app.database import EVERYTHING, Database
 from app.models.account import Key
 from app.models.base import now
 from app.models.submission import Submission
 from tests.test_claim import submission
+from tests.test_telemetry import logged
 
 SECRET = "Zanzibar"
 
@@ -90,17 +91,13 @@ async def test_requests_are_counted_by_the_template_of_their_route(
 
 
 async def test_the_log_has_a_line_for_each_request_without_its_path(
-    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    client: httpx.AsyncClient,
 ) -> None:
-    telemetry.configure("info", process="test", as_json=True)
-    root = logging.getLogger()
-    root.addHandler(caplog.handler)
-    try:
+    with logged("info") as stream:
         await client.get(f"/problems/{SECRET.lower()}?name={SECRET}")
-    finally:
-        root.removeHandler(caplog.handler)
-    assert "/problems/{code}" in caplog.text
-    assert SECRET.lower() not in caplog.text.lower()
+    line = json.loads(stream.getvalue().splitlines()[-1])
+    assert (line["event"], line["route"], line["status"]) == ("request", "/problems/{code}", 404)
+    assert SECRET.lower() not in stream.getvalue().lower()
 
 
 async def test_metrics_are_for_operators(
