@@ -31,11 +31,10 @@ from app.api.v1.submissions import Shown as ShownSubmission
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.ingest import formats
 from app.ingest.checks import FormAtWork, at_work
+from app.ingest.identity import identity
 from app.ingest.receive import receive
 from app.models.case import Case, Subject, Version
 from app.models.submission import Submission
-from app.models.vault import IdentityRecord
-from app.vault import Vault, identities
 
 router = APIRouter(tags=["cases"])
 
@@ -242,7 +241,7 @@ async def show(
                 facility_id=case.facility_id,
                 registry_id=case.registry_id,
             )
-            shown.identity = await _identity(session, vault, case)
+            shown.identity = await identity(session, vault, case)
     return conditions.reply(shown)
 
 
@@ -315,7 +314,7 @@ async def withdraw(
         form = at_work(definition).form(case.form)
         if form is None:
             raise Conflict("The definition in force has no such form any more.")
-        named = {**shown.elements, **(shown.draft or {}), **await _identity(session, vault, case)}
+        named = {**shown.elements, **(shown.draft or {}), **await identity(session, vault, case)}
     body = orjson.dumps(
         {
             "entries": [
@@ -394,20 +393,3 @@ async def _shown(session: AsyncSession, case: Case) -> ShownCase:
         elements=current.elements if current else {},
         draft=draft.elements if draft else None,
     )
-
-
-async def _identity(session: AsyncSession, vault: Vault, case: Case) -> dict[str, Any]:
-    """The identifying elements of what was last known of a case, whatever state it is in."""
-    row = (
-        await session.execute(
-            select(IdentityRecord.sealed, Version.submission_number, Version.row)
-            .join(Version, Version.id == IdentityRecord.version_id)
-            .where(IdentityRecord.case_id == case.id, Version.case_id == case.id)
-            .order_by(Version.from_seq.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    if row is None:
-        return {}
-    sealed, number, place = row
-    return identities.unseal(vault, case.registry_id, number, place, sealed)
