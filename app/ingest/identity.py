@@ -10,7 +10,7 @@ from app.models.vault import IdentityRecord
 from app.vault import Vault, identities
 
 
-async def identity(session: AsyncSession, vault: Vault, case: Case) -> dict[str, Any]:
+async def identity_of(session: AsyncSession, vault: Vault, case: Case) -> dict[str, Any]:
     """The identifying elements of what was last known of a case, whatever state it is in."""
     row = (
         await session.execute(

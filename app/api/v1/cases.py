@@ -31,7 +31,7 @@ from app.api.v1.submissions import Shown as ShownSubmission
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.ingest import formats
 from app.ingest.checks import FormAtWork, at_work
-from app.ingest.identity import identity
+from app.ingest.identity import identity_of
 from app.ingest.receive import receive
 from app.models.case import Case, Subject, Version
 from app.models.submission import Submission
@@ -241,7 +241,7 @@ async def show(
                 facility_id=case.facility_id,
                 registry_id=case.registry_id,
             )
-            shown.identity = await identity(session, vault, case)
+            shown.identity = await identity_of(session, vault, case)
     return conditions.reply(shown)
 
 
@@ -314,7 +314,7 @@ async def withdraw(
         form = at_work(definition).form(case.form)
         if form is None:
             raise Conflict("The definition in force has no such form any more.")
-        named = {**shown.elements, **(shown.draft or {}), **await identity(session, vault, case)}
+        named = {**shown.elements, **(shown.draft or {}), **await identity_of(session, vault, case)}
     body = orjson.dumps(
         {
             "entries": [
