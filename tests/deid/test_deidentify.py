@@ -87,11 +87,11 @@ def test_safe_private_attributes_stay_in_a_proper_block_and_all_others_go():
     outcome = deidentify(packed(made), PROFILE, KEYS)
     assert isinstance(outcome, Deidentified)
     read = dcmread(BytesIO(outcome.content))
-    assert [hex(tag) for tag in read if tag.is_private] == ["0x190010", "0x191023"]
+    assert [hex(one.tag) for one in read if one.tag.is_private] == ["0x190010", "0x191023"]
     without = Profile.of({"options": ["clean_pixel_data"]})
     outcome = deidentify(packed(made), without, KEYS)
     assert isinstance(outcome, Deidentified)
-    assert not any(tag.is_private for tag in dcmread(BytesIO(outcome.content)))
+    assert not any(one.tag.is_private for one in dcmread(BytesIO(outcome.content)))
 
 
 def content(kind: str, code: str, meaning: str, **value: object) -> Dataset:

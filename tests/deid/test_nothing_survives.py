@@ -31,7 +31,7 @@ def uids(dataset: Dataset) -> set[str]:
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(SEEDS)
 def test_nothing_planted_survives_anywhere_in_the_bytes(seed):
     hidden = hide(seed)
@@ -39,7 +39,7 @@ def test_nothing_planted_survives_anywhere_in_the_bytes(seed):
     assert remaining(output, hidden) == set()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_the_second_look_agrees_and_finds_every_object_that_was_not_treated(seed):
     hidden = hide(seed)
@@ -47,7 +47,7 @@ def test_the_second_look_agrees_and_finds_every_object_that_was_not_treated(seed
     assert second_look(hidden.source, hidden.source) != frozenset()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_the_output_is_valid_and_the_image_is_untouched(seed):
     hidden = hide(seed)
@@ -68,7 +68,7 @@ def test_the_output_is_valid_and_the_image_is_untouched(seed):
         element.value  # noqa: B018 - decodes, under its character set
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_two_runs_are_equal_and_another_key_shares_nothing(seed):
     source = hide(seed).source
@@ -82,7 +82,7 @@ def test_two_runs_are_equal_and_another_key_shares_nothing(seed):
     assert not ours & theirs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS)
 def test_uids_stay_consistent_across_references(seed):
     hidden = hide(seed)
@@ -108,7 +108,7 @@ def test_uids_stay_consistent_across_references(seed):
 
 
 @given(st.lists(st.text("ABC 0-^", max_size=6), min_size=2, max_size=6, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_two_patients_never_share_a_pseudonym(ids):
     from tests.make.instances import sent
 

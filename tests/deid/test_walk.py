@@ -98,7 +98,7 @@ def test_deep_nesting_is_refused_and_does_not_overflow():
         read(source[:at] + deep + source[at:])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
 def test_mutated_objects_never_crash_the_walker_and_outputs_are_readable(seed):
     chance = random.Random(seed)

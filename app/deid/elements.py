@@ -1,0 +1,167 @@
+"""
+What becomes of one element: each action on each kind of value.
+
+A `Treatment` belongs to one object: it knows its patient's pseudonym and offset, the keys, and the
+cleaner that knows the object's own identifiers. None as an answer means that the element goes.
+"""
+
+from dataclasses import dataclass
+
+from app.deid import dates, text, uids
+from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.text import Cleaner
+from app.deid.uids import Keys
+from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, suits
+from app.deid.walk import PIXEL_DATA, TEXT_VRS, Element, Fragments, text_of, vr_of
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """How one object's elements are treated."""
+
+    keys: Keys
+    pseudonym: str
+    days: int
+    dates_kept: bool
+    cleaner: Cleaner
+
+    def apply(
+        self,
+        tag: int,
+        element: Element,
+        decision: Decision,
+        codecs: list[str] | None,
+        local: bool,
+    ) -> Element | None:
+        """One element under one decision; None when it goes."""
+        action, vr, value = decision.action, element.vr, element.value
+        expected = vr_of(tag)
+        if action is Action.REMOVE:
+            return None
+        if isinstance(value, Fragments):
+            return element if tag == PIXEL_DATA else None
+        assert not isinstance(value, list)
+        if expected == "SQ":  # sent under another VR, unreadable as items
+            return None
+        if action is Action.EMPTY:
+            return Element(expected, b"")
+        if not value and action not in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            return Element(expected, b"")
+        if action is Action.KEEP:
+            return self._kept(tag, element, decision, codecs)
+        if action is Action.DUMMY:
+            return Element(expected, DUMMIES.get(expected, b""))
+        if action in (Action.UID, Action.CLASS_UID):
+            return Element("UI", self._uids(value, action))
+        if action is Action.SHIFT:
+            return self._shifted(value, expected, decision)
+        if action is Action.AGE:
+            aged = dates.capped_age(text_of(element))
+            return Element("AS", aged.encode()) if aged else None
+        if action in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            return Element(expected, self.pseudonym.encode())
+        if action is Action.ACCESSION:
+            return self._accession(value, codecs)
+        if not suits(tag, vr) and vr not in TEXT_VRS and vr != "UN":
+            return None
+        return self._text(value, expected, decision, codecs, local)
+
+    def kept_binary(self, tag: int, element: Element, decision: Decision) -> Element | None:
+        """Numbers in binary form: the VR is the dictionary's and the size what the VM allows."""
+        value = element.value
+        if not isinstance(value, (bytes, memoryview)) or not suits(tag, element.vr):
+            return None
+        if len(value) % BINARY_SIZES[element.vr] or 0 < decision.longest < len(value):
+            return None
+        return element
+
+    def private_stays(self, element: Element) -> bool:
+        value = element.value
+        if not isinstance(value, (bytes, memoryview)):
+            return False
+        if element.vr in BINARY_SIZES:
+            return True
+        said = bytes(value).decode("latin-1").strip(" \0")
+        if element.vr in ("DS", "IS"):
+            return is_number(said)
+        if element.vr == "CS":
+            return is_code_string(said) and not self.cleaner.names_somebody(said)
+        return said.isascii() and self.cleaner.scrub(said) == said
+
+    def _kept(
+        self, tag: int, element: Element, decision: Decision, codecs: list[str] | None
+    ) -> Element | None:
+        """Kept, when the value is what its VR says and holds none of the object's identifiers."""
+        vr, value = element.vr, element.value
+        assert isinstance(value, (bytes, memoryview))
+        if not suits(tag, vr):
+            return None
+        if vr in ("CS", "DS", "IS"):
+            said = bytes(value).decode("latin-1").strip(" \0")
+            if vr == "CS":
+                stays = is_code_string(said) and not self.cleaner.names_somebody(said)
+            else:
+                stays = is_number(said) and not self.cleaner.is_own_number(said)
+            if stays:
+                return element
+            return Element(vr, DUMMIES[vr]) if vr == "CS" and said else Element(vr, b"")
+        if vr in DATES:
+            return element if self.dates_kept else self._shifted(value, vr, decision)
+        return element
+
+    def _uids(self, value: bytes | memoryview, action: Action) -> bytes:
+        """Each UID replaced, except those the standard assigns and, for classes, all well-formed."""
+        told = []
+        for uid in bytes(value).decode("latin-1").split("\\"):
+            uid = uid.strip("\0 ")
+            well_known = uid.startswith("1.2.840.10008.")
+            is_class = action is Action.CLASS_UID and set(uid) <= set("0123456789.")
+            stays = not uid or well_known or (is_class and len(uid) <= 64)
+            told.append(uid if stays else uids.replaced(self.keys.uid, uid))
+        return "\\".join(told).encode()
+
+    def _shifted(self, value: bytes | memoryview, vr: str, decision: Decision) -> Element | None:
+        moved = [
+            dates.shifted(vr, part.strip(" \0"), self.days)
+            for part in bytes(value).decode("latin-1").split("\\")
+        ]
+        if all(moved) and any(moved):
+            return Element(vr, "\\".join(part for part in moved if part).encode())
+        if decision.emptied is Action.DUMMY and vr in dates.DUMMIES:
+            return Element(vr, dates.DUMMIES[vr].encode())
+        return Element(vr, b"") if decision.emptied is not Action.REMOVE else None
+
+    def _accession(self, value: bytes | memoryview, codecs: list[str] | None) -> Element:
+        said = text.decoded(bytes(value), codecs).strip(" \0")
+        return Element("SH", uids.token(self.keys.accession, said).encode() if said else b"")
+
+    def _text(
+        self,
+        value: bytes | memoryview,
+        vr: str,
+        decision: Decision,
+        codecs: list[str] | None,
+        local: bool,
+    ) -> Element | None:
+        """Text: scrubbed or cleaned, re-encoded only when it changed."""
+        raw = bytes(value)
+        said = text.decoded(raw, codecs, vr)
+        action = decision.action
+        if vr not in TEXT_VRS:
+            action = Action.CLEAN
+        descriptor = action is Action.CLEAN or (action is Action.CODE and local)
+        wash = self.cleaner.clean if descriptor else self.cleaner.scrub
+        several = vr in ("LO", "SH", "UC")
+        before = said.rstrip(" \0").split("\\") if several else [said.rstrip(" \0")]
+        after = [wash(part) for part in before]
+        unchanged = after == [part.strip(" \0") for part in before]
+        if unchanged and (codecs is not None or raw.isascii()):
+            return Element(vr, value)
+        if not any(after):
+            if not any(part.strip() for part in before):
+                return Element(vr, b"")
+            if decision.emptied is Action.DUMMY:
+                return Element(vr, REMOVED)
+            return Element(vr, b"") if decision.emptied is Action.EMPTY else None
+        encoded = text.encoded("\\".join(after), codecs).strip()
+        return Element(vr, encoded or (REMOVED if decision.emptied is Action.DUMMY else b""))
