@@ -1,4 +1,4 @@
-"""Databases that a journey may commit to: made for one test, dropped after it."""
+"""Databases that a journey may commit to: made for one module, dropped after it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,21 +8,16 @@ import pytest
 from app.postgres import Addresses
 
 
-@pytest.fixture
-def fresh(cluster) -> Iterator[Callable[[str], Addresses]]:
-    """Makes migrated databases of the test's own."""
+@pytest.fixture(scope="module")
+def databases(cluster, request) -> Iterator[Callable[[str], Addresses]]:
+    """Makes migrated databases of the module's own; the same name twice is a new one."""
     made: list[str] = []
 
     def make(name: str) -> Addresses:
-        made.append(f"journey_{name}_{os.getpid()}")
+        module = request.module.__name__.rpartition(".")[2]
+        made.append(f"{module}_{name}_{os.getpid()}_{len(made)}")
         return cluster.create(made[-1])
 
     yield make
     for name in made:
         cluster.drop(name)
-
-
-@pytest.fixture
-def addresses(fresh) -> Addresses:
-    """A database of the test's own."""
-    return fresh("one")

@@ -52,7 +52,7 @@ async def travel(
 ) -> Travelled:
     """Register, send everything, and wait until nothing is on its way.
 
-    `disturb` runs beside it until its event is set, which is when everything has arrived.
+    `disturb` runs beside it; its event is set when every entry has arrived, before images are sent.
     """
     office = Office(client, registry, Keys(service.operator()))
     await office.register(nation)
@@ -68,10 +68,10 @@ async def travel(
             await asyncio.sleep(0.2)
 
     answered = await office.send_all(nation, drained=drained)
+    arrived.set()
     stored = await office.send_images(nation)
     assert {one.status_code for one in stored} <= {200}
     await drained()
-    arrived.set()
     if disturbance is not None:
         await disturbance
         await drained()
