@@ -12,6 +12,16 @@ from app.database import EVERYTHING, Database, Role
 from app.postgres import addresses
 from app.settings import Settings
 
+OPTIONS = {
+    "id": "number",
+    "facilities": "facility",
+    "registries": "registry",
+    "corporate_account_id": "corporate-account",
+    "partner_id": "partner",
+    "expires_at": "days",
+}
+"""How the command line calls a member of a body where the two differ."""
+
 Result = TypeVar("Result")
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -38,9 +48,11 @@ def filled_in(form: type[Body], **fields: Any) -> Body:
         return form.model_validate(given)
     except ValidationError as error:
         flaws = [
-            f"--{'-'.join(map(str, flaw['loc'][:1])).replace('_', '-')}: {flaw['msg']}"
-            if flaw["loc"]
-            else str(flaw["msg"])
+            f"--{_option(str(flaw['loc'][0]))}: {flaw['msg']}" if flaw["loc"] else flaw["msg"]
             for flaw in error.errors(include_input=False, include_url=False)
         ]
         raise errors.Unprocessable("; ".join(flaws)) from None
+
+
+def _option(member: str) -> str:
+    return OPTIONS.get(member, member.replace("_", "-"))
