@@ -224,12 +224,9 @@ def _usual_codes(value_set: ValueSet) -> Callable[[list[str]], list[str]]:
 
     def check(codes: list[str]) -> list[str]:
         found = set(codes)
-        if (
-            len(found) != len(codes)
-            or not found <= allowed
-            or (len(found) > 1 and found & exclusive)
-        ):
+        alone = len(codes) == 1 or not found & exclusive
+        if not codes or codes != sorted(found) or not found <= allowed or not alone:
             raise ValueError
-        return sorted(codes)
+        return codes
 
     return check
