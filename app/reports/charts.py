@@ -161,14 +161,16 @@ def trend(
     return _drawing(name, title, said, height, parts)
 
 
-def bars(name: str, title: str, counts: Sequence[tuple[str, int]]) -> Markup:
-    """How many fall into each stratum, with its share of all."""
+def bars(
+    name: str, title: str, counts: Sequence[tuple[str, int]], *, shares: bool = True
+) -> Markup:
+    """How many there are of each; with shares where together they make up a whole."""
     whole = sum(count for _, count in counts)
     across = _scale(0, max(max(count for _, count in counts), 1), LEFT, WIDTH - 104)
     parts, said = [], []
     for index, (label, count) in enumerate(counts):
         middle = 6 + ROW * 0.8 * (index + 0.5)
-        written = f"{count:,} ({100 * count / whole:.1f}%)" if whole else "0"
+        written = f"{count:,} ({100 * count / whole:.1f}%)" if shares and whole else f"{count:,}"
         parts.append(_label(label, LEFT - 12, middle))
         width = across(count) - LEFT
         parts.append(tag("rect", x=LEFT, y=middle - 8, width=width, height=16, rx=2, fill=QUIET))

@@ -41,6 +41,9 @@ from app.reports.composition import (
 PERIODS = 6
 """How many periods a trend shows, the report's own included."""
 
+MOST_DECIMALS = 2
+"""Of a mean or a ratio: people read no more."""
+
 
 async def compose(
     session: AsyncSession,
@@ -134,7 +137,7 @@ def figures(result: Result) -> Figures:
     measure, counts = result.measure, result.counts
     exact: Fraction | None = None
     if measure.scoring == "cohort" and result.withheld is None:
-        exact = Fraction(counts.denominator)
+        exact = Fraction(counts.initial_population)
     elif result.rate is not None:
         exact = rates.rate(measure, counts)
     hidden = result.hides_outcome or measure.scoring != "proportion"
@@ -144,7 +147,9 @@ def figures(result: Result) -> Figures:
         low=None if result.low is None else _read(measure, result.low),
         high=None if result.high is None else _read(measure, result.high),
         numerator=None if hidden else counts.numerator,
-        denominator=rates.size(measure, counts),
+        denominator=counts.initial_population
+        if measure.scoring == "cohort"
+        else rates.size(measure, counts),
         exclusions=counts.exclusions,
         exceptions=None if result.hides_outcome else counts.exceptions,
         caution=result.caution,
@@ -177,7 +182,7 @@ def _read(measure: Measure, value: Fraction | Decimal) -> str:
         return str(half_up(value, 0))
     if measure.scoring == "proportion":
         return str(half_up(Fraction(value) * measure.per, 3 if measure.per == 1 else 1))
-    return str(half_up(value, rates.peer_digits(measure)))
+    return str(half_up(value, min(rates.peer_digits(measure), MOST_DECIMALS)))
 
 
 def _withheld(reason: str | None) -> Withheld | None:

@@ -7,15 +7,16 @@ mailed and opened years later. Its content security policy allows that one style
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.reports import charts
-from app.reports.composition import Composition, Figures, MeasureFeedback, Standing, Strata
+from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing, Strata
 
 TEMPLATES = Path(__file__).parent / "templates"
 CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -44,6 +45,8 @@ def page(report: Composition) -> str:
         spread_chart=spread_chart,
         trend_chart=trend_chart,
         bars_chart=bars_chart,
+        counted_chart=counted_chart,
+        blocks=blocks,
     )
 
 
@@ -84,6 +87,26 @@ def trend_chart(measure: MeasureFeedback) -> Markup | None:
         partial(_written, measure.unit),
         _reference(measure.standings),
     )
+
+
+def blocks(section: Section) -> list[list[MeasureFeedback]]:
+    """What stands in one frame: each measure by itself, and counts that follow one another together."""
+    groups: list[list[MeasureFeedback]] = []
+    for _, run in groupby(
+        section.measures, key=lambda one: one.scoring == "cohort" and not one.split
+    ):
+        several = list(run)
+        counted = several[0].scoring == "cohort" and not several[0].split
+        groups += [several] if counted else [[one] for one in several]
+    return groups
+
+
+def counted_chart(measures: Sequence[MeasureFeedback]) -> Markup | None:
+    """Counts side by side; None where there is nothing to count."""
+    counts = [(one.title, one.result.denominator or 0) for one in measures]
+    if not any(count for _, count in counts):
+        return None
+    return charts.bars(f"{measures[0].id}-counted", "Counts of this period", counts, shares=False)
 
 
 def bars_chart(measure: MeasureFeedback, split: Strata) -> Markup | None:

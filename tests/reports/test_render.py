@@ -135,3 +135,27 @@ def test_page_and_json_are_made_from_the_same_figures() -> None:
                 assert figure.rate is None or figure.rate in text
             for place in one.standings:
                 assert place.median is None or place.median in text
+
+
+def test_counts_that_follow_one_another_share_a_frame_and_keep_their_names() -> None:
+    counts = tuple(
+        measure(
+            f"lung_rads_{number}",
+            title=f"Lung-RADS {number}",
+            scoring="cohort",
+            better="neither",
+            unit="",
+            standings=(),
+            result=figures(rate=str(number), denominator=number),
+            trend=(figures(rate=str(number), denominator=number),),
+        )
+        for number in (1, 2, 3)
+    )
+    told = composition(
+        sections=(composition().sections[0].model_copy(update={"measures": (measure(), *counts)}),)
+    )
+    found = outline(page(told))
+    assert [tag for tag, _ in found.elements].count("article") == 2
+    assert {"lung_rads_1", "lung_rads_2", "lung_rads_3"} <= {
+        attributes.get("id") for _, attributes in found.elements
+    }

@@ -182,3 +182,16 @@ def test_quality_says_nothing_of_what_is_not_there() -> None:
     assert quality_says(5, 0, 0, 5, 0, 0) == ("No entry sent was rejected.",)
     assert quality_says(0, 0, 0, 0, 0, 0) == ("No case of this period was submitted.",)
     assert len(quality_says(1, 1, 1, 10, 1, 1)) == 4
+
+
+def test_a_cohort_is_a_count_and_has_no_decimals() -> None:
+    told = figures(
+        a_result(
+            a_measure(scoring="cohort", improvement="none"),
+            counts=Counts(initial_population=1234),
+            rate=None,
+            low=None,
+            high=None,
+        )
+    )
+    assert (told.rate, told.denominator, told.withheld) == ("1234", 1234, None)
