@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import access, errors
 from app.archive import Archive as ArchiveStore
 from app.catalogue import Catalogue as DefinitionsInForce
-from app.database import EVERYTHING, Database, Scope
+from app.database import EVERYTHING, Database
 from app.registries.schema import Definition
 from app.settings import Settings
 from app.vault.quarantine import Quarantine as QuarantineStore
@@ -110,12 +110,9 @@ class ScopedTransactions:
     database: Database
     asker: access.Asker
 
-    def begin(self, *, also: int | None = None) -> AbstractAsyncContextManager[AsyncSession]:
-        """A transaction in the asker's scope; `also` is a facility that is just being added."""
-        scope = self.asker.scope
-        if also is not None and not scope.everything:
-            scope = Scope(facilities=scope.facilities | {also})
-        return self.database.transaction(scope)
+    def begin(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A transaction in the asker's scope."""
+        return self.database.transaction(self.asker.scope)
 
     def unbound(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A transaction that sees all rows.

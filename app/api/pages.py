@@ -188,12 +188,19 @@ def etag(*parts: object) -> str:
     return f'"{digest.hexdigest()[:32]}"'
 
 
+COMPRESSED_TAG = "-gzip"
+"""The end of a tag whose answer was compressed on its way out; it comes back with conditions."""
+
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
 def _tags(header: str, *, weak: bool) -> set[str]:
     """The opaque tags a header lists; weak ones only where a weak comparison is allowed."""
-    return {f'"{tag}"' for mark, tag in _ENTITY_TAG.findall(header) if weak or not mark}
+    return {
+        f'"{tag.removesuffix(COMPRESSED_TAG)}"'
+        for mark, tag in _ENTITY_TAG.findall(header)
+        if weak or not mark
+    }
 
 
 def etag_of(body: BaseModel) -> str:

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app import telemetry
 from app.api import problems
+from app.api.pages import COMPRESSED_TAG
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -144,8 +145,16 @@ class Compressed:
         self.compressed = GZipMiddleware(app, minimum_size=1_000, compresslevel=5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Leave DICOMweb alone."""
+        """Leave DICOMweb alone. What is compressed has other bytes, so its strong tag is another."""
+
+        async def tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-encoding") == "gzip" and "etag" in headers:
+                    headers["etag"] = headers["etag"].removesuffix('"') + f'{COMPRESSED_TAG}"'
+            await send(message)
+
         if scope["type"] == "http" and not scope["path"].startswith("/dicomweb/"):
-            await self.compressed(scope, receive, send)
+            await self.compressed(scope, receive, tagged)
         else:
             await self.app(scope, receive, send)

@@ -1,5 +1,6 @@
 """Corporate accounts, facilities and administrators over the wire."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from app.access import Role
 from app.api.v1.facilities import DIVISIONS, census_division
 from app.database import EVERYTHING
+from app.models.account import Administrator
 from app.models.audit import AuditEvent
 from tests.access.conftest import People
 from tests.make.accounts import ADDRESS, FACILITY, Desk, account, facility
@@ -272,6 +274,30 @@ async def test_a_new_administrator_ends_the_time_of_the_former(people: People) -
         assert (await people.dashboard("PUT", path, person)).status_code == 403
         wrong = await desk("PUT", path, person | {"email": "ada@@example"})
         assert wrong.status_code == 422
+
+
+async def test_many_who_appoint_at_once_leave_one_administrator(people: People) -> None:
+    number = await facility(people.operator, people.our_account)
+    path = f"/v1/facilities/{number}/administrator"
+    answers = await asyncio.gather(
+        *(
+            people.operator(
+                "PUT",
+                path,
+                {"first_name": "Ada", "last_name": f"By{letter}", "email": "a@example.org"},
+            )
+            for letter in "abcdef"
+        )
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    house = people.operator.client._transport.app.state.house  # type: ignore[attr-defined]
+    async with house.database.transaction(EVERYTHING) as session:
+        rows = (
+            await session.scalars(select(Administrator).where(Administrator.facility_id == number))
+        ).all()
+    assert len(rows) == 6
+    assert [row.active for row in sorted(rows, key=lambda row: row.id)].count(True) == 1
+    assert all(row.active == (row.until is None) for row in rows)
 
 
 async def test_every_state_is_in_one_division() -> None:

@@ -146,6 +146,7 @@ async def test_an_ended_key_opens_nothing_from_that_moment(people: People) -> No
         ("operator", {"role": "partner", "partner_id": 2_000_000}, 422),
         # a role with bounds that do not fit it
         ("operator", {"facilities": None}, 422),
+        ("operator", {"role": "steward", "facilities": None, "registries": None}, 422),
         ("operator", {"role": "operator"}, 422),
         ("operator", {"role": "partner"}, 422),
         ("operator", {"role": "corporate-administrator"}, 422),

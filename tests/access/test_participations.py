@@ -198,6 +198,31 @@ async def test_a_step_may_be_bound_to_what_was_seen(people: People) -> None:
     assert late.status_code == 412
 
 
+async def test_what_is_compressed_has_a_tag_of_its_own_and_it_counts_as_seen(
+    people: People,
+) -> None:
+    number = await facility(people.operator, people.our_account)
+    path = f"/v1/participations/{await admitted(people.operator, number)}"
+    long = {"state": "suspended", "note": "a long story " * 38 + "ends"}  # worth compressing
+    await people.operator.made(f"{path}/transitions", long)
+    plain = await people.operator("GET", path, headers={"Accept-Encoding": "identity"})
+    packed = await people.operator("GET", path, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.json() == plain.json()
+    tag = packed.headers["ETag"]
+    assert tag != plain.headers["ETag"]
+    held = await people.operator("GET", path, headers={"If-None-Match": tag})
+    assert held.status_code == 304
+    ended = await people.operator(
+        "POST", f"{path}/transitions", {"state": "ended"}, headers={"If-Match": tag}
+    )
+    assert ended.status_code == 201
+    late = await people.operator(
+        "POST", f"{path}/transitions", {"state": "applied"}, headers={"If-Match": tag}
+    )
+    assert late.status_code == 412
+
+
 async def test_who_may_submit_for_whom_follows_role_key_and_participation(
     people: People,
 ) -> None:

@@ -42,7 +42,8 @@ class NewKey(Sent):
     role: Role
     label: Line = Field(description="What it is for, in your own words; not a person's name.")
     registries: Registries | None = Field(
-        default=None, description="The registries it is for; null: all that yours is for."
+        default=None,
+        description="The registries it is for; null: all that yours is for. A steward's are named.",
     )
     facilities: Facilities | None = Field(
         default=None,
@@ -66,6 +67,8 @@ class NewKey(Sent):
             raise ValueError("`corporate_account_id` goes with the role corporate-administrator")
         if (self.partner_id is not None) != (self.role is Role.PARTNER):
             raise ValueError("`partner_id` goes with the role partner")
+        if self.role is Role.STEWARD and self.registries is None:
+            raise ValueError("a steward is one of some `registries`")
         if self.role in EVERY_FACILITY | NO_FACILITY:
             if self.facilities is not None:
                 raise ValueError("this role has no facilities of its own")
