@@ -288,7 +288,10 @@ class _Reading:
         else:
             scale = max(left.scale, right.scale)
             digits = max(left.digits - left.scale, right.digits - right.scale) + scale + 1
-        return self.number(node, {left.kind, right.kind}, scale, digits)
+        given = self.number(node, {left.kind, right.kind}, scale, digits)
+        if given.kind == "decimal" and digits > 18:
+            node.meta["wide"] = left.scale
+        return given
 
     def number(self, node: exp.Expression, kinds: set[Kind], scale: int, digits: int) -> Type:
         if kinds == {"integer"}:
@@ -395,7 +398,8 @@ class _Reading:
         if scale > 9:
             return self.complain(node, "divide keeps at most 9 decimals")
         shift = max(given[0].scale, given[1].scale)
-        most = max(one.digits - one.scale + shift for one in given[:2]) + scale + 2
+        whole = max(one.digits - one.scale for one in given[:2])
+        most = whole + shift + max(shift, scale + 2)
         if most > 38:
             self.complain(node, f"`{_short(node)}` could need {most} digits; 38 is the most")
         node.meta["shift"] = shift

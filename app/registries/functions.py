@@ -104,7 +104,8 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
 }
 
 _WHOLE = {
-    "duckdb": "CAST(ABS({value}) * {shift} AS HUGEINT)",
+    # DuckDB does not widen DECIMAL(18) by itself.
+    "duckdb": "CAST(ABS(CAST({value} AS DECIMAL(38, {decimals}))) * {shift} AS HUGEINT)",
     "spark": "CAST(ABS({value}) * {shift} AS DECIMAL(38, 0))",
     "postgres": "CAST(ABS({value}) * {shift} AS DECIMAL(38, 0))",
 }
@@ -119,14 +120,14 @@ def rendered(tree: exp.Expression, dialect: str) -> exp.Expression:
     """A copy of the tree in which our functions are spelled out for an engine."""
 
     def spell(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Anonymous):
+        if isinstance(node, exp.Anonymous) and str(node.this).lower() in FUNCTIONS:
             name, arguments = str(node.this).lower(), list(node.expressions)
         elif isinstance(node, exp.AddMonths):
             name, arguments = "add_months", [node.this, node.expression]
         elif isinstance(node, exp.MonthsBetween):
             name, arguments = "months_between", [node.this, node.expression]
         else:
-            return node
+            return _native(node, dialect)
         inner = [f"({rendered(one, dialect).sql(dialect=dialect)})" for one in arguments]
         if name == "divide":
             text = _division(inner, int(arguments[2].name), int(node.meta.get("shift", 9)), dialect)
@@ -143,8 +144,23 @@ def rendered(tree: exp.Expression, dialect: str) -> exp.Expression:
     return spelt
 
 
+def _native(node: exp.Expression, dialect: str) -> exp.Expression:
+    """What engines have, and call or widen differently."""
+    if dialect == "duckdb" and (decimals := node.meta.pop("wide", None)) is not None:
+        wide = exp.DataType.build(f"DECIMAL(38, {decimals})", dialect=dialect)
+        node.set("this", exp.Cast(this=exp.Paren(this=node.this.copy()), to=wide))
+    elif dialect == "spark" and isinstance(node, exp.ArrayOverlaps):
+        return exp.Anonymous(this="ARRAYS_OVERLAP", expressions=[node.this, node.expression])
+    elif dialect != "duckdb" and isinstance(node, exp.Length):
+        name = {"spark": "ARRAY_SIZE", "postgres": "CARDINALITY"}[dialect]
+        return exp.Anonymous(this=name, expressions=[node.this])
+    return node
+
+
 def _division(inner: list[str], scale: int, shift: int, dialect: str) -> str:
-    whole = [_WHOLE[dialect].format(value=one, shift=10**shift) for one in inner[:2]]
+    whole = [
+        _WHOLE[dialect].format(value=one, shift=10**shift, decimals=shift) for one in inner[:2]
+    ]
     quotient = _QUOTIENT[dialect].format(a=whole[0], b=whole[1], ten=10**scale)
     unit = "'" + (f"0.{'0' * (scale - 1)}1" if scale else "1") + "'"
     return _DIVIDE.format(*inner, quotient=quotient, unit=unit, scale=scale, width=scale + 1)
