@@ -27,7 +27,7 @@ from app.registries.functions import FUNCTIONS, Signature, rendered
 Kind = Literal["boolean", "integer", "decimal", "date", "text", "list", "null", "any"]
 Dialect = Literal["duckdb", "spark", "postgres"]
 
-DEEPEST = 60
+DEEPEST = 30
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
