@@ -50,6 +50,7 @@ class Engine:
             if files:
                 folders = ", ".join("'" + str(one).replace("'", "''") + "'" for one in files)
                 connection.execute(f"SET allowed_directories = [{folders}]")
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection

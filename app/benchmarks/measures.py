@@ -222,8 +222,8 @@ class _Pass:
             seen = [*left, *(met or [])] if measure.scoring == "ratio" else left
             seen = [*seen, f"{value} IS NOT NULL"]
             slots["observations"] = self._count(seen)
-            exact = f"CAST({value} AS DECIMAL(19, 0))"
-            slots["total"] = self._sum(seen, exact)
+            slots["total"] = self._sum(seen, value)
+            exact = f"CAST({value} AS DECIMAL(19, 0))"  # a square may be larger than a BIGINT
             slots["total_of_squares"] = self._sum(seen, f"{exact} * {exact}")
             if measure.bins and not self.stratifier:
                 self.histograms.append((measure, _all(seen), value))
@@ -252,10 +252,10 @@ class _Pass:
         return self.columns.setdefault(sql, f"{prefix}{len(self.columns)}")
 
     def _count(self, conditions: list[str]) -> int:
-        return _place(self.counts, f"SUM(CASE WHEN {_all(conditions)} THEN weight END)")
+        return _place(self.counts, f"COUNT_IF({_all(conditions)})")
 
     def _sum(self, conditions: list[str], value: str) -> int:
-        return _place(self.sums, f"SUM(CASE WHEN {_all(conditions)} THEN {value} * weight END)")
+        return _place(self.sums, f"SUM(CASE WHEN {_all(conditions)} THEN {value} END)")
 
     def series(self) -> Series:
         return Series(self.cases.form, self.stratifier, self.slots)
@@ -276,23 +276,38 @@ class _Pass:
         return f"(SELECT {inner} FROM {relation_name(self.cases.form)} WHERE month IS NOT NULL)"
 
     def _grouped(self) -> str:
-        stratum = (
-            f"CAST({self._compiled(self.stratum).duckdb} AS VARCHAR)" if self.stratum else "''"
+        """Count each side, take what was from what is, and keep what is not nothing."""
+        keys = ["facility_id", "month"]
+        source = self._source()
+        if self.stratum:
+            keys.insert(0, "stratum")
+            stratum = f"CAST({self._compiled(self.stratum).duckdb} AS VARCHAR) AS stratum"
+            source = f"(SELECT * FROM {self._source(stratum)} AS cases WHERE stratum IS NOT NULL)"
+        names = [f"c{place}" for place in range(len(self.counts))]
+        sums = [f"s{place}" for place in range(len(self.sums))]
+        by = ", ".join(keys)
+        written = by if self.stratum else f"'' AS stratum, {by}"
+        counted = ", ".join(
+            f"{sql} AS {name}"
+            for sql, name in zip([*self.counts, *self.sums], [*names, *sums], strict=True)
         )
-        counts = [f"COALESCE({sql}, 0) AS c{place}" for place, sql in enumerate(self.counts)]
-        sums = [f"COALESCE({sql}, 0) AS s{place}" for place, sql in enumerate(self.sums)]
-        c = [f"c{place}" for place in range(len(counts))]
-        s = [f"s{place}" for place in range(len(sums))]
-        grouped = (
-            f"SELECT stratum, facility_id, month, {', '.join(counts + sums)}"
-            f" FROM {self._source(f'{stratum} AS stratum')} AS cases"
-            " WHERE stratum IS NOT NULL GROUP BY stratum, facility_id, month"
+        changed = ", ".join(
+            [f"SUM({name} * weight) AS {name}" for name in names]
+            + [
+                f"COALESCE(SUM(CASE WHEN weight < 0 THEN -{name} ELSE {name} END), 0) AS {name}"
+                for name in sums
+            ]
         )
+        nothing = [f"'{{{','.join('0' for _ in each)}}}'" for each in (names, sums)]
         return (
             f"SELECT {_text(self.cases.form)} AS form, 'counts' AS kind,"
-            f" {_text(self.stratifier)} AS series, stratum, facility_id, month,"
-            f" {_array(c)} AS counts, {_array(s)} AS sums"
-            f" FROM ({grouped}) AS grouped WHERE {' OR '.join(f'{name} <> 0' for name in c + s)}"
+            f" {_text(self.stratifier)} AS series, stratum, facility_id, month, counts, sums"
+            f" FROM (SELECT {written},"
+            f" {_array(names)} AS counts, {_array(sums)} AS sums"
+            f" FROM (SELECT {by}, {changed}"
+            f" FROM (SELECT {by}, weight, {counted} FROM {source} AS cases"
+            f" GROUP BY {by}, weight) AS counted GROUP BY {by}) AS changed) AS written"
+            f" WHERE NOT (counts = {nothing[0]} AND sums = {nothing[1]})"
         )
 
     def _binned(self, measure: Measure, condition: str, value: str) -> str:
