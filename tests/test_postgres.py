@@ -485,3 +485,22 @@ def test_as_root_a_moved_data_folder_is_refused_rather_than_shown_empty(data: Pa
     with pytest.raises(Unavailable, match="Move the data folder back"):
         Embedded(moved).start()
     moved.rename(data)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="for root only; an ordinary user's data are inside")
+def test_as_root_what_a_deleted_throw_away_folder_left_is_swept_once_nothing_uses_it(
+    data: Path,
+) -> None:
+    thrown = data.with_name("thrown")
+    process, _ = owner(thrown)
+    room, pid = cluster_of(thrown).parent, postmaster(thrown)
+    process.kill()
+    finish(process)
+    shutil.rmtree(thrown)
+    with Embedded(data, durable=False):
+        assert room.exists(), "somebody may be using it still"
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not working_in(room / "cluster"))
+    with Embedded(data, durable=False):
+        assert not room.exists()
+        assert cluster_of(data).exists()

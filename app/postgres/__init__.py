@@ -28,7 +28,7 @@ from typing import Self
 
 from app import telemetry
 from app.errors import Unavailable, Unprocessable
-from app.postgres.programs import Place, place
+from app.postgres.programs import Place, abandoned, place
 from app.postgres.server import (
     ADMINISTRATOR,
     RECOVERY_SECONDS,
@@ -227,6 +227,9 @@ class Embedded:
         there = place(self.data, self.home)
         self._refuse_moved(there)
         there.prepare()
+        if there.account is not None:
+            for room in abandoned():
+                shutil.rmtree(room, ignore_errors=True)
         self._passwords = self._remembered_passwords(there)
         server = self._server_of(there)
         if not (server.cluster / "PG_VERSION").exists():

