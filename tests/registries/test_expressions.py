@@ -66,7 +66,7 @@ OVER = "OVER (PARTITION BY subject_id ORDER BY seen_on, case_token)"
         ("-- nothing", "one expression"),
         ("a +", "not an SQL expression"),
         ("(" * 500 + "a" + ")" * 500, "not an SQL expression"),
-        ("coalesce(" * 70 + "a" + ", a)" * 70 + " > 1", "nested deeper"),
+        ("abs(" * 31 + "a" + ")" * 31 + " > 1", "nested deeper"),
         ("t LIKE '%x'", "is not allowed"),
         ("t || t", "is not allowed"),
         ("codes[1]", "is not allowed"),
@@ -194,13 +194,8 @@ QUIET = settings(
 
 def test_products_and_sums_need_no_luck_with_digits(duck: duckdb.DuckDBPyConnection) -> None:
     most, small = Decimal("99999999999999999.9"), Decimal("0.01")
-    assert (
-        on_duckdb(duck, "a * b", a=most, b=Decimal("9999999999999999.99"))
-        == (Decimal("999999999999999999") * Decimal("999999999999999999") / 1000).quantize(
-            Decimal("0.001")
-        )
-        or True
-    )
+    product = on_duckdb(duck, "a * b", a=most, b=Decimal("9999999999999999.99"))
+    assert product == Decimal(f"{999_999_999_999_999_999**2}E-3")
     assert on_duckdb(duck, "a + a + b", a=most, b=small) == Decimal("199999999999999999.81")
     assert on_duckdb(duck, "a * 703 > b", a=most, b=small) is True
     assert on_duckdb(duck, "-a - a", a=most) == -2 * most
