@@ -179,7 +179,7 @@ def unconfirmed(definition: Definition) -> tuple[str, ...]:
 
 METHODS = (
     "A rate is the numerator divided by the denominator without exclusions and exceptions; a missing value never counts as yes.",
-    "Intervals are 95 %: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means.",
+    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means.",
     "This facility's own results include every case accepted up to the feed number below.",
     "Peers come from a dated snapshot: one rate per facility, unweighted, rounded. A group of fewer than 5 facilities, one in which a single facility holds more than half the cases, or one with a count below 11 behind it is not shown.",
     "The standing is the quarter of facilities that the rate falls into, by mid-rank, turned round where lower is better.",
@@ -197,7 +197,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "0 %"
+    return f"{100 * part / whole:.1f}%" if whole else "0%"
 
 
 def _plural(count: int, word: str) -> str:

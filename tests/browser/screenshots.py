@@ -74,13 +74,17 @@ def take(page: Page, key: str, report: str, home: str) -> None:
     page.screenshot(PICTURES / "submit.png", whole=False)
     page.open(f"{home}/submissions")
     page.screenshot(PICTURES / "submissions.png", whole=False)
-    page.does("document.querySelector('tbody a').click()")
+    page.does("[...document.querySelectorAll('tbody a')].at(-1).click()")
     page.screenshot(PICTURES / "submission.png", whole=False)
     page.size(1120, 1500)
     page.open(report + "?format=html")
     page.screenshot(PICTURES / "report.png", whole=False)
-    page.size(390, 844, scale=2)
-    page.screenshot(PICTURES / "report-phone.png", whole=False)
+    page.size(1120, 760)
+    page.run("document.getElementById('ctdivol').scrollIntoView()")
+    page.screenshot(PICTURES / "measures.png", whole=False)
+    page.size(390, 844)
+    page.run("document.getElementById('ctdivol').scrollIntoView()")
+    page.screenshot(PICTURES / "measures-phone.png", whole=False)
 
 
 if __name__ == "__main__":
