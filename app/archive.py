@@ -6,6 +6,7 @@ local folder renames a finished file; S3 shows an object when its upload ends). 
 each object is kept under the digest of its content, so writing it again changes nothing.
 """
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterable
@@ -51,7 +52,7 @@ class Archive:
         except BaseError as error:
             raise Unavailable("The archive cannot be written to.") from error
         if self._folder is not None:
-            _settle(self._folder / path)
+            await asyncio.to_thread(_settle, self._folder / path)
         return Archived(path, len(content), hashlib.sha256(content).hexdigest())
 
     async def get(self, path: str) -> bytes:

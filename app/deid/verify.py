@@ -106,6 +106,7 @@ class Identity:
     """The original's identifiers as bytes to look for: in the header, and (long ones) in pixels."""
 
     needles: tuple[tuple[bytes, Trace], ...]
+    bulk: tuple[tuple[bytes, Trace], ...]
     words: frozenset[str]
 
     def __repr__(self) -> str:
@@ -147,7 +148,15 @@ def identity(source: bytes, *, dates: bool = True, uids: bool = True) -> Identit
     for value in raw:
         if len(value) > 4:
             spelt[value.lower()] = Trace.NAME
-    return Identity(tuple(spelt.items()), frozenset(word for word in words if len(word) > 3))
+    # What every spelling holds, long enough not to stand in pixels by chance.
+    cores = dict.fromkeys(words, Trace.NAME) | dict.fromkeys(numbers, Trace.IDENTIFIER)
+    cores |= dict.fromkeys(known, Trace.UID) if uids else {}
+    bulk = tuple(
+        (encoded, kind)
+        for text, kind in cores.items()
+        if len(encoded := text.lower().encode()) >= 6
+    )
+    return Identity(tuple(spelt.items()), bulk, frozenset(word for word in words if len(word) > 3))
 
 
 def verify(found: Identity, output: bytes, *, decode: bool = True) -> frozenset[Trace]:
@@ -166,7 +175,8 @@ def verify(found: Identity, output: bytes, *, decode: bool = True) -> frozenset[
                 traces.add(kind)
                 break
             at = header.find(needle, at + 1)
-        if len(needle) >= 8 and needle in bulk and _alone_anywhere(bulk, needle):
+    for needle, kind in found.bulk:
+        if needle in bulk and _alone_anywhere(bulk, needle):
             traces.add(kind)
     if decode:
         traces |= _decoded(output, found.words)

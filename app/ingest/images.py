@@ -30,7 +30,7 @@ from app.ingest.findings import Found, keep_findings
 from app.ingest.rooms import Rooms
 from app.models.base import now
 from app.models.image import Instance, Series
-from app.models.submission import Submission
+from app.models.submission import Finding, Submission
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition
 from app.vault import Vault, identities
@@ -106,6 +106,11 @@ class _Batch:
     destroy: list[UUID] = field(default_factory=list)
     series: set[tuple[int, str]] = field(default_factory=set)
     """Facility and UID of series that were looked at value by value already."""
+    before: dict[tuple[str, int, str], str | None] = field(default_factory=dict)
+    """Registry, facility and UID of instances archived before, and what they were."""
+    places: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """Rows of studies and series that this transaction has seen to."""
+    puts: list[tuple[str, bytes]] = field(default_factory=list)
 
     def say(
         self, row: Instance, place: str, code: FindingCode, remedy: str, severity: Severity = STOPS
@@ -143,6 +148,25 @@ async def images(rooms: ImageRooms) -> int:
 
 async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instance]) -> None:
     batch = _Batch()
+    outcomes = await _treated(session, rooms, batch, ours)
+    batch.series = await _seen(session, outcomes)
+    batch.before = await _before(session, outcomes)
+    for row, source, profile, outcome in outcomes:
+        if isinstance(outcome, Deidentified):
+            outcome = await _verified(batch, row, source, profile, outcome)
+        if isinstance(outcome, Withheld):
+            _withhold(batch, row, outcome.reason)
+        else:
+            await _archive(session, rooms.vault, batch, row, outcome)
+    await asyncio.gather(*(rooms.archive.put(path, content) for path, content in batch.puts))
+    await session.flush()
+    await keep_findings(session, batch.found)
+    await rooms.quarantine.destroy(session, batch.destroy)
+
+
+async def _treated(
+    session: AsyncSession, rooms: ImageRooms, batch: _Batch, ours: Sequence[Instance]
+) -> list[tuple[Instance, bytes, Profile, Outcome]]:
     bytes_of = await rooms.quarantine.read_all(
         session, [row.quarantine_id for row in ours if row.quarantine_id is not None]
     )
@@ -152,22 +176,23 @@ async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instanc
         if source is None:
             _withhold(batch, row, Reason.TRUNCATED)
             continue
-        definition = rooms.catalogue.in_force(row.registry_id)
-        profile = profile_of(definition)
+        profile = profile_of(rooms.catalogue.in_force(row.registry_id))
         keys = keys_of(rooms.vault, row.registry_id, row.facility_id)
         outcome = await asyncio.to_thread(deidentify, source, profile, keys)
         outcomes.append((row, source, profile, outcome))
-    batch.series = await _seen(session, outcomes)
-    for row, source, profile, outcome in outcomes:
-        if isinstance(outcome, Deidentified):
-            outcome = await _verified(batch, row, source, profile, outcome)
-        if isinstance(outcome, Withheld):
-            _withhold(batch, row, outcome.reason)
-        else:
-            await _archive(session, rooms, batch, row, outcome)
-    await session.flush()
-    await keep_findings(session, batch.found)
-    await rooms.quarantine.destroy(session, batch.destroy)
+    return outcomes
+
+
+async def _before(
+    session: AsyncSession, outcomes: Sequence[tuple[Instance, bytes, Profile, Outcome]]
+) -> dict[tuple[str, int, str], str | None]:
+    uids = [one[3].sop_instance_uid for one in outcomes if isinstance(one[3], Deidentified)]
+    rows = await session.execute(
+        select(
+            Instance.registry_id, Instance.facility_id, Instance.sop_instance_uid, Instance.sha256
+        ).where(Instance.sop_instance_uid.in_(uids), Instance.state == "archived")
+    )
+    return {(registry, facility, uid or ""): sha for registry, facility, uid, sha in rows}
 
 
 async def _seen(
@@ -208,26 +233,19 @@ def _withhold(batch: _Batch, row: Instance, reason: Reason) -> None:
 
 
 async def _archive(
-    session: AsyncSession, rooms: ImageRooms, batch: _Batch, row: Instance, made: Deidentified
+    session: AsyncSession, vault: Vault, batch: _Batch, row: Instance, made: Deidentified
 ) -> None:
     sha256 = digest(made.content)
-    before = await session.scalar(
-        select(Instance.sha256).where(
-            Instance.registry_id == row.registry_id,
-            Instance.facility_id == row.facility_id,
-            Instance.sop_instance_uid == made.sop_instance_uid,
-            Instance.state == "archived",
-        )
-    )
-    if before is not None:
-        if before == sha256:
+    known = (row.registry_id, row.facility_id, made.sop_instance_uid)
+    if known in batch.before:
+        if batch.before[known] == sha256:
             row.state = "unchanged"
             batch.destroy += [row.quarantine_id] if row.quarantine_id else []
         else:
             row.state = "refused"
             batch.say(row, "SOPInstanceUID", FindingCode.DUPLICATE_INSTANCE, OTHER_CONTENT)
         return
-    study_id, pseudonym = await _study(session, rooms.vault, row, made)
+    study_id, pseudonym = await _study(session, vault, batch, row, made)
     if pseudonym != made.patient_pseudonym:
         row.state = "held"
         batch.say(row, "PatientID", FindingCode.PATIENT_MISMATCH, OTHER_PATIENT)
@@ -236,9 +254,10 @@ async def _archive(
         f"images/{row.registry_id}/{row.facility_id}/{made.study_instance_uid}"
         f"/{made.series_instance_uid}/{made.sop_instance_uid}.{sha256[:16]}.dcm"
     )
-    await rooms.archive.put(path, made.content)
+    batch.puts.append((path, made.content))
+    batch.before[known] = sha256
     row.study_id = study_id
-    row.series_id = await _series(session, row, study_id, made)
+    row.series_id = await _series(session, batch, row, study_id, made)
     row.sop_class_uid = made.sop_class_uid
     row.sop_instance_uid = made.sop_instance_uid
     row.transfer_syntax_uid = made.transfer_syntax_uid
@@ -246,7 +265,6 @@ async def _archive(
     row.metadata_json = made.json()
     row.state, row.archived_at = "archived", now()
     batch.destroy += [row.quarantine_id] if row.quarantine_id else []
-    await session.flush()
     if not made.original.patient_id:
         batch.say(row, "PatientID", FindingCode.MISSING, NO_PATIENT_ID, Severity.WARN)
     if not made.original.accession_number:
@@ -254,10 +272,21 @@ async def _archive(
 
 
 async def _study(
-    session: AsyncSession, vault: Vault, row: Instance, made: Deidentified
+    session: AsyncSession, vault: Vault, batch: _Batch, row: Instance, made: Deidentified
 ) -> tuple[UUID, str]:
-    """The study's row, made or completed; whose it is."""
+    """The study's row, made or completed; whose it is. Once for all its like instances."""
     registry, facility, original = row.registry_id, row.facility_id, made.original
+    place = (
+        registry,
+        facility,
+        made.study_instance_uid,
+        made.modality,
+        original.accession_number,
+        original.patient_id,
+    )
+    if place in batch.places:
+        known: tuple[UUID, str] = batch.places[place]
+        return known
     patient_token = None
     if original.patient_id:
         patient_token = identities.tokens(
@@ -295,10 +324,17 @@ async def _study(
         },
     )
     study_id, pseudonym = found.one()
+    batch.places[place] = (study_id, pseudonym)
     return study_id, pseudonym
 
 
-async def _series(session: AsyncSession, row: Instance, study_id: UUID, made: Deidentified) -> UUID:
+async def _series(
+    session: AsyncSession, batch: _Batch, row: Instance, study_id: UUID, made: Deidentified
+) -> UUID:
+    place = (study_id, made.series_instance_uid)
+    if place in batch.places:
+        known: UUID = batch.places[place]
+        return known
     found: UUID = (
         await session.execute(
             _KEEP_SERIES,
@@ -311,6 +347,7 @@ async def _series(session: AsyncSession, row: Instance, study_id: UUID, made: De
             },
         )
     ).scalar_one()
+    batch.places[place] = found
     return found
 
 
@@ -344,13 +381,22 @@ async def _complete(session: AsyncSession, numbers: set[int] | None = None) -> i
             .where(Instance.submission_number == submission.number)
             .group_by(Instance.state)
         )
-        counted = {state: number for state, number in states}
+        counted: dict[str, int] = {row[0]: row[1] for row in states}
         if counted.get("received"):
             continue
+        warned = await session.scalar(
+            select(func.count()).where(
+                Finding.submission_number == submission.number, Finding.severity == Severity.WARN
+            )
+        )
         await session.execute(
             update(Submission)
             .where(Submission.id == submission.id)
-            .values(state="completed", completed_at=now(), counts=counts(counted))
+            .values(
+                state="completed",
+                completed_at=now(),
+                counts=counts(counted) | {"warnings": warned or 0},
+            )
             .execution_options(synchronize_session=False)
         )
         ended += 1

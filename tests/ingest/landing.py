@@ -159,7 +159,7 @@ class Landing:
             body = orjson.dumps({"entries": list(body)})
         if sender is None:
             sender = Sender(frozenset(self.facilities[:1]))
-        quarantined = await self.works.quarantine.store(_pieces(body), 50_000_000)
+        quarantined = await self.works.quarantine.store(pieces(body), 50_000_000)
         async with self.works.database.transaction(EVERYTHING) as session:
             submission, _ = await receive(
                 session,
@@ -252,6 +252,7 @@ class Landed:
         return self.submission.state
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A body as it comes off the wire."""
     for start in range(0, len(body), 65_536):
         yield body[start : start + 65_536]

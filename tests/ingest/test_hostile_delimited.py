@@ -37,7 +37,7 @@ def around(middle: str | bytes) -> bytes:
 
 def line(**changes: str) -> str:
     """A row's line."""
-    return text([row(1, **changes)]).splitlines()[1]
+    return text([row(1, **changes)]).split("\n", 1)[1].removesuffix("\n")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,16 @@ async def test_the_bytes_as_received_are_destroyed_once_archived_and_kept_when_h
     await site.work()
     assert await findings(worker, answer) == [(2, "instance", "burned-in-text")]
     number = answer.headers["Location"].rsplit("/", 1)[1]
+    told = (await site.get(f"/v1/submissions/{number}/instances")).json()
+    assert [(one["entry"], one["state"]) for one in told] == [(1, "archived"), (2, "held")]
+    assert (await site.get(told[0]["retrieve_url"])).status_code == 200
+    assert told[1]["retrieve_url"] is None
+    shown = (await site.get(f"/v1/submissions/{number}")).json()
+    assert (shown["kind"], shown["counts"]["archived"], shown["counts"]["held"]) == (
+        "instances",
+        1,
+        1,
+    )
     found = await rows(
         worker,
         "SELECT i.state, q.destroyed_at IS NULL, length(q.wrapped_key) FROM instances i"

@@ -1,12 +1,13 @@
-"""Studies in the archive: their state, and the case each belongs to."""
+"""Studies in the archive, the case each belongs to, and what became of a delivery's instances."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import func, select
 
+from app import errors
 from app.access import Act
 from app.api.dependencies import (
     LARGEST_BIGINT,
@@ -22,8 +23,9 @@ from app.api.pages import PAGED, PageAsked
 from app.api.problems import problems
 from app.models.image import Instance, Study
 from app.models.image import Series as SeriesRow
+from app.models.submission import Submission
 
-router = APIRouter(prefix="/registries/{registry_id}/images", tags=["images"])
+router = APIRouter(tags=["images"])
 
 StudyState = Literal["waiting", "linked", "held", "withdrawn"]
 
@@ -44,7 +46,19 @@ class ImageStudy(Shown):
     retrieve_url: str
 
 
-@router.get("", responses={200: PAGED, **problems(401, 403, 404, 422)})
+class ReceivedInstance(Shown):
+    """What became of one part of a delivery; its findings are those of the same entry number."""
+
+    entry: int
+    state: Literal["received", "archived", "unchanged", "held", "refused"]
+    sop_instance_uid: str | None
+    archived_at: datetime | None
+    retrieve_url: str | None
+
+
+@router.get(
+    "/registries/{registry_id}/images", responses={200: PAGED, **problems(401, 403, 404, 422)}
+)
 async def images(
     page: PageAsked,
     asker: Asker,
@@ -97,6 +111,48 @@ async def images(
     ]
 
 
+@router.get(
+    "/submissions/{submission_id}/instances",
+    responses={200: PAGED, **problems(401, 403, 404, 422)},
+)
+async def instances(
+    page: PageAsked,
+    asker: Asker,
+    submission_id: Annotated[UUID, Path(description="A submission of instances.")],
+    transactions: Transactions,
+    settings: SettingsInForce,
+) -> list[ReceivedInstance]:
+    """The parts of a delivery in order, each with what became of it and our UID for it."""
+    asker.require(Act.READ_SUBMISSIONS)
+    async with transactions.begin() as session:
+        submission = await session.scalar(
+            select(Submission).where(Submission.id == submission_id, Submission.kind == "instances")
+        )
+        if submission is None or not asker.sees_registry(submission.registry_id):
+            raise errors.NotFound(NO_SUCH_SUBMISSION)
+        statement: Any = (
+            select(Instance, Study.study_instance_uid, SeriesRow.series_instance_uid)
+            .outerjoin(Study, Study.id == Instance.study_id)
+            .outerjoin(SeriesRow, SeriesRow.id == Instance.series_id)
+            .where(Instance.submission_number == submission.number)
+        )
+        rows = await page.rows(session, statement, Instance.row)
+    root = f"{settings.address}/dicomweb/{submission.registry_id}/studies"
+    return [
+        ReceivedInstance(
+            entry=row.row,
+            state=row.state,
+            sop_instance_uid=row.sop_instance_uid,
+            archived_at=row.archived_at,
+            retrieve_url=f"{root}/{study}/series/{series}/instances/{row.sop_instance_uid}"
+            if study and series
+            else None,
+        )
+        for row, study, series in rows
+    ]
+
+
+NO_SUCH_SUBMISSION = "There is no such submission of instances, or it is not within your key."
 _FROM_ROW = (
     "id",
     "facility_id",

@@ -96,6 +96,9 @@ class Counts(BaseModel):
     waiting: int = 0
     rejected: int = 0
     warnings: int = 0
+    archived: int = Field(default=0, description="Instances in the archive, de-identified.")
+    held: int = Field(default=0, description="Instances that may identify somebody, kept back.")
+    refused: int = Field(default=0, description="Parts that are no usable instance.")
 
 
 class Progress(BaseModel):
