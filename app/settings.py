@@ -48,10 +48,6 @@ class Settings(BaseSettings):
         default=None,
         description="Object store of the quarantine, s3://bucket/prefix; default: a folder in `data`.",
     )
-    lake_url: str | None = Field(
-        default=None,
-        description="Object store of the lake, s3://bucket/prefix; default: a folder in `data`.",
-    )
     vault_key: SecretStr | None = Field(
         default=None, description="The vault's master key, 32 bytes in base64."
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from app.benchmarks import suppress
 from app.registries.findings import FindingCode, severity
 from app.registries.schema import Definition, Element
 from app.settings import Settings
@@ -214,6 +215,10 @@ def measures_page() -> str:
 *For quality staff, stewards and statisticians.* {MADE}
 
 Version {found.version}. How a number comes about, and when it is withheld: [benchmarks](../explanation/benchmarks.md).
+
+Of the rules that protect peers, CMS's cell suppression policy gives one: no count below {suppress.SMALLEST_COUNT}, nor what gives it away. Our own
+judgement gives the others: at least {suppress.FEWEST_FACILITIES} facilities, none with more than {suppress.MOST_PERCENT}% of the cases, and {suppress.FEWEST_FOR_TAILS} facilities before the 10th and
+90th percentile are told.
 """
     ]
     for measure in found.measures:
