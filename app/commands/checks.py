@@ -5,8 +5,6 @@ from collections.abc import Collection
 import asyncpg
 from rich.console import Console
 
-from app import postgres
-from app.settings import Settings
 from app.simulation.canaries import Canaries
 
 _SHOWN = 5
@@ -43,32 +41,29 @@ class Checks:
             self._console.print(f"          {difference}", markup=False)
 
 
-async def tabulated(settings: Settings) -> bool:
+async def tabulated(owner: str) -> bool:
     """Whether the benchmark tables hold everything that was accepted."""
-    with postgres.addresses(settings) as addresses:
-        connection = await asyncpg.connect(addresses.owner)
-        try:
-            behind = await connection.fetchval(_BEHIND)
-        finally:
-            await connection.close()
-    return not behind
+    connection = await asyncpg.connect(owner)
+    try:
+        return not await connection.fetchval(_BEHIND)
+    finally:
+        await connection.close()
 
 
-async def tables_tell(settings: Settings, canaries: Canaries) -> dict[str, str]:
+async def tables_tell(owner: str, canaries: Canaries) -> dict[str, str]:
     """The planted identities in any table outside the vault, and of what kind they are."""
     found: dict[str, str] = {}
-    with postgres.addresses(settings) as addresses:
-        connection = await asyncpg.connect(addresses.owner)
-        try:
-            for (table,) in await connection.fetch(_TABLES):
-                rows: list[bytes] = []
+    connection = await asyncpg.connect(owner)
+    try:
+        for (table,) in await connection.fetch(_TABLES):
+            rows: list[bytes] = []
 
-                async def gather(piece: bytes, rows: list[bytes] = rows) -> None:
-                    rows.append(piece)
+            async def gather(piece: bytes, rows: list[bytes] = rows) -> None:
+                rows.append(piece)
 
-                await connection.copy_from_query(f"SELECT * FROM {table}", output=gather)
-                for kind in canaries.found_in(b"".join(rows)).items():
-                    found[f"{table}: {kind[0]}"] = kind[1]
-        finally:
-            await connection.close()
+            await connection.copy_from_query(f"SELECT * FROM {table}", output=gather)
+            for value, kind in canaries.found_in(b"".join(rows)).items():
+                found[f"{table}: {value}"] = kind
+    finally:
+        await connection.close()
     return found

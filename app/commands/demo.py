@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from app import postgres
 from app.commands.checks import Checks, tables_tell, tabulated
 from app.commands.simulate import REGISTRY, newest
 from app.errors import Unavailable
@@ -161,7 +162,8 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
         raise Unavailable(made.stderr.strip())
 
     async def caught_up() -> bool:
-        return await tabulated(service.settings)
+        with postgres.addresses(service.settings) as addresses:
+            return await tabulated(addresses.owner)
 
     async with httpx.AsyncClient(
         base_url=service.url, timeout=120, event_hooks={"response": [listen]}, trust_env=False
@@ -196,7 +198,8 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
     checks.add(f"none of {len(canaries)} planted identities in any response", _kinds(leaks))
     leaks = canaries.found_in(service.log.read_bytes())
     checks.add("none in the logs", _kinds(leaks))
-    leaks = await tables_tell(service.settings, canaries)
+    with postgres.addresses(service.settings) as addresses:
+        leaks = await tables_tell(addresses.owner, canaries)
     checks.add("none in any table outside the vault", _kinds(leaks))
     leaks = canaries.found_in_files(service.settings.data, but={"postgres", "quarantine"})
     checks.add("none in the archive, the lake or any other file", _kinds(leaks))

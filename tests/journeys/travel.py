@@ -40,6 +40,14 @@ async def behind(url: str) -> int:
         await connection.close()
 
 
+async def settled(service: Service, url: str, patience: float = 300) -> None:
+    """Wait until nothing is on its way."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while await behind(url):
+        assert asyncio.get_running_loop().time() < deadline, service.log.read_text()[-4000:]
+        await asyncio.sleep(0.2)
+
+
 async def travel(
     service: Service,
     client: httpx.AsyncClient,
@@ -60,12 +68,9 @@ async def travel(
     disturbance = asyncio.create_task(disturb(arrived)) if disturb else None
 
     async def drained() -> None:
-        deadline = asyncio.get_running_loop().time() + patience
-        while await behind(url):
-            if disturbance is not None and disturbance.done():
-                disturbance.result()
-            assert asyncio.get_running_loop().time() < deadline, service.log.read_text()[-4000:]
-            await asyncio.sleep(0.2)
+        await settled(service, url, patience)
+        if disturbance is not None and disturbance.done():
+            disturbance.result()
 
     answered = await office.send_all(nation, drained=drained)
     arrived.set()
