@@ -94,9 +94,12 @@ async def problem_page(
         if known == code:
             return HTMLResponse(
                 "<!doctype html><html lang=en><meta charset=utf-8>"
-                f"<title>{escape(title)}</title><h1>{escape(title)}</h1>"
+                "<meta name=viewport content='width=device-width, initial-scale=1'>"
+                "<link rel=stylesheet href=/static/hounsfield.css>"
+                f"<title>{escape(title)}</title><main><h1>{escape(title)}</h1>"
                 f"<p>{escape(meaning)}</p><p>Code <code>{escape(known)}</code>, status {status}. "
-                "The <code>detail</code> of the problem says what to do next.</p></html>"
+                "The <code>detail</code> of the problem says what to do next.</p>"
+                "<p><a href=/problems>All problems</a></p></main></html>"
             )
     raise errors.NotFound("There is no such kind of problem.")
 
