@@ -41,6 +41,23 @@ _LISTS = frozenset(
         "forms",
     )
 )
+_STAND_INS: dict[str, Any] = {
+    "id": "nameless",
+    "version": "0.0.0",
+    "title": "",
+    "steward": "",
+    "description": "",
+    "modules": [],
+    "accept_from": "2000-01-01",
+    "accept_until": None,
+    "policy": "per-entry",
+    "channels": ["json"],
+    "rules": [],
+    "derived": [],
+    "measures": [],
+    "peers": [],
+    "deid": {},
+}
 LARGEST = 4 * 1024 * 1024
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -92,6 +109,8 @@ def load(folder: Path, shared: Sequence[Path] = (SHARED,)) -> Definition:
 
 def read(folder: Path, shared: Sequence[Path] = (SHARED,)) -> tuple[Definition | None, list[str]]:
     """As much of a definition as could be read, and every complaint about it."""
+    if not (folder / "registry.yaml").is_file():
+        return None, ["registry.yaml:1: there is no registry.yaml in this folder"]
     document = _gather(folder, shared)
     definition = _shaped(document)
     if definition is None:
@@ -143,9 +162,6 @@ def folders(root: Path) -> list[Path]:
 
 def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     document = Document()
-    if not (folder / "registry.yaml").is_file():
-        document.complain((), "there is no registry.yaml in this folder")
-        return document
     main = _read_file(folder, folder / "registry.yaml", document)
     data = document.adopt((), main)
     document.data = data if isinstance(data, dict) else {}
@@ -314,12 +330,24 @@ def _shaped(document: Document) -> Definition | None:
         for one in refused:
             place = tuple(one["loc"])
             document.complain(place, _said(place, one["type"], one["msg"]))
-            if (part := _part(place)) is None:
+            if (part := _part(place)) is not None:
+                doomed.add(part)
+            elif not _stand_in(document, str(place[0])):
                 return None
-            doomed.add(part)
         for part in sorted(doomed, key=_latest_first):
             _set_aside(document, part)
     return None
+
+
+def _stand_in(document: Document, key: str) -> bool:
+    """Let something sound stand for what was wrong at the top, so that the rest is still read."""
+    if key in _STAND_INS:
+        document.data[key] = _STAND_INS[key]
+    elif key in document.data and key not in Definition.model_fields:
+        del document.data[key]
+    else:
+        return False
+    return True
 
 
 def _latest_first(place: Place) -> tuple[int, int]:

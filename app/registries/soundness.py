@@ -59,6 +59,8 @@ class _Soundness:
         self.ghosts = dict.fromkeys(aside, ANY)
         """Columns of elements set aside: they are there, only their type is not known."""
         self.checks: dict[str, FormCheck] = {}
+        self.spoiled: set[str] = set()
+        """Forms with complaints; what they would say of an example is worth nothing."""
 
     def everything(self) -> Complaints:
         definition = self.definition
@@ -71,7 +73,9 @@ class _Soundness:
         if not any(form.level == "case" and not form.part for form in definition.forms):
             yield ("forms",), "a registry needs a form of level `case`", 0
         for number, form in enumerate(definition.forms):
-            yield from self.form(("forms", number), form)
+            for complaint in self.form(("forms", number), form):
+                self.spoiled.add(form.id)
+                yield complaint
         yield from self.repeated(("rules",), (one.id for one in definition.rules))
         for number, rule in enumerate(definition.rules):
             yield from self.rule(number, rule.form, rule.place, rule.requires, rule.module)
@@ -240,7 +244,7 @@ class _Soundness:
             )
             return
         for sentinel in element.unknown:
-            bare = element.model_copy(update={"range": None})
+            bare = element.model_copy(update={"range": None, "unknown": ()})
             try:
                 found = parser(bare, None)(sentinel, lambda *_: None)
             except Refused:
@@ -425,11 +429,6 @@ class _Soundness:
             at = (*place, "expect", number)
             if counts.stratum is not None and counts.stratum.partition(":")[0] not in strata:
                 yield at, f"there is no stratifier for `{counts.stratum}`", 0
-        if any(
-            one.value_set and one.value_set not in self.definition.value_sets
-            for one in form.all_elements
-        ):
-            return
         for number, case in enumerate(example.cases):
             at = (*place, "cases", number)
             own = self.forms.get(case.form) if case.form else form
@@ -455,6 +454,8 @@ class _Soundness:
                     yield from self.entry(where, followed, follow_up.elements)
 
     def entry(self, place: Place, form: Form, elements: Mapping[str, object]) -> Complaints:
+        if not self.spoiled.isdisjoint((form.id, *form.includes)):
+            return
         check = self.checks.get(form.id) or FormCheck(self.definition, form.id)
         self.checks[form.id] = check
         keys = {*form.key, *form.otherwise_key}
@@ -463,7 +464,8 @@ class _Soundness:
                 name = (
                     list(elements)[int(one.place.split()[1]) - 1] if " " in one.place else one.place
                 )
-                yield (*place, name), f"`{name}`: {one.code.value}", 0
+                if name not in self.aside:
+                    yield (*place, name), f"`{name}`: {one.code.value}", 0
 
     def peers(self, place: Place, peers: PeerGroup) -> Complaints:
         if (peers.by == "volume") != bool(peers.bands):
