@@ -148,7 +148,7 @@ async def instances(
             if study and series
             else None,
         )
-        for row, study, series in rows
+        for row, study, series, *_ in rows
     ]
 
 
