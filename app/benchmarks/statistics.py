@@ -73,7 +73,7 @@ def mean_interval(
 
 def student_quantile(probability: float, freedom: int) -> float:
     """The quantile of Student's t, for a probability of at least one half."""
-    if freedom > 10**6:
+    if freedom > 10**7:
         return NormalDist().inv_cdf(probability)
     tail = 2 * (1 - probability)
     # P(|T| > t) = I_x(f/2, 1/2) at x = f / (f + t²); it rises with x.

@@ -104,6 +104,7 @@ async def add(session: AsyncSession, generation_id: int, changed: Rows) -> None:
             "facility_id int, form text, stratifier text, month date, stratum text,"
             " counts text, sums text",
         )
+        await session.execute(text("TRUNCATE changed_cells"))  # two generations in one transaction
         await copy_records(session, "changed_cells", CELL_COLUMNS, changed.cells)
         await session.execute(_ADD_CELLS, {"generation": generation_id})
         await session.execute(_DROP_EMPTY_CELLS, {"generation": generation_id})
@@ -113,6 +114,7 @@ async def add(session: AsyncSession, generation_id: int, changed: Rows) -> None:
             "changed_histograms",
             "facility_id int, measure_id text, month date, bins text",
         )
+        await session.execute(text("TRUNCATE changed_histograms"))
         await copy_records(session, "changed_histograms", HISTOGRAM_COLUMNS, changed.histograms)
         await session.execute(_ADD_HISTOGRAMS, {"generation": generation_id})
         await session.execute(_DROP_EMPTY_HISTOGRAMS, {"generation": generation_id})
