@@ -69,7 +69,9 @@ def calls(document: Document, owned: Mapping[str, Any], known: Mapping[str, Any]
         assert not unknown, f"{method} {path} has parameters that the walk does not know: {unknown}"
         filled = path
         for name in where:
-            value = owned.get(name, known.get(name) or GLOBAL.get(name))
+            # One operation may want another object than the others: `owned` says "<path> <name>".
+            usual = owned.get(name, known.get(name) or GLOBAL.get(name))
+            value = owned.get(f"{path} {name}", usual)
             filled = filled.replace(f"{{{name}}}", str(value))
         asked = {p["name"]: p for p in parameters if p["in"] == "query"}
         plain = {
