@@ -1,9 +1,10 @@
 """
 Physicians: the list each corporate account keeps, one row per NPI and TIN.
 
-A facility's key sees those who work there. It may put somebody on the list or take him off its
-own facilities; names and numbers are the account's, so that one facility's key changes nothing
-of another's, and cannot find out whether there is another.
+A facility's key sees those who work there, and of the places they work only its own. It may put
+somebody on the list or take him off its own facilities; whoever the account lists already is
+joined as he is listed. Names and numbers are the account's to change, so that one facility's key
+changes nothing of another's.
 """
 
 from collections.abc import Collection
