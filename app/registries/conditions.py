@@ -45,6 +45,8 @@ def condition(text: str | None) -> Condition | None:
         return None
     tree = sqlglot.parse_one(text, read="duckdb")
     assert isinstance(tree, exp.Expression)
+    if (alone := _asked(tree)) is not None:
+        return alone
     for behavior, connector in (("any", exp.Or), ("all", exp.And)):
         parts = list(_flattened(tree, connector))
         asked = [_asked(part) for part in parts]
@@ -55,8 +57,7 @@ def condition(text: str | None) -> Condition | None:
                 question for one in asked if one is not None for question in one.asked
             )
             return Condition("any" if behavior == "any" else "all", questions)
-    found = _asked(tree)
-    return found
+    return None
 
 
 def _flattened(tree: exp.Expression, connector: type[exp.Expression]) -> Iterator[exp.Expression]:
