@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,41 @@ def test_a_report_opens_from_its_page_and_obeys_its_own_policy(page: Page, serve
     assert page.run("document.querySelector('h1').innerText") == "Riverside Imaging"
     assert page.run("getComputedStyle(document.querySelector('.measure')).borderRadius") == "8px"
     assert page.complaints() == []
+
+
+def test_a_report_shows_the_figures_that_the_metrics_answer(page: Page, served: Served) -> None:
+    page.open(served.url + "/")
+    metrics = f"/v1/registries/{REGISTRY}/metrics?facility={FACILITY}&period=2025Q1"
+    page.until(
+        f"fetch('{metrics}').then(answer => answer.json()).then("
+        "told => told.metrics.some(one => one.measure === 'ctdivol' && one.observations === 12))"
+    )
+    told = page.run(f"fetch('{metrics}').then(answer => answer.json())")
+    report = f"/v1/facilities/{FACILITY}/reports/{REGISTRY}/2025Q1?format=json"
+    composed = page.run(f"fetch('{report}').then(answer => answer.json())")
+    shown = {one["id"]: one["result"] for part in composed["sections"] for one in part["measures"]}
+    assert composed["quality"]["cases"] == 12
+    assert {one["measure"] for one in told["metrics"]} == set(shown)
+    compared = 0
+    for one in told["metrics"]:
+        result = shown[one["measure"]]
+        assert result["withheld"] == one["withheld"]
+        if one["scoring"] == "cohort":
+            assert result["rate"] == str(one["initial_population"])
+        elif one["rate"] is None:
+            assert result["rate"] is None
+        elif one["scoring"] == "proportion":
+            exact = Decimal(one["numerator"]) * one["per"] / one["denominator"]
+            assert Decimal(result["rate"]) == exact.quantize(Decimal("0.1"), ROUND_HALF_UP)
+            assert (result["numerator"], result["denominator"]) == (
+                one["numerator"],
+                one["denominator"],
+            )
+            compared += 1
+        else:
+            assert abs(float(result["rate"]) - one["rate"]) <= 0.0501
+            compared += 1
+    assert compared >= 8
 
 
 def test_everything_can_be_reached_by_keyboard(page: Page, served: Served) -> None:
