@@ -10,7 +10,6 @@ and held to the commit, so that number order is commit order.
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import Claim, ring, working
@@ -51,10 +50,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
         if not ours:
             return 0
         registry_id = ours[0].registry_id
-        await session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended('hounsfield accept ' || :id, 0))"),
-            {"id": registry_id},
-        )
+        await ledger.lock(session, registry_id)
         versions = sorted({one.definition_version for one in ours})
         definitions = {
             version: at_work(rooms.catalogue.registry(registry_id, version=version))

@@ -88,6 +88,10 @@ def looked_at(registry: RegistryAtWork, delivery: Delivery, row: int, sent: Sent
     if sent.flaw is not None or sent.elements is None:
         entry.add("row", sent.flaw or FindingCode.NOT_AN_ENTRY)
         return entry
+    if own := [name for name in sent.repeated if name in ("form", "action", "elements")]:
+        for name in own:
+            entry.add(name, FindingCode.DUPLICATE_ELEMENT)
+        return entry
     entry.form = registry.form(_word(sent.form) or registry.first)
     entry.action = _word(sent.action) or "submit"
     for stranger in sent.strangers:
@@ -117,7 +121,7 @@ def _values(registry: RegistryAtWork, entry: Entry, sent: Sent) -> None:
     entry.flaws += flaws
     for name in sent.repeated:
         element = entry.form.check.element_of(name)
-        place = element or (name if name in ("form", "action", "elements") else "row")
+        place = element or "row"
         if not any(
             one.place == place and one.code is FindingCode.DUPLICATE_ELEMENT for one in entry.flaws
         ):

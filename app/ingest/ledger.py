@@ -228,6 +228,28 @@ async def moved(
     ]
 
 
+async def cases_of(
+    session: AsyncSession, registry_id: str, wanted: Sequence[int], subject: int
+) -> list[Case]:
+    """These cases, as far as they are still this subject's, and their follow-ups."""
+    rows = await session.execute(
+        text(
+            f"SELECT {_CASE} FROM cases c WHERE c.registry_id = :registry"
+            " AND c.subject_id = :subject AND (c.id = ANY(:ids) OR c.parent_id = ANY(:ids))"
+        ),
+        {"registry": registry_id, "subject": subject, "ids": list(wanted)},
+    )
+    return [_case(row) for row in rows]
+
+
+async def lock(session: AsyncSession, registry_id: str) -> None:
+    """Be the only one who changes the history of this registry, until the commit."""
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('hounsfield accept ' || :id, 0))"),
+        {"id": registry_id},
+    )
+
+
 async def ids(session: AsyncSession, sequence: str, count: int) -> list[int]:
     """Numbers of a sequence, fetched ahead; the smallest is handed out first."""
     if not count:

@@ -78,7 +78,7 @@ def test_too_many_parts_are_refused() -> None:
 async def test_what_excel_worked_out_is_read(
     landing: Landing, changes: dict[str, Any], kept: str
 ) -> None:
-    landed = await landing.land(workbook([GOOD | changes]), XLSX)
+    landed = await landing.land(workbook([{**GOOD, **changes}]), XLSX)
     assert landed.outcomes == ["accepted"], landed.findings
     assert await landing.rows(
         "SELECT elements ->> 'dlp' FROM versions WHERE facility_id = :f", f=landing.facilities[0]
@@ -94,7 +94,7 @@ async def test_days_numbers_and_codes_as_excel_holds_them(landing: Landing) -> N
         "facility_npi": 1003000126,
         "lung_rads_version": 1.1,
     }
-    landed = await landing.land(workbook([GOOD | cells], sheet="exam"), XLSX)
+    landed = await landing.land(workbook([{**GOOD, **cells}], sheet="exam"), XLSX)
     assert landed.findings == []
     again = await landing.land([{"form": "exam", "elements": dict(GOOD)}])
     assert again.outcomes == ["unchanged"]
