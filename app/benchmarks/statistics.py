@@ -95,6 +95,10 @@ def quantile(ordered: Sequence[Fraction], share: Fraction) -> Fraction:
     return ordered[below] + (position - below) * (ordered[below + 1] - ordered[below])
 
 
+NEXT = Fraction(1, 10**12)
+"""The least by which a rate is higher than another, as ranks compare them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """How values, one a facility, are spread: quantiles, and where the quarters of ranks begin."""
@@ -119,10 +123,12 @@ def spread(
     ordered = ratios[order]
     before = np.searchsorted(ordered, ordered, side="left")
     after = np.searchsorted(ordered, ordered, side="right")
-    # Mid-rank (before + tied / 2) / n, times 2n: before + after.
-    bounds = [
-        exact[int(np.argmax(2 * (before + after) >= quarter * len(order)))] for quarter in (1, 2, 3)
-    ]
+    bounds = []
+    for quarter in (1, 2, 3):
+        # Mid-rank (before + tied / 2) / n, times 2n: before + after.
+        reached = np.flatnonzero(2 * (before + after) >= quarter * len(order))
+        # Where the highest rate is so common that it ranks lower, only a higher one would be there.
+        bounds.append(exact[int(reached[0])] if len(reached) else exact[len(order) - 1] + NEXT)
     return Spread(
         tuple(quantile(exact, share) for share in shares), (bounds[0], bounds[1], bounds[2])
     )

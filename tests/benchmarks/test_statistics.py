@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -123,6 +123,7 @@ def naive_quartile(value: Fraction, values: list[Fraction]) -> int:
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(5, 80), st.integers(1, 300))
+@example(seed=1500, size=61, most=1)
 def test_each_facility_ranks_by_the_mid_rank_of_its_rate(seed: int, size: int, most: int) -> None:
     chance = random.Random(seed)
     sizes = [chance.randint(1, most) for _ in range(size)]
