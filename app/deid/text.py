@@ -60,6 +60,9 @@ _HARD_PATTERNS = re.compile(
     r"|\b(?:dr|prof|mrs?|ms)\b\.?\s+[^\W\d_][\w'’-]*(?:\s(?-i:[A-Z])[\w'’-]*)?",
     re.IGNORECASE,
 )
+_TITLES = frozenset(
+    ["mr", "mrs", "ms", "miss", "dr", "prof", "md", "phd", "jr", "sr", "ii", "iii", "iv", "rt"]
+)
 _TOKEN = re.compile(r"[^\W_]+")
 _PARTS = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 _SPELT_OUT = re.compile(r"\b[^\W\d_](?:[\s.\-_]{1,2}[^\W\d_]\b){2,}")
@@ -128,7 +131,11 @@ class Cleaner:
         words: set[str] = set()
         wholes: set[str] = set()
         for name in names:
-            parts = [part for part in _TOKEN.findall(folded(name)) if len(part) > 1]
+            parts = [
+                part
+                for part in _TOKEN.findall(folded(name))
+                if len(part) > 1 and part not in _TITLES
+            ]
             words.update(parts)
             wholes.update(_wholes(parts))
             wholes.update("".join(pair) for pair in itertools.pairwise(parts))
@@ -160,11 +167,14 @@ class Cleaner:
         return self._remembered(text, descriptor=False)
 
     def names_somebody(self, text: str) -> bool:
-        """Does this value (a code string, a number) hold one of the object's own identifiers?"""
-        plain = folded(text)
-        if any(token in self.words for token in _TOKEN.findall(plain)):
+        """Does this code string hold one of the object's own identifiers?
+
+        Words of the vocabulary do not count: a patient called Head must not cost the body part.
+        """
+        tokens = [token for token in _TOKEN.findall(folded(text)) if token not in vocabulary()]
+        if any(token in self.words and len(token) > 2 for token in tokens):
             return True
-        return self._has_inside and bool(self._inside.search(_squeezed(plain)))
+        return bool(tokens) and self._has_inside and bool(self._inside.search("".join(tokens)))
 
     def is_own_number(self, text: str) -> bool:
         """Is one of these numbers (DS, IS) one of the object's identifiers, long enough to be one?"""

@@ -85,6 +85,12 @@ PLACES = [
     "PerformedStationName",
     "ScheduledStationName",
 ]
+BODY_PARTS = (  # PS3.16 table L-1, those that could be a name
+    "abdomen ankle arm axilla back bladder brain breast calf chest ear elbow eye face femur finger "
+    "foot hand head heart hip humerus jaw kidney knee larynx leg lips liver lumbar lung mouth neck nose "
+    "orbit ovary palm pelvis rib shoulder skin skull spine spleen thigh thorax thumb toe tongue uterus "
+    "wrist"
+)
 DAYS = ("PatientBirthDate", "StudyDate", "AcquisitionDate")
 _CLASS_KEYWORD = re.compile(r"SOPClass|TransferSyntax|CodingScheme|ContextUID|MappingResource")
 _PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
@@ -266,8 +272,8 @@ def _days() -> frozenset[int]:
 
 @cache
 def _words_of_the_standard() -> frozenset[str]:
-    """Words every dataset may hold, whatever its patient is called."""
-    return frozenset(
+    """Words every dataset may hold, whatever its patient is called: names of attributes, body parts."""
+    return frozenset(BODY_PARTS.split()) | frozenset(
         word.casefold() for entry in DicomDictionary.values() for word in _WORDS.findall(entry[2])
     )
 

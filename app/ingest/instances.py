@@ -69,7 +69,7 @@ async def take(
     quarantine: Quarantine,
     limit: int,
     study: str | None,
-    already: int,
+    already: int = 0,
 ) -> Received:
     """Spool one part to quarantine as it arrives, and see what it calls itself."""
     if body is None:

@@ -36,6 +36,19 @@ def test_useful_values_stay():
     assert read.StudyTime == "101112.5"
 
 
+@pytest.mark.parametrize(
+    "name", ["SMITH^JOHN^^MR", "CT^TEST", "HEAD^CHEST", "PRIMARY^AXIAL", "NG^LI"]
+)
+def test_a_name_that_is_a_word_of_the_machine_costs_no_code_string(name):
+    source = sent(PatientName=name, Modality="CT", BodyPartExamined="CHEST")
+    outcome = deidentify(source, PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    read = dcmread(BytesIO(outcome.content))
+    assert (read.Modality, read.BodyPartExamined) == ("CT", "CHEST")
+    assert list(read.ImageType) == ["ORIGINAL", "PRIMARY", "AXIAL"]
+    assert second_look(source, outcome.content) == frozenset()
+
+
 def test_dates_move_together_and_are_no_longer_the_true_ones():
     one = done(SeriesDate="20240315", AcquisitionDateTime="20240311101112+0100")
     assert one.StudyDate != "20240311"

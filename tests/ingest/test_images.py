@@ -1,5 +1,7 @@
 """Store, de-identify, verify, archive: over HTTP, on PostgreSQL, into the archive's folder."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from io import BytesIO
 
@@ -9,6 +11,7 @@ import pytest_asyncio
 from pydicom import dcmread
 
 from app.database import Database
+from app.ingest.images import images
 from app.postgres import Addresses
 from app.settings import Settings
 from app.worker import Works, open_works
@@ -393,3 +396,21 @@ async def test_two_studies_of_one_uid_but_other_patients_are_told_apart(
     assert (await submission(worker, first))[1]["archived"] == 1
     assert (await submission(worker, second))[1]["held"] == 1
     assert await findings(worker, second) == [(1, "PatientID", "patient-mismatch")]
+
+
+async def test_two_workers_with_the_same_instance_archive_it_once(
+    site: Site, worker: Database, works: Works
+):
+    first, second = await site.store(sent(1, 63)), await site.store(sent(1, 63))
+    await asyncio.gather(images(works), images(works), return_exceptions=True)
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        await site.work()
+        ends = [await submission(worker, one) for one in (first, second)]
+        if all(state == "completed" for state, _, _ in ends):
+            break
+        await asyncio.sleep(0.1)
+    assert sorted((counts["archived"], counts["unchanged"]) for _, counts, _ in ends) == [
+        (0, 1),
+        (1, 0),
+    ]

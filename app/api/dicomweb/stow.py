@@ -29,7 +29,7 @@ from app.api.problems import problems
 from app.deid.uids import replaced
 from app.deid.walk import Names
 from app.ingest.images import keys_of
-from app.ingest.instances import Failure, Received, receive_instances, take
+from app.ingest.instances import MOST_PARTS, Failure, Received, receive_instances, take
 
 router = APIRouter()
 
@@ -153,6 +153,8 @@ async def _store(
         async for body in bodies:
             part = await take(body, quarantine, settings.image_limit, study, len(parts))
             parts.append(part)
+            if len(parts) > MOST_PARTS:  # that one was told so; the rest is not read
+                break
         if not parts:
             raise errors.Malformed("There is no instance in the body.")
         if all(part.reason is Failure.OUT_OF_RESOURCES for part in parts):
