@@ -196,7 +196,7 @@ def _one(document: Document, folder: Path, name: str, key: str) -> list[Any]:
     if not path.is_file():
         return []
     found = _read_file(folder, path, document)
-    if found.failed:
+    if found.failed or found.data is None:
         return []
     if not isinstance(found.data, list):
         document.adopt((key,), found)

@@ -1,0 +1,98 @@
+"""Every definition that is shipped."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from app.registries.expressions import compile
+from app.registries.load import PACKAGED, folders, load
+from app.registries.rows import RowRules, case_columns, sql_columns, structure, unpacked
+
+FOLDERS = folders(PACKAGED)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: "/".join(folder.parts[-2:]))
+def test_a_shipped_definition_has_no_complaint_and_lies_where_its_name_says(folder: Path) -> None:
+    definition = load(folder)
+    assert folder.parts[-2:] == (definition.id, definition.version)
+    assert (folder / "README.md").is_file()
+    assert all(measure.examples for measure in definition.measures)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: "/".join(folder.parts[-2:]))
+def test_everything_that_runs_binds_in_duckdb(folder: Path) -> None:
+    """Columns, rules, computed elements: DuckDB takes them, on rows without a single value."""
+    definition = load(folder)
+    with duckdb.connect(":memory:") as connection:
+        for form in definition.entry_forms:
+            connection.execute(
+                "CREATE OR REPLACE TABLE arrived AS SELECT 1 AS entry, FALSE AS draft,"
+                " []::VARCHAR[] AS flawed, DATE '2026-01-01' AS received_on, '{}' AS elements"
+            )
+            rules = RowRules(definition, form.id)
+            kept = ("entry", "draft", "flawed", "received_on")
+            source = unpacked(form, "arrived", keep=kept, arriving=True)
+            above = "".join(f", NULL::{kind} AS {name}" for name, kind in rules.parent_columns)
+            found = connection.execute(
+                rules.statement(f"(SELECT *{above} FROM ({source}))")
+            ).fetchall()
+            assert found[0][0] == 1
+
+
+def test_the_lung_registry_is_the_source_s_size() -> None:
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.8.0")
+    assert [form.id for form in definition.entry_forms] == ["exam", "follow_up", "subject"]
+    assert definition.first_case_form.id == "exam"
+    assert len(definition.form("exam").all_elements) == 76
+    assert len(definition.measures) == 40
+    assert [peers.id for peers in definition.peers] == [
+        "all",
+        "category",
+        "location",
+        "division",
+        "volume",
+    ]
+    assert definition.modules[0].id == "lung-cancer-screening"
+
+
+def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.8.0")
+    for form in definition.forms:
+        columns = {column.name for column in sql_columns(form)}
+        for element in form.all_elements:
+            if element.identity or element.id.endswith(("_spec", "_name")):
+                assert element.id not in columns
+    seen = case_columns(definition, definition.form("exam"))
+    assert not {"patient_dob", "patient_ssn", "exam_unique_id", "other_id"} & set(seen)
+    assert {"age_at_exam", "facility_id", "subject_record_date_of_death"} <= set(seen)
+
+
+def test_a_sentinel_is_null_in_its_column_and_true_beside_it() -> None:
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.8.0")
+    form = definition.form("exam")
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(
+            """CREATE TABLE versions AS SELECT * FROM (VALUES
+            (1, '{"number_of_packs_year_smoking": "999.0", "number_of_years_since_quit": 99}'),
+            (2, '{"number_of_packs_year_smoking": "20.5", "number_of_years_since_quit": 9}'),
+            (3, '{"patient_race": ["1", "3"], "ctdivol": "1.20", "exam_date": "2026-01-31"}')
+            ) AS t(id, elements)"""
+        )
+        relation = connection.sql(unpacked(form, "versions", keep=["id"]))
+        rows = relation.project(
+            "id, number_of_packs_year_smoking, number_of_packs_year_smoking_unknown,"
+            " number_of_years_since_quit, number_of_years_since_quit_unknown"
+        ).fetchall()
+        assert [tuple(str(cell) for cell in row) for row in sorted(rows)] == [
+            ("1", "None", "True", "None", "True"),
+            ("2", "20.5", "False", "9", "False"),
+            ("3", "None", "False", "None", "False"),
+        ]
+        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        assert types["ctdivol"] == "DECIMAL(18,2)"
+        assert types["patient_race"] == "VARCHAR[]"
+        assert types["exam_date"] == "DATE"
+        assert types["number_of_years_since_quit"] == "BIGINT"
+        assert '"patient_dob"' not in structure(form)
+        assert compile("number_of_packs_year_smoking_unknown", case_columns(definition, form))
