@@ -10,13 +10,15 @@ hear it. Colours are presentation attributes, because pages forbid inline styles
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
+from textwrap import wrap
 
 from markupsafe import Markup, escape
 
 INK, QUIET, RULE, BAND, ACCENT = "#15212b", "#52616d", "#c9d1d8", "#b9c4cd", "#b4460f"
 WIDTH = 460
 LEFT, RIGHT = 148, 26
-ROW = 28
+ROW = 30
+LINE = 21
 
 Format = Callable[[float], str]
 
@@ -77,7 +79,7 @@ def spread(
     """A facility's result as a line through the middle half of each peer group."""
     values = [own.value, own.low, own.high]
     values += [value for group in groups for value in (group.low, group.middle, group.high)]
-    marks = _axis(values)
+    marks = _axis(values, about=4)
     height = ROW * (len(groups) + 1) + 44
     bottom = height - 30
     across = _scale(marks[0], marks[-1], LEFT, WIDTH - RIGHT)
@@ -137,7 +139,7 @@ def trend(
     for point, x in zip(points, places, strict=True):
         parts.append(_text(point.label, x, height - 16, "middle"))
         if point.value is None:
-            parts.append(_text("not shown", x, bottom - 8, "middle", size=11))
+            parts.append(_text("–", x, bottom - 6, "middle", size=14))
             continue
         if point.low is not None and point.high is not None:
             parts.append(_line(x, up(point.low), x, up(point.high), INK, 1.5))
@@ -169,14 +171,14 @@ def bars(
     across = _scale(0, max(max(count for _, count in counts), 1), LEFT, WIDTH - 104)
     parts, said = [], []
     for index, (label, count) in enumerate(counts):
-        middle = 6 + ROW * 0.8 * (index + 0.5)
+        middle = 6 + ROW * (index + 0.5)
         written = f"{count:,} ({100 * count / whole:.1f}%)" if shares and whole else f"{count:,}"
         parts.append(_label(label, LEFT - 12, middle))
         width = across(count) - LEFT
         parts.append(tag("rect", x=LEFT, y=middle - 8, width=width, height=16, rx=2, fill=QUIET))
         parts.append(_text(written, LEFT + width + 8, middle + 4, "start"))
         said.append(f"{label}: {written}.")
-    return _drawing(name, title, " ".join(said), 12 + ROW * 0.8 * len(counts), parts)
+    return _drawing(name, title, " ".join(said), 12 + ROW * len(counts), parts)
 
 
 def rank(name: str, reached_step: int, said: str) -> Markup:
@@ -239,7 +241,7 @@ def _own(own: Point, across: Callable[[float], float], y: float) -> Markup:
     return Markup("").join(parts)
 
 
-def _axis(values: Iterable[float | None]) -> list[float]:
+def _axis(values: Iterable[float | None], about: int = 5) -> list[float]:
     known = [value for value in values if value is not None]
     if not known:
         return [0.0, 1.0]
@@ -248,7 +250,7 @@ def _axis(values: Iterable[float | None]) -> list[float]:
         low = 0.0
     if high == low:
         high = low + (abs(low) or 1.0) * 0.1
-    return ticks(low, high)
+    return ticks(low, high, about)
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
@@ -287,15 +289,21 @@ def _text(text: str, x: float, y: float, anchor: str, size: int = 12) -> Markup:
 
 
 def _label(text: str, x: float, middle: float, *, bold: bool = False) -> Markup:
-    return tag(
-        "text",
-        text if len(text) <= 21 else text[:20] + "…",
-        x=x,
-        y=middle + 4,
-        text_anchor="end",
-        font_size=13,
-        font_weight=600 if bold else 400,
-        fill=INK,
+    """A label beside its row, in two lines where one would not hold it."""
+    lines = wrap(text, LINE, max_lines=2, placeholder="…")
+    top = middle + 4 - 6.5 * (len(lines) - 1)
+    return Markup("").join(
+        tag(
+            "text",
+            line,
+            x=x,
+            y=top + 13 * number,
+            text_anchor="end",
+            font_size=12,
+            font_weight=600 if bold else 400,
+            fill=INK,
+        )
+        for number, line in enumerate(lines)
     )
 
 

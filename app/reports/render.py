@@ -142,5 +142,5 @@ def _point(figures: Figures) -> charts.Point:
 
 
 def _written(unit: str, value: float) -> str:
-    """An axis mark, without digits it does not need."""
-    return f"{value:,.6g}{unit}"
+    """A figure of a chart, without digits it does not need. A longer unit stands in the heading."""
+    return f"{value:,.6g}{unit if unit == '%' else ''}"
