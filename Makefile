@@ -42,8 +42,9 @@ soak: install ## the long runs: crash storms, large simulations, fuzzing
 bench: install ## every speed script, short form
 	@for script in perf/*.py; do echo "== $$script"; $(BIN)/python $$script --short || exit 1; done
 
-openapi: install ## write openapi/openapi.json from the app
+openapi: install ## write openapi/openapi.json and docs/reference from the app
 	$(BIN)/hounsfield openapi
+	$(BIN)/python -m tests.docs.reference
 
 screenshots: install ## pictures of the pages people see, into docs/pictures
 	$(BIN)/python -m tests.browser.screenshots

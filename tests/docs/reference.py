@@ -18,7 +18,7 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-MADE = "Made from the code by `python -m tests.docs.reference`; a test compares. Do not edit."
+MADE = "Made from the code by `make openapi`; a test compares. Do not edit."
 REGISTRY = "early-lung-cancer-detection"
 
 
