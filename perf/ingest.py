@@ -19,7 +19,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-
 from bench.exams import exams
 from bench.house import REGISTRY, House, house
 
