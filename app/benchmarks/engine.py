@@ -38,7 +38,6 @@ class Engine:
             str(database) if database else ":memory:",
             config={
                 "memory_limit": self.memory,
-                "max_temp_directory_size": self.spill,
                 "temp_directory": str(self.folder),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
@@ -47,6 +46,8 @@ class Engine:
             },
         )
         try:
+            # Given to `connect` it is told back and not kept to (DuckDB 2.0).
+            connection.execute(f"SET max_temp_directory_size = '{self.spill}'")
             if files:
                 folders = ", ".join("'" + str(one).replace("'", "''") + "'" for one in files)
                 connection.execute(f"SET allowed_directories = [{folders}]")
