@@ -11,10 +11,7 @@ Window functions are allowed where the caller says how a subject's cases are ord
 name that order, so that every engine sees the same neighbours.
 """
 
-import datetime
-import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,52 +19,43 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from app.registries.functions import FUNCTIONS, Signature, rendered
+from app.registries.functions import rendered
+from app.registries.kinds import (
+    ANY,
+    BOOLEAN,
+    DATE,
+    INTEGER,
+    LIST,
+    NULL,
+    TEXT,
+    Complaint,
+    Kind,
+    Type,
+    Windows,
+    decimal,
+    fits,
+)
+from app.registries.reading import Reading
 
-Kind = Literal["boolean", "integer", "decimal", "date", "text", "list", "null", "any"]
+__all__ = [
+    "ANY",
+    "BOOLEAN",
+    "DATE",
+    "INTEGER",
+    "LIST",
+    "NULL",
+    "TEXT",
+    "Complaint",
+    "Expression",
+    "ExpressionRefused",
+    "Kind",
+    "Type",
+    "Windows",
+    "compile",
+    "decimal",
+]
+
 Dialect = Literal["duckdb", "spark", "postgres"]
-
-DEEPEST = 30
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """What an expression gives. `digits` counts the most digits a number may have, in all."""
-
-    kind: Kind
-    scale: int = 0
-    digits: int = 18
-
-    def __str__(self) -> str:
-        return {"any": "something", "list": "a list of codes", "integer": "a whole number"}.get(
-            self.kind, self.kind
-        )
-
-
-BOOLEAN, DATE, TEXT, LIST = Type("boolean"), Type("date"), Type("text"), Type("list")
-INTEGER, NULL, ANY = Type("integer"), Type("null"), Type("any")
-
-
-def decimal(scale: int) -> Type:
-    """The type of a column DECIMAL(18, scale)."""
-    return Type("decimal", scale)
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """How a subject's cases are partitioned and ordered, for window functions."""
-
-    partition: str
-    order: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """What is wrong with an expression, and on which of its lines."""
-
-    line: int
-    message: str
 
 
 class ExpressionRefused(Exception):
@@ -122,9 +110,9 @@ def compile(
         raise ExpressionRefused([Complaint(1, "one expression is needed, no more and no less")])
     tree = trees[0]
     assert isinstance(tree, exp.Expression)
-    reading = _Reading(columns, windows)
+    reading = Reading(columns, windows)
     kind = reading.type_of(tree, 0)
-    if not reading.complaints and gives is not None and not _fits(kind, Type(gives)):
+    if not reading.complaints and gives is not None and not fits(kind, Type(gives)):
         reading.complain(tree, f"gives {kind}, where {Type(gives)} is needed")
     if reading.complaints:
         raise ExpressionRefused(dict.fromkeys(reading.complaints))
@@ -135,393 +123,3 @@ def _reason(error: Mapping[str, object]) -> str:
     description = str(error.get("description") or "it cannot be parsed").strip().rstrip(".")
     near = str(error.get("highlight") or "")[:40]
     return f"{description} near `{near}`" if near else description
-
-
-def _fits(given: Type, wanted: Type) -> bool:
-    if "any" in (given.kind, wanted.kind) or given.kind == "null":
-        return True
-    numbers = ("integer", "decimal")
-    return given.kind == wanted.kind or (wanted.kind == "decimal" and given.kind in numbers)
-
-
-def _comparable(one: Type, other: Type) -> bool:
-    return _fits(one, other) or _fits(other, one)
-
-
-class _Reading:
-    """One walk over a parse tree: types going up, complaints collected."""
-
-    def __init__(self, columns: Mapping[str, Type], windows: Windows | None) -> None:
-        self.columns, self.windows = columns, windows
-        self.complaints: list[Complaint] = []
-        self.used: set[str] = set()
-
-    def complain(self, node: exp.Expression, message: str) -> Type:
-        line = next((one.meta["line"] for one in node.walk() if "line" in one.meta), 1)
-        self.complaints.append(Complaint(line, message))
-        return ANY
-
-    def type_of(self, node: exp.Expression, depth: int) -> Type:
-        if depth > DEEPEST:
-            return self.complain(node, f"nested deeper than {DEEPEST}")
-        # A parser that read more than we know of it (a FILTER, an ORDER BY, a table) leaves it in args.
-        reader = _READERS.get(type(node))
-        if reader is None:
-            return self.complain(node, f"{_called(node)} is not allowed in an expression")
-        return reader(self, node, depth + 1)
-
-    def each(self, nodes: Iterable[exp.Expression], depth: int) -> list[Type]:
-        return [self.type_of(node, depth) for node in nodes]
-
-    def needs(self, node: exp.Expression, depth: int, *kinds: Kind) -> Type:
-        given = self.type_of(node, depth)
-        if not any(_fits(given, Type(kind)) for kind in kinds):
-            wanted = " or ".join(str(Type(kind)) for kind in kinds)
-            return self.complain(node, f"`{_short(node)}` gives {given}, where {wanted} is needed")
-        return given
-
-    # --- leaves ---
-
-    def column(self, node: exp.Expression, depth: int) -> Type:
-        assert isinstance(node, exp.Column)
-        if node.table:
-            return self.complain(node, f"`{_short(node)}`: name an element alone, without a table")
-        name = node.name
-        if name not in self.columns:
-            close = difflib.get_close_matches(name, self.columns, 1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
-            return self.complain(node, f"no element or column `{name}` can be seen here{hint}")
-        self.used.add(name)
-        return self.columns[name]
-
-    def literal(self, node: exp.Expression, depth: int) -> Type:
-        assert isinstance(node, exp.Literal)
-        if node.is_string:
-            return TEXT
-        text = str(node.this)
-        if not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", text, re.ASCII):
-            return self.complain(node, f"`{text[:30]}`: write a number as plain digits")
-        whole, _, decimals = text.partition(".")
-        digits = max(len(whole) + len(decimals), 10)
-        return Type("decimal", len(decimals), digits) if decimals else Type("integer", 0, digits)
-
-    def cast(self, node: exp.Expression, depth: int) -> Type:
-        assert isinstance(node, exp.Cast)
-        text = node.this
-        if not node.to.is_type("date") or not (isinstance(text, exp.Literal) and text.is_string):
-            return self.complain(node, "the only cast is DATE 'YYYY-MM-DD'")
-        try:
-            if not _ISO_DATE.fullmatch(text.name):
-                raise ValueError
-            datetime.date.fromisoformat(text.name)
-        except ValueError:
-            return self.complain(node, f"DATE '{text.name[:20]}' is no day of the calendar")
-        return DATE
-
-    def array(self, node: exp.Expression, depth: int) -> Type:
-        for item in node.expressions:
-            self.needs(item, depth, "text")
-        return LIST
-
-    # --- logic and comparison ---
-
-    def connector(self, node: exp.Expression, depth: int) -> Type:
-        # A long AND chain leans to the left; it is as wide as it is deep only on paper.
-        parts: list[exp.Expression] = [node]
-        while isinstance(parts[0], type(node)):
-            first = parts.pop(0)
-            parts[:0] = [first.this, first.expression]
-        for part in parts:
-            self.needs(part, depth, "boolean")
-        return BOOLEAN
-
-    def negation(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "boolean")
-        return BOOLEAN
-
-    def comparison(self, node: exp.Expression, depth: int) -> Type:
-        one, other = self.type_of(node.this, depth), self.type_of(node.expression, depth)
-        if not _comparable(one, other):
-            self.complain(node, f"`{_short(node)}` compares {one} with {other}")
-        elif not isinstance(node, (exp.NullSafeEQ, exp.NullSafeNEQ)) and NULL in (one, other):
-            self.complain(node, f"`{_short(node)}` is never TRUE: use IS NULL")
-        return BOOLEAN
-
-    def between(self, node: exp.Expression, depth: int) -> Type:
-        if node.args.get("symmetric"):
-            return self.complain(node, "BETWEEN SYMMETRIC is not allowed in an expression")
-        middle = self.type_of(node.this, depth)
-        for end in (node.args["low"], node.args["high"]):
-            if not _comparable(middle, given := self.type_of(end, depth)):
-                self.complain(node, f"`{_short(node)}` compares {middle} with {given}")
-        return BOOLEAN
-
-    def among(self, node: exp.Expression, depth: int) -> Type:
-        wanted = self.type_of(node.this, depth)
-        if not node.expressions or not set(node.args) <= {"this", "expressions"}:
-            return self.complain(node, "IN needs a list of values in parentheses")
-        for item in node.expressions:
-            if not isinstance(item, (exp.Literal, exp.Cast, exp.Neg)):
-                self.complain(item, "IN needs a list of plain values")
-            elif not _comparable(wanted, given := self.type_of(item, depth)):
-                self.complain(node, f"`{_short(node)}` compares {wanted} with {given}")
-        return BOOLEAN
-
-    def being(self, node: exp.Expression, depth: int) -> Type:
-        given = self.type_of(node.this, depth)
-        if isinstance(node.expression, exp.Boolean):
-            if not _fits(given, BOOLEAN):
-                self.complain(node, f"`{_short(node)}`: IS TRUE needs a boolean")
-        elif not isinstance(node.expression, exp.Null):
-            self.complain(node, "IS takes NULL, TRUE or FALSE")
-        return BOOLEAN
-
-    # --- arithmetic ---
-
-    def arithmetic(self, node: exp.Expression, depth: int) -> Type:
-        numbers = [self.needs(part, depth, "decimal") for part in (node.this, node.expression)]
-        if any(one.kind in ("any", "null") for one in numbers):
-            return ANY
-        left, right = numbers
-        if isinstance(node, exp.Mul):
-            scale, digits = left.scale + right.scale, left.digits + right.digits
-        else:
-            scale = max(left.scale, right.scale)
-            digits = max(left.digits - left.scale, right.digits - right.scale) + scale + 1
-        given = self.number(node, {left.kind, right.kind}, scale, digits)
-        if given.kind == "decimal" and digits > 18:
-            node.meta["wide"] = left.scale
-        return given
-
-    def number(self, node: exp.Expression, kinds: set[Kind], scale: int, digits: int) -> Type:
-        if kinds == {"integer"}:
-            # Two 18-digit counts added still fit a BIGINT; multiplied they do not.
-            if digits > 18 and not (isinstance(node, (exp.Add, exp.Sub)) and digits == 19):
-                self.complain(
-                    node, f"`{_short(node)}` could overflow: give its elements a hard range"
-                )
-            return Type("integer", 0, min(digits, 18))
-        if digits > 38:
-            self.complain(node, f"`{_short(node)}` could need {digits} digits; 38 is the most")
-        return Type("decimal", scale, min(digits, 38))
-
-    def signed(self, node: exp.Expression, depth: int) -> Type:
-        return self.needs(node.this, depth, "decimal")
-
-    # --- choices ---
-
-    def case(self, node: exp.Expression, depth: int) -> Type:
-        if node.this is not None:
-            return self.complain(
-                node, "write CASE WHEN condition THEN …, without a value after CASE"
-            )
-        results = []
-        for branch in node.args["ifs"]:
-            self.needs(branch.this, depth, "boolean")
-            results.append(self.type_of(branch.args["true"], depth))
-        if (otherwise := node.args.get("default")) is not None:
-            results.append(self.type_of(otherwise, depth))
-        return self.common(node, results)
-
-    def first_known(self, node: exp.Expression, depth: int) -> Type:
-        return self.common(node, self.each([node.this, *node.expressions], depth))
-
-    def common(self, node: exp.Expression, types: list[Type]) -> Type:
-        """The type that holds them all."""
-        known = [one for one in types if one.kind not in ("null", "any")]
-        if not known:
-            return types[0] if types else ANY
-        kinds = {one.kind for one in known}
-        if kinds <= {"integer", "decimal"}:
-            scale = max(one.scale for one in known)
-            digits = max(one.digits - one.scale for one in known) + scale
-            return Type("decimal" if "decimal" in kinds else "integer", scale, digits)
-        if len(kinds) > 1:
-            return self.complain(node, f"`{_short(node)}` gives now {known[0]}, now {known[1]}")
-        return known[0]
-
-    # --- functions ---
-
-    def contains(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "list")
-        self.needs(node.expression, depth, "text")
-        return BOOLEAN
-
-    def overlaps(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "list")
-        self.needs(node.expression, depth, "list")
-        return BOOLEAN
-
-    def length(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "list")
-        return Type("integer", 0, 10)
-
-    def starts(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "text")
-        if not (isinstance(node.expression, exp.Literal) and node.expression.is_string):
-            self.complain(node, "starts_with needs a plain text to look for")
-        return BOOLEAN
-
-    def date_part(self, node: exp.Expression, depth: int) -> Type:
-        self.needs(node.this, depth, "date")
-        return Type("integer", 0, 10)
-
-    def ours(self, node: exp.Expression, depth: int) -> Type:
-        """One of `functions.py`, whose name another dialect may know by another meaning."""
-        name, arguments = _call(node)
-        signature = FUNCTIONS.get(name)
-        if signature is None:
-            close = difflib.get_close_matches(name, _NAMES, 1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
-            return self.complain(node, f"the function `{name[:40]}` is not allowed{hint}")
-        if len(arguments) != len(signature.takes):
-            return self.complain(node, f"`{name}` takes {len(signature.takes)} arguments")
-        given = [
-            self.needs(one, depth, *kinds)
-            for one, kinds in zip(arguments, signature.takes, strict=True)
-        ]
-        return self.result(node, signature, arguments, given)
-
-    def result(
-        self,
-        node: exp.Expression,
-        signature: Signature,
-        arguments: list[exp.Expression],
-        given: list[Type],
-    ) -> Type:
-        for index in signature.plain:
-            if not (isinstance(arguments[index], exp.Literal) and arguments[index].name.isdigit()):
-                return self.complain(node, f"argument {index + 1} must be a plain whole number")
-        if signature.gives != "decimal":
-            return Type(signature.gives, 0, 10)
-        scale = int(arguments[2].name)
-        if scale > 9:
-            return self.complain(node, "divide keeps at most 9 decimals")
-        shift = max(given[0].scale, given[1].scale)
-        whole = max(one.digits - one.scale for one in given[:2])
-        most = whole + shift + max(shift, scale + 2)
-        if most > 38:
-            self.complain(node, f"`{_short(node)}` could need {most} digits; 38 is the most")
-        node.meta["shift"] = shift
-        return Type("decimal", scale, 18)
-
-    # --- windows ---
-
-    def window(self, node: exp.Expression, depth: int) -> Type:
-        assert isinstance(node, exp.Window)
-        if self.windows is None:
-            return self.complain(node, "window functions belong in derived columns over `subject`")
-        names = [one.name for one in node.args.get("partition_by") or []]
-        order = node.args.get("order")
-        ordered = order.expressions if order else []
-        plain = all(
-            isinstance(one.this, exp.Column) and not one.args.get("desc") for one in ordered
-        )
-        if (
-            names != [self.windows.partition]
-            or not plain
-            or ([one.this.name for one in ordered] != list(self.windows.order))
-        ):
-            wanted = ", ".join(self.windows.order)
-            self.complain(
-                node, f"a window needs (PARTITION BY {self.windows.partition} ORDER BY {wanted})"
-            )
-        if node.args.get("alias") or node.args.get("first") is not None:
-            self.complain(node, "a window has no name")
-        spec = node.args.get("spec")
-        if spec is not None and spec.args.get("kind") != "ROWS":
-            self.complain(node, "a window's frame is counted in ROWS")
-        function = node.this
-        if type(function) not in _WINDOWED:
-            return self.complain(node, f"{_called(function)} is not a window function we know")
-        self.used.update((self.windows.partition, *self.windows.order))
-        return self.windowed(function, depth)
-
-    def windowed(self, node: exp.Expression, depth: int) -> Type:
-        if isinstance(node, exp.RowNumber):
-            return INTEGER
-        if isinstance(node, exp.LogicalOr):
-            return self.needs(node.this, depth, "boolean")
-        if isinstance(node, exp.Sum):
-            given = self.needs(node.this, depth, "decimal")
-            return Type(given.kind, given.scale, 18 if given.kind == "integer" else 38)
-        if (offset := node.args.get("offset")) is not None and not (
-            isinstance(offset, exp.Literal) and offset.name.isdigit()
-        ):
-            self.complain(node, "an offset is a plain whole number")
-        if node.args.get("default") is not None or node.expressions:
-            self.complain(node, "use coalesce(…) for a default")
-        given = self.type_of(node.this, depth)
-        return INTEGER if isinstance(node, exp.Count) else given
-
-
-def _call(node: exp.Expression) -> tuple[str, list[exp.Expression]]:
-    if isinstance(node, exp.Anonymous):
-        return str(node.this).lower(), list(node.expressions)
-    name = "add_months" if isinstance(node, exp.AddMonths) else "months_between"
-    return name, [node.this, node.expression]
-
-
-def _called(node: exp.Expression) -> str:
-    return f"`{node.sql_name().lower()}`" if isinstance(node, exp.Func) else f"`{_short(node)}`"
-
-
-def _short(node: exp.Expression) -> str:
-    text = node.sql(dialect="duckdb")
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-_WINDOWED = {
-    exp.Lead, exp.Lag, exp.Max, exp.Min, exp.Count, exp.Sum, exp.RowNumber, exp.FirstValue,
-    exp.LastValue, exp.LogicalOr,
-}  # fmt: skip
-_NAMES = [
-    *FUNCTIONS,
-    "coalesce",
-    "least",
-    "greatest",
-    "abs",
-    "len",
-    "list_contains",
-    "list_has_any",
-]
-
-_Reader = Callable[[_Reading, exp.Expression, int], Type]
-_READERS: dict[type[exp.Expression], _Reader] = {
-    exp.Column: _Reading.column,
-    exp.Literal: _Reading.literal,
-    exp.Boolean: lambda *_: BOOLEAN,
-    exp.Null: lambda *_: NULL,
-    exp.Paren: lambda reading, node, depth: reading.type_of(node.this, depth),
-    exp.Cast: _Reading.cast,
-    exp.Array: _Reading.array,
-    exp.And: _Reading.connector,
-    exp.Or: _Reading.connector,
-    exp.Not: _Reading.negation,
-    **dict.fromkeys(
-        (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
-        _Reading.comparison,
-    ),
-    exp.Between: _Reading.between,
-    exp.In: _Reading.among,
-    exp.Is: _Reading.being,
-    exp.Add: _Reading.arithmetic,
-    exp.Sub: _Reading.arithmetic,
-    exp.Mul: _Reading.arithmetic,
-    exp.Neg: _Reading.signed,
-    exp.Abs: _Reading.signed,
-    exp.Case: _Reading.case,
-    exp.Coalesce: _Reading.first_known,
-    exp.Least: _Reading.first_known,
-    exp.Greatest: _Reading.first_known,
-    exp.ArrayContains: _Reading.contains,
-    exp.ArrayOverlaps: _Reading.overlaps,
-    exp.Length: _Reading.length,
-    exp.StartsWith: _Reading.starts,
-    exp.Year: _Reading.date_part,
-    exp.Month: _Reading.date_part,
-    exp.Anonymous: _Reading.ours,
-    exp.AddMonths: _Reading.ours,
-    exp.MonthsBetween: _Reading.ours,
-    exp.Window: _Reading.window,
-}
