@@ -6,12 +6,12 @@ in the facility's own scope, so that the database itself would refuse another's 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
@@ -20,8 +20,6 @@ from app.benchmarks.periods import Period, later
 from app.benchmarks.query import REASONS, Result, Spread, results
 from app.benchmarks.statistics import half_up
 from app.models.account import CorporateAccount, Facility
-from app.models.case import Case
-from app.models.submission import Entry, Finding, Submission
 from app.registries.schema import Definition, Measure
 from app.reports import words
 from app.reports.composition import (
@@ -30,13 +28,13 @@ from app.reports.composition import (
     MeasureFeedback,
     Methods,
     Place,
-    Quality,
     Section,
     Standing,
     Strata,
     Stratum,
     Withheld,
 )
+from app.reports.quality import quality
 
 PERIODS = 6
 """How many periods a trend shows, the report's own included."""
@@ -63,7 +61,7 @@ async def compose(
         feedback(measure, [told[measure.id, period] for period in asked], split)
         for measure in definition.measures
     ]
-    quality = await _quality(session, definition, facility_id, over, at)
+    own_data = await quality(session, definition, facility_id, over, at)
     snapshots = [one.snapshot_on for result in answer.results for one in result.peers]
     return Composition(
         registry_id=definition.id,
@@ -73,9 +71,9 @@ async def compose(
         period=over.label,
         period_says=words.period_says(over.label),
         composed_at=at,
-        summary=words.summary(over.label, measures, quality),
+        summary=words.summary(over.label, measures, own_data),
         sections=_sections(definition, measures),
-        quality=quality,
+        quality=own_data,
         methods=Methods(
             definition_version=definition.version,
             definition_digest=definition.digest,
@@ -260,64 +258,3 @@ async def _place(session: AsyncSession, definition: Definition, facility_id: int
         location=said("location", facility.location),
         division=said("division", facility.census_division) if facility.census_division else None,
     )
-
-
-async def _quality(
-    session: AsyncSession,
-    definition: Definition,
-    facility_id: int,
-    over: Period,
-    at: datetime,
-) -> Quality:
-    forms = [form.id for form in definition.forms if form.level == "case" and not form.part]
-    own = (Case.registry_id == definition.id, Case.facility_id == facility_id)
-    cases = select(func.count()).where(
-        *own,
-        Case.form.in_(forms),
-        Case.state == "submitted",
-        Case.case_date.between(over.first, over.end),
-    )
-    drafts = select(func.count()).where(
-        *own, or_(Case.draft_version_id.is_not(None), Case.state == "draft")
-    )
-    since = datetime.combine(over.first, time(), UTC)
-    sent = (
-        select(
-            func.count(func.distinct(Submission.number)),
-            func.count(),
-            func.count().filter(Entry.state == "rejected"),
-        )
-        .select_from(Entry)
-        .join(Submission, Submission.number == Entry.submission_number)
-        .where(
-            Entry.facility_id == facility_id,
-            Submission.registry_id == definition.id,
-            Submission.received_at.between(since, at),
-        )
-    )
-    waiting = select(func.count()).where(
-        Entry.registry_id == definition.id,
-        Entry.facility_id == facility_id,
-        Entry.state == "waiting",
-    )
-    warned = (
-        select(func.count())
-        .select_from(Finding)
-        .join(Submission, Submission.number == Finding.submission_number)
-        .where(
-            Finding.facility_id == facility_id,
-            Finding.severity == "warn",
-            Submission.registry_id == definition.id,
-            Submission.received_at.between(since, at),
-        )
-    )
-    submissions, entries, rejected = (await session.execute(sent)).one()
-    counted = {
-        "cases": await session.scalar(cases) or 0,
-        "drafts": await session.scalar(drafts) or 0,
-        "waiting": await session.scalar(waiting) or 0,
-        "entries": entries,
-        "rejected": rejected,
-        "warnings": await session.scalar(warned) or 0,
-    }
-    return Quality(**counted, submissions=submissions, says=words.quality_says(**counted))
