@@ -13,9 +13,11 @@ import multiprocessing
 import os
 import platform
 import resource
+import shutil
 import statistics
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,9 +96,15 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
+def _drawn(name: str) -> str:
+    """SQL of a number from 0 to below 1, of its own for each case and name."""
+    mark = zlib.crc32(name.encode()) % 1_000_003
+    return f"(((case_id + {mark}) * {mark | 1} % 1000003) / 1000003e0)"
+
+
 def _value(definition: Definition, element: Element) -> str:
     """SQL of a plausible value: low codes and small numbers are commoner than others."""
-    drawn = f"(hash(case_id, '{element.id}') % 10000) / 10000.0"
+    drawn = _drawn(element.id)
     value_set = definition.value_set(element)
     if value_set is not None:
         codes = ", ".join(f"'{code}'" for code in value_set.allowed)
@@ -124,7 +132,7 @@ def _derived_of(definition: Definition, made: Relation) -> dict[str, str]:
     for one in definition.derived:
         if one.form != made.form:
             continue
-        drawn = f"(hash(case_id, '{one.id}') % 10000) / 10000.0"
+        drawn = _drawn(one.id)
         if one.over == "follow_up":
             found[one.id] = {
                 "boolean": f"{drawn} < 0.03",
@@ -183,6 +191,7 @@ def main() -> None:
             maker.start()
             maker.join()
             if maker.exitcode:
+                shutil.rmtree(lake.folder, ignore_errors=True)
                 raise SystemExit("the lake could not be made")
             print(f"made {cases:,} cases in {time.perf_counter() - begun:.0f} s")
         files = [
