@@ -18,7 +18,7 @@ from app.ingest.checks import RegistryAtWork, Row, at_work
 from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
 from app.ingest.ledger import Batch
-from app.ingest.rooms import BATCH, Rooms
+from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.ingest.turns import oldest
 from app.models.base import now
 from app.models.submission import Submission
@@ -38,9 +38,10 @@ _REMEDY = {
 async def accept(rooms: Rooms) -> int:
     """Move what was checked on: many small submissions together, then a batch of a large one."""
     await rooms.catalogue.keep_current(rooms.database)
-    return await _work(rooms, await oldest(rooms, small=True)) + await _work(
-        rooms, await oldest(rooms, small=False)
-    )
+    small = await _work(rooms, await oldest(rooms, small=True))
+    if small and not large_has_turn("accept"):
+        return small
+    return small + await _work(rooms, await oldest(rooms, small=False))
 
 
 async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:

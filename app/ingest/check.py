@@ -22,7 +22,7 @@ from app.ingest.checks import FormAtWork, RegistryAtWork, Row, at_work, text_of
 from app.ingest.findings import FINDINGS_OF_AN_ENTRY, Found, keep_findings, of_flaw
 from app.ingest.formats.sent import Sent, opened
 from app.ingest.read import ENTRY
-from app.ingest.rooms import BATCH, Rooms, uncollected
+from app.ingest.rooms import BATCH, Rooms, large_has_turn, uncollected
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.values import Canonical, Flaw, flaw
@@ -195,7 +195,10 @@ def apply_rules(entries: Sequence[Entry], received: Sequence[date]) -> None:
 async def check(rooms: Rooms) -> int:
     """Move what was read on: many small submissions together, then a batch of a large one."""
     await rooms.catalogue.keep_current(rooms.database)
-    return await _step(rooms, small=True) + await _step(rooms, small=False)
+    small = await _step(rooms, small=True)
+    if small and not large_has_turn("check"):
+        return small
+    return small + await _step(rooms, small=False)
 
 
 async def _step(rooms: Rooms, *, small: bool) -> int:

@@ -21,7 +21,7 @@ from app.errors import NotFound, UnreadableSubmission
 from app.ingest.findings import Found, keep_findings
 from app.ingest.formats import Door, entries_of
 from app.ingest.formats.sent import RawEntry
-from app.ingest.rooms import BATCH, Rooms
+from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.models.base import now
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity
@@ -53,10 +53,11 @@ _open: OrderedDict[UUID, _OpenBody] = OrderedDict()
 async def read(rooms: Rooms) -> int:
     """Move what was received on: many small submissions together, then a batch of a large one."""
     await rooms.catalogue.keep_current(rooms.database)
-    small = await _take(rooms, Submission.body_size <= SMALL)
-    return await _work(rooms, small) + await _work(
-        rooms, await _take(rooms, Submission.body_size > SMALL, limit=1)
-    )
+    small = await _work(rooms, await _take(rooms, Submission.body_size <= SMALL))
+    if small and not large_has_turn("read"):
+        return small
+    large = await _take(rooms, Submission.body_size > SMALL, limit=1)
+    return small + await _work(rooms, large)
 
 
 async def _take(rooms: Rooms, size: ColumnElement[bool], limit: int = 1_000) -> Claim[Submission]:

@@ -1,6 +1,7 @@
 """What a step of this station is given to work with."""
 
 import gc
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -13,6 +14,16 @@ from app.vault.quarantine import Quarantine
 
 BATCH = 5_000
 """Rows that a step moves in one transaction."""
+
+EVERY_SO_OFTEN = 4
+
+_turns: Counter[str] = Counter()
+
+
+def large_has_turn(step: str) -> bool:
+    """Whether a large submission is looked for though small ones keep coming: every fourth time."""
+    _turns[step] += 1
+    return _turns[step] % EVERY_SO_OFTEN == 0
 
 
 class Rooms(Protocol):
