@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import Claim, ring, working
-from app.ingest import ledger
+from app.ingest import ledger, posting
 from app.ingest.checks import RegistryAtWork, Row, at_work
 from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
@@ -94,8 +94,8 @@ async def _accept(
         cases = [case.id for case in moving if case.loaded_under == union.merged]
         await identities.record(session, registry, union, cases)
     found += _said(definitions, batch)
-    await ledger.forget_waiting(session, batch)
-    await ledger.write(session, batch, history)
+    await posting.forget_waiting(session, batch)
+    await posting.write(session, batch, history)
     await keep_findings(session, found)
 
 
@@ -165,5 +165,5 @@ async def _progress(session: AsyncSession, ours: Sequence[Submission], batch: Ba
             finished.append(submission.number)
     await session.flush()
     released = {event.at[0] for event in batch.waiting if event.outcome != "waiting"}
-    await ledger.tally(session, sorted({*finished, *released}))
+    await posting.tally(session, sorted({*finished, *released}))
     return bool(finished)

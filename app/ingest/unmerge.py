@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import ring
-from app.ingest import ledger
+from app.ingest import ledger, posting
 from app.ingest.history import History, Numbers
 from app.vault import identities
 from app.vault.identities import People
@@ -32,6 +32,6 @@ async def unmerge(session: AsyncSession, merge_id: int) -> int:
         Numbers([]),
     )
     history.settle({}, Numbers(await ledger.ids(session, "versions_id_seq", 2 * len(cases))))
-    await ledger.write(session, ledger.Batch(registry_id, [], [], history.cases, {}), history)
+    await posting.write(session, ledger.Batch(registry_id, [], [], history.cases, {}), history)
     await ring(session, "accepted")
     return len(cases)
