@@ -17,7 +17,7 @@ from tests.browser.browser import Page, browser
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REGISTRY = "early-lung-cancer-detection"
-NATION = ("--facilities", "40", "--cases", "6000", "--images", "6")
+NATION = ("--facilities", "24", "--cases", "2400", "--images", "4")
 KEY = re.compile(r"hk_[a-z2-7]{12}_[0-9a-f]{64}")
 REPORT = re.compile(r"report\s+(http\S+)")
 PAGES = re.compile(r"pages\s+(http\S+)")
@@ -52,6 +52,7 @@ def demonstration() -> Iterator[str]:
 def main() -> None:
     """Take every picture."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the demo must not outlive us
     with demonstration() as said, browser() as opened:
         key, report, home = KEY.search(said), REPORT.search(said), PAGES.search(said)
         if not (key and report and home):
