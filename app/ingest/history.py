@@ -258,13 +258,13 @@ def in_turn(
             continue
         awaited = _awaited(event)
         case = history.cases.get((event.facility, awaited[1], event.parent or ""))
-        if event.action == "withdraw" and case is not None:
+        # What waits is taken up after what waits before it: a withdrawal must not pass it by.
+        behind = any(one.key == event.key for one in patient.get(awaited, ()))
+        if event.action == "withdraw" and case is not None and not behind:
             found.append((event, case))
         elif case is not None and case.present:
             _found(found, event, case)
-        elif event.action == "withdraw" and not any(
-            one.key == event.key for one in patient.get(awaited, ())
-        ):
+        elif event.action == "withdraw" and not behind:
             event.outcome = "rejected"
         else:
             event.outcome = "waiting"

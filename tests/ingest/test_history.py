@@ -178,6 +178,21 @@ async def test_a_withdrawn_exam_makes_new_follow_ups_wait(landing: Landing) -> N
     assert (await landing.told(late.submission)).outcomes == ["accepted"]
 
 
+async def test_a_follow_up_withdrawn_while_it_waits_for_a_withdrawn_exam_stays_withdrawn(
+    landing: Landing,
+) -> None:
+    await landing.land([exam()])
+    await landing.land([withdrawal(exam_unique_id="A-1")])
+    waiting = await landing.land([follow_up()])
+    taken_back = await landing.land([follow_up("withdraw")])
+    assert waiting.outcomes == taken_back.outcomes == ["waiting"]
+    await landing.land([exam()])
+    assert (await landing.told(waiting.submission)).outcomes == ["accepted"]
+    assert (await landing.told(taken_back.submission)).outcomes == ["withdrawn"]
+    states = "SELECT state FROM cases WHERE facility_id = :f AND form = 'follow_up'"
+    assert await landing.rows(states, f=landing.facilities[0]) == [("withdrawn",)]
+
+
 async def test_what_was_sent_earlier_never_undoes_what_was_sent_later(landing: Landing) -> None:
     held = await landing.send([exam(ct_exam_result_lung_rads="4A")])
     await landing.rows(
