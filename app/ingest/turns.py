@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import TRIED_IN_COMPANY, Claim, claim
 from app.database import EVERYTHING
@@ -48,7 +49,7 @@ async def oldest(rooms: Rooms, *, small: bool) -> Claim[Submission]:
             )
         ).all()
         chosen, exhausted = _chosen(rows, now, rooms.settings.tries, small=small)
-        if chosen:
+        if chosen and await _are_free(session, chosen):
             taken = await session.scalars(
                 update(Submission)
                 .where(Submission.id.in_(chosen))
@@ -74,6 +75,26 @@ async def oldest(rooms: Rooms, *, small: bool) -> Claim[Submission]:
             tries=rooms.settings.tries,
         )
     return Claim(Submission, token, ())
+
+
+async def _are_free(session: AsyncSession, chosen: Sequence[UUID]) -> bool:
+    """Lock the chosen ones; False if a step that outlived its lease is still at work on one.
+
+    It is not waited for, for the turns of all others would wait too; and to leave it out would let
+    those that come after it go first.
+    """
+    locked = await session.scalars(
+        select(Submission.id)
+        .where(
+            Submission.id.in_(chosen),
+            Submission.state == "checked",
+            Submission.not_before <= func.now(),
+            or_(Submission.lease_until.is_(None), Submission.lease_until < func.now()),
+        )
+        .order_by(Submission.number)
+        .with_for_update(skip_locked=True)
+    )
+    return len(locked.all()) == len(chosen)
 
 
 def _chosen(

@@ -204,6 +204,37 @@ async def test_a_submission_for_many_facilities_keeps_its_place_among_those_of_o
     assert not (await oldest(landing.works, small=True)).rows
 
 
+async def test_a_step_that_outlives_its_lease_is_neither_waited_for_nor_done_again(
+    landing: Landing,
+) -> None:
+    """Its row is locked as long as it works: who comes late leaves it, and blocks nobody's turn."""
+    sent = await landing.send([exam()])
+    await landing.run((read, check))
+    works = landing.works
+    assert len((await oldest(works, small=True)).rows) == 1
+    async with works.database.transaction(EVERYTHING) as session:
+        await session.execute(
+            text("UPDATE submissions SET lease_until = now() - interval '1 s' WHERE number = :n"),
+            {"n": sent.number},
+        )
+    async with works.database.transaction(EVERYTHING) as session:
+        await session.execute(
+            text("SELECT 1 FROM submissions WHERE number = :n FOR UPDATE"), {"n": sent.number}
+        )
+        late = asyncio.create_task(oldest(works, small=True))
+        done, _ = await asyncio.wait([late], timeout=5)
+        await session.execute(
+            text(
+                "UPDATE submissions SET state = 'completed', lease_until = NULL, token = NULL"
+                " WHERE number = :n"
+            ),
+            {"n": sent.number},
+        )
+    claimed = await late
+    assert done
+    assert not claimed.rows
+
+
 @pytest.mark.parametrize("step", [read, check, accept])
 async def test_a_worker_that_dies_after_its_claim_loses_and_doubles_nothing(
     landing: Landing, step: Callable[[Rooms], Coroutine[Any, Any, int]]
