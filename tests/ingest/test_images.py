@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from io import BytesIO
 
 import httpx
 import pytest
 import pytest_asyncio
 from pydicom import dcmread
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.database import Database
+from app.database import NOTHING, Database, Scope
 from app.ingest.images import images
+from app.models.submission import Submission
 from app.postgres import Addresses
 from app.settings import Settings
+from app.vault.quarantine import INLINE
 from app.worker import Works, open_works
 from tests.ingest.imaging import DOOR, Site, findings, open_site, rows, submission
 from tests.make.accounts import REGISTRY, key_for
@@ -267,6 +271,33 @@ async def test_a_body_that_breaks_off_keeps_the_parts_before(site: Site, worker:
     await site.work()
     assert await findings(worker, answer) == [(2, "instance", "not-dicom")]
     assert (await submission(worker, answer))[1]["archived"] == 1
+
+
+async def test_bytes_outlive_a_commit_whose_answer_is_lost(
+    site: Site, worker: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """The connection may break after the commit: rows that are there must find their bytes."""
+    transaction = Database.transaction
+
+    @asynccontextmanager
+    async def breaking(database: Database, scope: Scope = NOTHING) -> AsyncIterator[AsyncSession]:
+        async with transaction(database, scope) as session:
+            yield session
+            received = any(isinstance(one, Submission) for one in session.identity_map.values())
+        if received:
+            raise ConnectionResetError
+
+    large = sent(1, 97, Rows=256, Columns=256, PixelData=bytes(2 * 256 * 256))
+    assert len(large) > INLINE
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "transaction", breaking)
+        assert (await site.store(large)).status_code == 503
+    ((number,),) = await rows(
+        worker, "SELECT number FROM submissions WHERE facility_id = :f", f=site.facility
+    )
+    await site.work()
+    states = "SELECT state FROM instances WHERE submission_number = :n"
+    assert await rows(worker, states, n=number) == [("archived",)]
 
 
 async def test_odd_but_legal_multiparts_are_read(site: Site):

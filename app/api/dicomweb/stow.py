@@ -149,6 +149,7 @@ async def _store(
         active = await access.may_submit_for(session, asker, definition.id)
     facility = _facility(asker, definition.id, active, facility)
     parts: list[Received] = []
+    kept = False
     try:
         async for body in bodies:
             part = await take(body, quarantine, settings.image_limit, study, len(parts))
@@ -169,8 +170,9 @@ async def _store(
                 media_type,
                 parts,
             )
+            kept = True  # a commit that seems to fail may have happened: the sweep finds out
     except BaseException:
-        for part in parts:
+        for part in () if kept else parts:
             if part.quarantined is not None:
                 await quarantine.forget(part.quarantined)
         raise
