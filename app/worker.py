@@ -36,6 +36,8 @@ from app.vault.room import Vault
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
 LONGEST_PAUSE = 15.0
+GATHER_SECONDS = 0.1
+MANY = 500
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +65,8 @@ class Step:
     """Seconds until it looks again when nobody rings."""
     listens: bool = True
     """Whether it looks when somebody rings; housekeeping does not."""
+    to: frozenset[str] | None = None
+    """The rings it looks at; None: whatever is rung. A ring that is missed costs `every`."""
 
 
 async def seal(works: Works) -> int:
@@ -99,12 +103,15 @@ async def sweep(works: Works) -> int:
 
 
 JOURNEY = (
-    Step("read", read),
-    Step("check", check),
-    Step("accept", accept),
-    Step("images", images),
-    Step("link", link),
-    Step("tabulate", tabulate),
+    Step("read", read, to=frozenset({"received"})),
+    Step("check", check, to=frozenset({"read"})),
+    # What ends, however it ends, lets what was sent after it go on.
+    Step(
+        "accept", accept, to=frozenset({"checked", "accepted", "completed", "unreadable", "held"})
+    ),
+    Step("images", images, to=frozenset({"received"})),
+    Step("link", link, to=frozenset({"archived", "accepted", "completed"})),
+    Step("tabulate", tabulate, to=frozenset({"accepted", "completed"})),
     Step("build", build, every=5.0, listens=False),
     Step("compare", compare, every=30.0, listens=False),
     Step("seal", seal, every=5.0, listens=False),
@@ -128,12 +135,14 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
     """One step's loop: as long as there are rows, and then whenever it is rung."""
     pause = 0.0
     while not stopping.is_set():
-        ear = bell.ear() if step.listens else asyncio.Event()
+        ear = bell.ear(step.to) if step.listens else asyncio.Event()
         begun = time.perf_counter()
         try:
             await works.catalogue.keep_current(works.database)
             rows = await step.run(works)
-        except Exception as error:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a library's panic is no `Exception`; the loop goes on
             telemetry.STEP_FAILURES.labels(step.name).inc()
             log.error("step failed", step=step.name, exc_info=error)
             pause = min(max(0.25, pause * 2), LONGEST_PAUSE)
@@ -144,13 +153,17 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
             seconds = time.perf_counter() - begun
             telemetry.count_step(step.name, rows, seconds)
             log.debug("step moved rows on", step=step.name, rows=rows, seconds=round(seconds, 4))
-            await asyncio.sleep(0)
+            # Where rows trickle in, those of a moment are cheaper together than one by one.
+            await either(stopping, seconds=GATHER_SECONDS - seconds if rows < MANY else 0)
         else:
             await either(stopping, ear, seconds=step.every)
 
 
 async def either(*events: asyncio.Event, seconds: float) -> None:
     """Wait for the first of some events, but no longer than `seconds`."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return
     waiting = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

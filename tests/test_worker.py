@@ -125,7 +125,10 @@ async def test_a_ring_while_it_looks_is_not_lost(works: Works) -> None:
 async def test_a_step_that_fails_pauses_and_goes_on_and_the_others_do_not_notice(
     works: Works,
 ) -> None:
-    failing = Station(LookupError("x"), ConnectionError("x"), TimeoutError(), 7)
+    class Panic(BaseException):
+        """As the extensions written in Rust raise it."""
+
+    failing = Station(LookupError("x"), Panic("x"), TimeoutError(), 7)
     other = Station(*[1] * 50)
 
     async def watch() -> None:

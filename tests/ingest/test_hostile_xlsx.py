@@ -27,6 +27,31 @@ def wide() -> bytes:
     return repacked(BOOK, SHEET, b"<worksheet><sheetData>" + cells + b"</sheetData></worksheet>")
 
 
+def cell(attributes: str, value: str = "1") -> bytes:
+    """A workbook whose first cell has these attributes."""
+    return repacked(
+        BOOK,
+        SHEET,
+        f'<worksheet><sheetData><row r="1"><c {attributes}><v>{value}</v></c></row></sheetData>'
+        "</worksheet>".encode(),
+    )
+
+
+def far_day() -> bytes:
+    """A workbook with a day that no calendar reaches, which makes the reader panic."""
+    days = [row(1, exam_date=("write_datetime", date(2025, 3, 4), "day"))]
+    with zipfile.ZipFile(io.BytesIO(workbook(days))) as archive:
+        sheet = archive.read(SHEET)
+    assert b"<v>45720</v>" in sheet
+    return repacked(workbook(days), SHEET, sheet.replace(b"<v>45720</v>", b"<v>-1e300</v>"))
+
+
+def shared(count: str) -> bytes:
+    """A workbook that says how many texts it shares."""
+    text = f'<sst count="1" uniqueCount="{count}"><si><t>a</t></si></sst>'
+    return repacked(BOOK, "xl/sharedStrings.xml", text.encode())
+
+
 def liar() -> bytes:
     """A workbook that declares a part to be smaller than it is."""
     body = bytearray(repacked(BOOK, SHEET, b"<worksheet/>" + Random(1).randbytes(100_000)))
@@ -48,6 +73,12 @@ def liar() -> bytes:
         pytest.param(bomb(), "too-large", id="zip bomb"),
         pytest.param(wide(), "too-large", id="a rectangle of cells"),
         pytest.param(liar(), "unreadable", id="declared sizes that lie"),
+        pytest.param(cell('r="A99999999999"'), "too-large", id="a row beyond numbers"),
+        pytest.param(cell('r="AAAAAAAAAAAA1"'), "too-large", id="a column beyond numbers"),
+        pytest.param(cell("r = 'aaaaaxfd2'"), "too-large", id="a column in small letters"),
+        pytest.param(shared("4294967295"), "too-large", id="more shared texts than memory"),
+        pytest.param(shared("&#57;&#57;&#57;99999999"), "too-large", id="a count that is hidden"),
+        pytest.param(far_day(), "unreadable", id="a day that makes the reader panic"),
     ],
 )
 async def test_a_workbook_that_cannot_be_read_is_one_finding_of_the_submission(

@@ -30,9 +30,13 @@ CELLS = 12_000_000
 ROWS, COLUMNS = 1_048_576, 16_384
 
 _PIECE = 1024 * 1024
-_OVERLAP = 64
+_OVERLAP = 1024
 _CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,4})(\d{1,9})["']""")
 _ROW = re.compile(rb"""<(?:\w+:)?row\b[^>]*?\sr\s*=\s*["'](\d{1,9})["']""")
+_BEYOND = re.compile(rb"""\sr\s*=\s*["'](?:[A-Za-z]{5}|[A-Za-z]{1,4}\d{10})""")
+"""A reference that no sheet has: the reader's numbers overflow, and it takes the process along."""
+_SHARED = re.compile(rb"""\suniqueCount\s*=\s*["']([^"']{0,40})""")
+"""How many texts are said to be shared: the reader makes room for so many, unseen."""
 
 
 def entries(body: bytes, definition: Definition) -> Iterator[RawEntry]:
@@ -44,6 +48,8 @@ def entries(body: bytes, definition: Definition) -> Iterator[RawEntry]:
         workbook = calamine.CalamineWorkbook.from_filelike(io.BytesIO(body))
     except (calamine.CalamineError, OSError, ValueError):
         raise _unreadable() from None
+    except BaseException as error:
+        raise _unless_broken(error) from None
     forms = {form.id for form in definition.entry_forms}
     shown = [
         sheet.name
@@ -77,6 +83,8 @@ def _rows(
                 headings = Headings(row, definition, offset)
     except (calamine.CalamineError, OSError, ValueError):
         raise _unreadable() from None
+    except BaseException as error:
+        raise _unless_broken(error) from None
 
 
 def measure(body: bytes) -> None:
@@ -125,7 +133,7 @@ class _Extent:
 
     def __init__(self) -> None:
         self._tail = b""
-        self._rows = self._columns = self._cells = 0
+        self._rows = self._columns = self._cells = self._shared = 0
 
     def see(self, piece: bytes) -> None:
         text = self._tail + piece
@@ -136,11 +144,15 @@ class _Extent:
                 column = column * 26 + letter - 64
             self._columns = max(self._columns, column)
             self._rows = max(self._rows, int(digits))
+        for said in _SHARED.findall(text):
+            self._shared = max(self._shared, int(said) if said.isdigit() else CELLS + 1)
         for digits in _ROW.findall(text):
             self._rows = max(self._rows, int(digits))
         self._cells += piece.count(b"<c>") + piece.count(b"<c ")
         if (
-            self._rows > ROWS
+            _BEYOND.search(text)
+            or self._shared > CELLS
+            or self._rows > ROWS
             or self._columns > COLUMNS
             or self._cells > CELLS
             or self._rows * max(self._columns, 1) > CELLS
@@ -158,3 +170,12 @@ def _too_large() -> UnreadableSubmission:
 
 def _unreadable() -> UnreadableSubmission:
     return UnreadableSubmission("Send a workbook as Excel saves it (.xlsx).")
+
+
+def _unless_broken(error: BaseException) -> BaseException:
+    """The error itself; or that the workbook is unreadable, if the reader gave up in the middle.
+
+    A panic of the reader (a day millions of years away, say) is no `Exception`: it would end more
+    than the reading of this workbook.
+    """
+    return _unreadable() if type(error).__name__ == "PanicException" else error
