@@ -19,6 +19,8 @@ from app.ingest.formats import OFFERED, Door, door
 FORM: Final = "multipart/form-data"
 ALLOWANCE: Final = 64 * 1024
 """What a form's boundaries, headers and small fields may take beside its file."""
+LONGEST_BOUNDARY: Final = 70
+"""Characters (RFC 2046, 5.1.1)."""
 
 
 class BrokenForm(Unprocessable):
@@ -49,6 +51,8 @@ class _Upload:
         boundary = options.get(b"boundary")
         if not boundary:
             raise UnsupportedMedia(OFFERED)
+        if len(boundary) > LONGEST_BOUNDARY:
+            raise BrokenForm("Name a boundary of at most 70 characters in Content-Type.")
         self._stream = stream
         self._pieces: deque[bytes] = deque()
         self._headers: dict[bytes, bytes] = {}

@@ -153,6 +153,15 @@ async def test_a_form_carries_a_file_by_its_name_or_its_type(
     assert empty.status_code in (415, 422)
 
 
+async def test_a_form_with_a_boundary_longer_than_any_is_refused(
+    client: httpx.AsyncClient, landing: Landing
+) -> None:
+    kind = f"multipart/form-data; boundary={'b' * 300}"
+    answer = await post(client, b"--b--", await landing.key(), kind)
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("/problems/broken-form")
+
+
 async def test_a_form_that_breaks_off_is_refused(
     client: httpx.AsyncClient, landing: Landing
 ) -> None:
