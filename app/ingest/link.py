@@ -43,7 +43,7 @@ async def _link(session: AsyncSession, registry: str, forms: list[str]) -> int:
         await session.execute(_FOUND, {"registry": registry, "forms": forms, "limit": AT_ONCE})
     ).all()
     same = [row for row in found if not row.mismatch]
-    other = [row for row in found if row.mismatch and row.state != "held"]
+    other = [row for row in found if row.mismatch]
     if same:
         await session.execute(
             _LINK,
@@ -92,11 +92,15 @@ _REGISTRIES = text(
     " WHERE state IN ('waiting', 'held') AND accession_token IS NOT NULL ORDER BY registry_id"
 )
 # A subject that was merged into another is no longer evidence against anybody.
+_MISMATCH = (
+    "COALESCE(t.subject_id <> c.subject_id,"
+    "  p.subject_id <> c.subject_id AND NOT EXISTS (SELECT FROM vault.merges m"
+    "   WHERE m.merged_subject_id = p.subject_id AND m.undone_at IS NULL), false)"
+)
+# What is held and still a mismatch has nothing to settle, and must not fill the limit.
 _FOUND = text(
     "SELECT s.id AS study_id, s.state, c.id AS case_id, c.subject_id, c.state AS case_state,"
-    " COALESCE(t.subject_id <> c.subject_id,"
-    "  p.subject_id <> c.subject_id AND NOT EXISTS (SELECT FROM vault.merges m"
-    "   WHERE m.merged_subject_id = p.subject_id AND m.undone_at IS NULL), false) AS mismatch"
+    f" {_MISMATCH} AS mismatch"
     " FROM studies s JOIN cases c ON c.registry_id = s.registry_id"
     " AND c.facility_id = s.facility_id AND c.key_token = s.accession_token"
     " AND c.form = ANY(CAST(:forms AS text[])) AND c.state IN ('submitted', 'withdrawn')"
@@ -105,7 +109,7 @@ _FOUND = text(
     " LEFT JOIN vault.image_patients p ON p.registry_id = s.registry_id"
     " AND p.facility_id = s.facility_id AND p.patient_token = s.patient_token"
     " WHERE s.registry_id = :registry AND s.state IN ('waiting', 'held')"
-    " AND s.accession_token IS NOT NULL"
+    f" AND s.accession_token IS NOT NULL AND (s.state = 'waiting' OR NOT {_MISMATCH})"
     " ORDER BY (s.state = 'held'), s.id LIMIT :limit FOR UPDATE OF s SKIP LOCKED"
 )
 _LINK = text(

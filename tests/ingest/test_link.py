@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from app.ingest.images import images
 from app.ingest.instances import receive_instances, take
 from app.ingest.link import link
@@ -129,6 +131,26 @@ async def test_a_held_study_is_linked_when_the_case_turns_out_to_be_the_same_pat
     await landing.land([exam(other_id="MRN-9", patient_ssn="219099124")])
     await link(landing.works)
     assert await studies(landing) == [("linked", True)]
+
+
+async def test_what_stays_held_does_not_keep_others_from_their_turn(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("app.ingest.link.AT_ONCE", 1)
+    other = {"other_id": "MRN-9", "patient_ssn": "219099124"}
+    names = ["A-1", "A-2"]
+    await landing.land([exam(exam_unique_id=one) for one in names])
+    await landing.land([exam(exam_unique_id="A-9", **other)])
+    for study, name in enumerate(names, 1):
+        await store(landing, sent(1, study, AccessionNumber=name, PatientID="MRN-9"))
+    assert await studies(landing) == [("held", False), ("held", False)]
+    ids = await landing.rows(
+        "SELECT id FROM studies WHERE facility_id = :f ORDER BY received_at, id",
+        f=landing.facilities[0],
+    )
+    last = names[ids.index(max(ids))]
+    await landing.land([exam(exam_unique_id=last, **other)])
+    assert await link(landing.works) == 1
 
 
 async def test_a_withdrawn_case_withdraws_its_studies_and_brings_them_back(landing: Landing):
