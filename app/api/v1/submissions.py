@@ -422,7 +422,7 @@ async def entries(
     responses={
         200: {
             "description": "An event for each change, until the submission has ended.",
-            "content": {progress.EVENT_STREAM: {"schema": {"type": "string"}}},
+            "content": {progress.EVENT_STREAM: {"schema": progress.EVENT}},
         },
         **problems(401, 403, 404, 422),
     },
