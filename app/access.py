@@ -225,7 +225,12 @@ def digest(key: str) -> bytes:
 
 
 async def authenticate(session: AsyncSession, presented: str) -> Asker:
-    """The asker behind a key; the session needs the scope of everything, and a short life.
+    """The asker behind a key; the session needs the scope of everything, and a short life."""
+    return await asker_of(session, await known_key(session, presented))
+
+
+async def known_key(session: AsyncSession, presented: str) -> Key:
+    """The row of a key that is in force. Keys are not facility-bound: any session will do.
 
     Unknown, wrong, expired and revoked keys get the same answer in the same time, give or take
     a row: whoever holds none learns nothing about those that exist.
@@ -238,7 +243,12 @@ async def authenticate(session: AsyncSession, presented: str) -> Asker:
     same = hmac.compare_digest(kept, digest(presented))
     if key is None or not same or not in_force(key, datetime.now(UTC)):
         raise errors.Unauthenticated
-    return await asker_of(session, key)
+    return key
+
+
+def reaches_by_rows(key: Key) -> bool:
+    """Whether what a key reaches stands in facility-bound rows, and not in the key alone."""
+    return key.role in (Role.PARTNER, Role.CORPORATE_ADMINISTRATOR)
 
 
 def in_force(key: Key, at: datetime) -> bool:

@@ -180,16 +180,21 @@ class Bell:
     """Rung by `pg_notify`. Take an `ear` before looking for rows: a ring in between is heard then."""
 
     def __init__(self) -> None:
-        self._ear = asyncio.Event()
+        self._ears: dict[frozenset[str] | None, asyncio.Event] = {}
 
-    def ear(self) -> asyncio.Event:
-        """What the next ring will set."""
-        return self._ear
+    def ear(self, to: frozenset[str] | None = None) -> asyncio.Event:
+        """What the next ring will set: any, or one for the states and stations named in `to`."""
+        return self._ears.setdefault(to, asyncio.Event())
 
-    def ring(self, *_: object) -> None:
-        """Set every ear taken so far."""
-        rung, self._ear = self._ear, asyncio.Event()
-        rung.set()
+    def ring(self, what: str | None = None) -> None:
+        """Set the ears taken so far that listen to this; without a name, all of them."""
+        for to in list(self._ears):
+            if what is None or to is None or what in to:
+                self._ears.pop(to).set()
+
+    def rung(self, _connection: object, _pid: int, _channel: str, what: str) -> None:
+        """As the driver reports a notification."""
+        self.ring(what)
 
 
 async def heard(ear: asyncio.Event, seconds: float) -> bool:
@@ -221,7 +226,7 @@ async def _listen(database: Database, bell: Bell) -> None:
             async with database.listening() as connection:
                 ended = asyncio.Event()
                 connection.add_termination_listener(lambda _, ended=ended: ended.set())
-                await connection.add_listener(CHANNEL, bell.ring)
+                await connection.add_listener(CHANNEL, bell.rung)
                 bell.ring()  # what was rung while nobody listened
                 await ended.wait()
         await asyncio.sleep(1.0)

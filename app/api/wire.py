@@ -7,7 +7,7 @@ Plain ASGI, so that streams stay streams. Nothing here reads a body, and nothing
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -40,6 +40,12 @@ _ALWAYS = {
 """Set unless the endpoint has set its own."""
 
 log = structlog.get_logger(__name__)
+
+
+def traceparent(headers: Mapping[str, str]) -> str | None:
+    """The caller's trace, if it is one: what is kept has W3C's shape and no room for anything else."""
+    came = headers.get("traceparent", "")
+    return came if _TRACEPARENT.fullmatch(came) else None
 
 
 class Traced:
