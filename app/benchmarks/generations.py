@@ -163,6 +163,9 @@ async def build(workshop: Workshop, definition: Definition) -> int:
         if generation is None:
             return 0
         rows = await fill(session, workshop.engine, workshop.lake, wanted, files, generation.id)
+        await session.refresh(generation, with_for_update=True)
+        if generation.state != "waiting":  # replaced meanwhile: what was filled is swept away
+            return 0
         generation.state = "building"
         await mark(session, generation, files[0].feed_seq)
         return rows

@@ -190,6 +190,49 @@ async def test_changed_measures_build_a_generation_that_takes_over(workshop: Wor
         assert await session.scalar(text("SELECT count(DISTINCT generation_id) FROM cells")) == 1
 
 
+async def test_a_generation_replaced_while_it_is_filled_does_not_come_back(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, old = History(), definition()
+    exams(history, 1, 4)
+    await write(workshop, history)
+    await generations.step(workshop, old)
+
+    def version(days: int) -> Any:
+        measures = tuple(
+            one.model_copy(update={"numerator": f"days_to_next <= {days}"})
+            if one.id == "returned"
+            else one
+            for one in old.measures
+        )
+        return old.model_copy(
+            update={"measures": measures, "version": f"1.{days}.0", "digest": f"toy-{days}"}
+        )
+
+    second, third = version(30), version(60)
+    await generations.step(workshop, second)
+    fill = generations.fill
+
+    async def slow(*how: Any) -> int:
+        rows = await fill(*how)
+        await generations.step(workshop, third)
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generations, "fill", slow)
+        assert await generations.build(workshop, second) == 0
+    async with workshop.database.transaction(EVERYTHING) as session:
+        living = text(
+            "SELECT definition_version, state FROM generations WHERE registry_id = :registry"
+            " AND state <> 'retired' ORDER BY id"
+        )
+        assert (await session.execute(living, {"registry": old.id})).all() == [
+            (old.version, "current"),
+            (third.version, "waiting"),
+        ]
+    assert await generations.reconcile(workshop, third) == []
+
+
 async def test_the_lake_stays_right_through_deltas_compaction_and_left_over_files(
     workshop: Workshop,
 ) -> None:
