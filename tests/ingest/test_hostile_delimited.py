@@ -1,7 +1,10 @@
+import tracemalloc
+
 import pytest
 
+from app.ingest.formats import delimited
 from tests.ingest.hostile import GOOD, NAMES, row, text
-from tests.ingest.landing import Landing
+from tests.ingest.landing import REGISTRY, Landing
 
 CSV, PLAIN = "text/csv", "text/plain"
 
@@ -164,3 +167,16 @@ async def test_form_and_action_are_columns_and_forms_may_be_mixed(landing: Landi
     landed = await landing.land(text(rows, names).encode(), CSV)
     assert landed.findings == [(4, "_action", "unknown-action")]
     assert landed.outcomes == ["accepted", "accepted", "withdrawn", "rejected"]
+
+
+async def test_a_body_of_very_many_lines_is_not_held_line_by_line(landing: Landing) -> None:
+    heading = str(NAMES[0])
+    body = f"{heading}\n".encode() + b"a\n" * 300_000
+    definition = landing.works.catalogue.in_force(REGISTRY)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in delimited.entries(body, definition, "utf-8-sig")) == 300_000
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10 * len(body)

@@ -2,8 +2,9 @@
 
 import codecs
 import csv
-import io
+import re
 import sys
+from collections import deque
 from collections.abc import Iterator
 
 from app.errors import UnreadableSubmission
@@ -14,6 +15,8 @@ from app.registries.schema import Definition
 
 LINES_OF_A_ROW = 200
 """A quote that is still open after so many lines was never meant to span them."""
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 UNDECODABLE = "\ufffe"
 """Stands for bytes that the charset does not have. No element may hold it, so its place is found."""
@@ -47,10 +50,15 @@ def entries(body: bytes, definition: Definition, codec: str) -> Iterator[RawEntr
 
 
 class _Lines:
-    """The lines of a text, that can be gone back to."""
+    """The lines of a text one after the other, that can be gone back to as far as a row spans.
+
+    A body may be millions of lines of a character: they are never held all at once.
+    """
 
     def __init__(self, text: str) -> None:
-        self._lines = list(io.StringIO(text, newline=""))
+        self._found = _LINE.finditer(text)
+        self._kept: deque[str] = deque(maxlen=LINES_OF_A_ROW + 2)
+        self._read = 0
         self.line = 0
         self.stop = sys.maxsize
 
@@ -58,14 +66,20 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if self.line >= len(self._lines) or self.line >= self.stop:
+        if self.line >= self.stop or self.over:
             raise StopIteration
         self.line += 1
-        return self._lines[self.line - 1]
+        return self._kept[self.line - 1 - self._read]
 
     @property
     def over(self) -> bool:
-        return self.line >= len(self._lines)
+        if self.line >= self._read:
+            following = next(self._found, None)
+            if following is None:
+                return True
+            self._kept.append(following[0])
+            self._read += 1
+        return False
 
 
 def _rows(reader: Iterator[list[str]], lines: _Lines) -> Iterator[list[str] | None]:
