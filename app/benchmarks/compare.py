@@ -115,9 +115,10 @@ class Nation:
     def populations(self, measure: Measure, asked: Period, *names: str) -> list[Ints]:
         """Some populations of a measure, one number a facility."""
         series = self.layout.of(measure.id)
-        assert series is not None
-        slots = series.slots[measure.id]
         nobody = np.zeros(len(self.facilities), np.int64)
+        if series is None:  # its text is new: the generation that has it is still being built
+            return [nobody for _ in names]
+        slots = series.slots[measure.id]
         found = []
         for name in names:
             running = self.sums[series.form] if name == "total" else self.counts[series.form]

@@ -319,3 +319,24 @@ async def test_the_wire_answers_its_owner_and_nobody_else(
 def history_length(history: History) -> int:
     """Every change was written once."""
     return len(history.known)
+
+
+async def test_a_snapshot_is_taken_though_a_measure_rests_on_one_that_is_still_being_built(
+    nation: tuple[Workshop, Any, History],
+) -> None:
+    workshop, toy, _ = nation
+    condition = next(one.shown_when for one in toy.measures if one.shown_when is not None)
+    rests = toy.measure(condition.measure)
+    gate = rests.model_copy(update={"id": "new_gate"})
+    changed = rests.model_copy(
+        update={"shown_when": condition.model_copy(update={"measure": "new_gate"})}
+    )
+    measures = (*(changed if one is rests else one for one in toy.measures), gate)
+    newer = definition(peers=(EVERYBODY, SPLIT), measures=measures, version="1.1.0")
+    async with workshop.database.transaction(EVERYTHING) as session:
+        assert await compare(session, newer, TODAY) is not None
+        told = await query.spreads(session, newer, measures=newer.measures)
+    assert {spread.withheld for measure, _, spread in told if measure == rests.id} == {
+        "few-facilities"
+    }
+    assert any(spread.median is not None for _, _, spread in told)
