@@ -7,10 +7,11 @@ not a value, and not a column heading that we do not know.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import text
@@ -29,8 +30,11 @@ from app.registries.values import Canonical, Flaw, flaw
 from app.vault import Vault, identities
 from app.vault.identities import Tokens
 
-CHUNK = 1_250
-"""Entries that are looked at while those before them are written."""
+CHUNK = 2_500
+"""Entries that are looked at together: to plan the statement of their rules takes as long as some
+thousand of them do."""
+AHEAD = 2
+"""Chunks that are looked at at once: the engine works on one while another is taken apart."""
 ACTIONS = ("save", "submit", "withdraw")
 _REMEDY = {
     FindingCode.NOT_AN_ENTRY: 'Send one object with "form", "action" and "elements"; a row'
@@ -252,22 +256,24 @@ async def _check(
     }
     rows = await _rows(session, ours)
     found: list[Found] = []
-    writing: asyncio.Task[None] | None = None
+
+    def judged(start: int) -> asyncio.Task[_Judged]:
+        chunk = rows[start : start + CHUNK]
+        return asyncio.create_task(asyncio.to_thread(_judge, vault, registry, deliveries, chunk))
+
+    starts = deque(range(0, len(rows), CHUNK))
+    judging = deque(judged(starts.popleft()) for _ in range(min(AHEAD, len(starts))))
     try:
-        for start in range(0, len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
-            records, some = await asyncio.to_thread(_judge, vault, registry, deliveries, chunk)
+        while judging:
+            records, some = await judging[0]
+            judging.popleft()
+            if starts:
+                judging.append(judged(starts.popleft()))
             found += some
-            if writing is not None:
-                await writing
-            # PostgreSQL writes one chunk while the next is looked at.
-            writing = asyncio.create_task(_write(session, records))
-        if writing is not None:
-            await writing
-    except BaseException:
-        if writing is not None:  # the session has one user at a time, the undoing one too
-            await asyncio.gather(writing, return_exceptions=True)
-        raise
+            # PostgreSQL writes one chunk while the next are looked at.
+            await _write(session, records)
+    finally:
+        await asyncio.gather(*judging, return_exceptions=True)
     await keep_findings(session, found)
     for submission in ours:
         submission.rows_checked = min(submission.rows_checked + BATCH, submission.entries or 0)
@@ -278,12 +284,15 @@ async def _check(
     return len(rows)
 
 
+_Judged: TypeAlias = tuple[list[tuple[Any, ...]], list[Found]]
+
+
 def _judge(
     vault: Vault,
     registry: RegistryAtWork,
     deliveries: dict[int, Delivery],
     rows: Sequence[tuple[int, int, bytes]],
-) -> tuple[list[tuple[Any, ...]], list[Found]]:
+) -> _Judged:
     """What is written of each entry, and every finding."""
     unseal = vault.sealer(ENTRY, registry.definition.id).open
     entries: list[Entry] = []
@@ -330,8 +339,8 @@ def _record(vault: Vault, registry: str, entry: Entry) -> tuple[Any, ...]:
     public: str | None = None
     identity = digest = None
     if entry.action != "withdraw":
-        private = {one: values[one] for one in form.identifying if one in values}
-        shown = {one: value for one, value in values.items() if one not in private}
+        shown = values.copy()
+        private = {one: shown.pop(one) for one in form.identifying if one in shown}
         written = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
         secret = orjson.dumps(private, option=orjson.OPT_SORT_KEYS)
         identity = identities.seal(vault, registry, entry.number, entry.row, secret)

@@ -39,12 +39,15 @@ class FormAtWork:
         """What an entry that withdraws must have right."""
         keep = ("entry", "draft", "flawed", "received_on")
         parents = tuple(name for name, _ in self.rules.parent_columns)
-        self._rows = unpacked(form, _RELATION, keep=keep, arriving=True)
+        self._rows = unpacked(form, _RELATION, keep=keep, only=self.rules.elements, arriving=True)
         self._alone = self.rules.statement(self._with_parents(parents, known=False))
         self._beside = self.rules.statement(self._with_parents(parents, known=True))
         if parents:
             parent = definition.form(form.parent or "")
-            self._parent_rows = unpacked(parent, "parents", json="parent", keep=("entry",))
+            read = frozenset(one.id for one in self.rules.parent_elements)
+            self._parent_rows = unpacked(
+                parent, "parents", json="parent", keep=("entry",), only=read
+            )
 
     def _with_parents(self, parents: Sequence[str], *, known: bool) -> str:
         """The arriving rows, with their case's elements beside them or NULL in their place."""

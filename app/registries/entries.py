@@ -10,6 +10,7 @@ holds the two to the same answer.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -73,9 +74,13 @@ class FormCheck:
 
     def check(self, elements: Mapping[str, object], *, draft: bool = False) -> Checked:
         """Check an entry as sent. A draft may leave out everything but its key."""
-        given: dict[str, Any] = {
-            one: value for one, value in elements.items() if value is not None and value != ""
-        }
+        sent = elements.values()
+        if "" in sent or None in sent:
+            given: dict[str, Any] = {
+                one: value for one, value in elements.items() if value is not None and value != ""
+            }
+        else:
+            given = dict(elements)
         try:
             self._quick(given)
             checked = Checked(given)
@@ -138,9 +143,9 @@ class FormCheck:
         if self.form.otherwise_key and any(one not in checked.values for one in key):
             key = self.form.otherwise_key
         needed = key if draft else (*key, *self._required)
-        absent = [one for one in dict.fromkeys(needed) if one not in checked.values]
-        if not absent:
+        if checked.values.keys() >= frozenset(needed):
             return
+        absent = [one for one in dict.fromkeys(needed) if one not in checked.values]
         flawed = {one.place for one in checked.flaws}
         for element in absent:
             if element not in flawed:
@@ -197,13 +202,13 @@ def _quick(element: Element, value_set: ValueSet | None) -> Any:
                 int, Field(ge=int(low.to_integral_value("ROUND_CEILING")), le=int(high))
             ]
         case "decimal":
-            return Annotated[str, AfterValidator(_only(usual_decimal(element)))]
+            return Annotated[str, AfterValidator(_remembered(_only(usual_decimal(element))))]
         case "date":
             return Annotated[str, StringConstraints(pattern=_DAY)]
         case "boolean":
             return bool
         case "npi":
-            return Annotated[str, AfterValidator(_only(is_npi))]
+            return Annotated[str, AfterValidator(_remembered(_only(is_npi)))]
         case "text" if element.pattern or element.strip:
             return Annotated[str, AfterValidator(_only(usual_text(element)))]
         case "text":
@@ -217,6 +222,11 @@ def _only(usual: Callable[[str], bool]) -> Callable[[str], str]:
         raise ValueError
 
     return check
+
+
+def _remembered(check: Callable[[str], str]) -> Callable[[str], str]:
+    """A check of values of which few different ones are sent, and which identify no patient."""
+    return lru_cache(maxsize=16_384)(check)
 
 
 def _usual_codes(value_set: ValueSet) -> Callable[[list[str]], list[str]]:

@@ -127,15 +127,23 @@ def _literal(element: Element, sentinel: str) -> str:
     )
 
 
-def structure(form: Form, *, arriving: bool = False) -> str:
+def structure(form: Form, *, only: frozenset[str] | None = None, arriving: bool = False) -> str:
     """The shape for DuckDB's `json_transform`; it gives a struct with one member an element."""
     members = {
         column.element: column.type
-        for column in sql_columns(form, arriving=arriving)
+        for column in _some_columns(form, only, arriving)
         if not column.name.endswith("_unknown") or column.name == column.element
     }
     shapes = (f'"{name}": {_json_shape(kind)}' for name, kind in members.items())
     return "{" + ", ".join(shapes) + "}"
+
+
+def _some_columns(form: Form, only: frozenset[str] | None, arriving: bool) -> list[Column]:
+    return [
+        column
+        for column in sql_columns(form, arriving=arriving)
+        if only is None or column.element in only
+    ]
 
 
 def _json_shape(kind: str) -> str:
@@ -148,21 +156,24 @@ def unpacked(
     *,
     json: str = "elements",
     keep: Iterable[str] = (),
+    only: frozenset[str] | None = None,
     arriving: bool = False,
 ) -> str:
     """
     SELECT the columns in `keep` and every element, typed, from a relation with canonical JSON.
 
-    `source` is the relation's name, `json` its column of canonical elements as JSON text.
+    `source` is the relation's name, `json` its column of canonical elements as JSON text. With
+    `only`, no other elements than these are unpacked.
     """
     kept = [f'"{name}"' for name in keep]
-    columns = sql_columns(form, arriving=arriving)
+    columns = _some_columns(form, only, arriving)
+    if not columns:
+        return f"SELECT {', '.join(kept)} FROM {source}"
     selected = ", ".join(
         [*kept, *(f'{column.expression} AS "{column.name}"' for column in columns)]
     )
-    inner = ", ".join(
-        [*kept, f"json_transform(\"{json}\", '{structure(form, arriving=arriving)}') AS e"]
-    )
+    shape = structure(form, only=only, arriving=arriving)
+    inner = ", ".join([*kept, f"json_transform(\"{json}\", '{shape}') AS e"])
     return f"SELECT {selected} FROM (SELECT {inner} FROM {source})"
 
 
@@ -221,7 +232,7 @@ class RowRules:
     The rules of a form over a batch of checked entries.
 
     `sql` reads a relation (named by `{source}` in the text; use `statement`) that has, beside the
-    columns of `sql_columns(form, arriving=True)`: `entry` (any type, given back), `draft` BOOLEAN,
+    columns of `sql_columns(form, arriving=True)` for `elements`: `entry` (any type, given back), `draft` BOOLEAN,
     `flawed` VARCHAR[] (elements whose value could not be used), `received_on` DATE, and for a
     follow-up form a column for each of `parent_columns`, NULL where its case is not known yet. It
     gives `entry`, each computed element, and `broken`: numbers into `flaws`.
@@ -252,6 +263,13 @@ class RowRules:
         self.computed = tuple(one for one in self.form.all_elements if one.computed is not None)
         self._sql = self._statement(checks)
         seen = {name for check in checks for name in check.reads}
+        computing = {name for one in self._computed.values() for name in one.columns}
+        self.elements = frozenset(
+            one.id
+            for one in self.form.all_elements
+            if {one.id, f"{one.id}_unknown"} & (seen | computing)
+        )
+        """The entry's own elements that these rules read."""
         parent = definition.form(self.form.parent).all_elements if self.form.parent else ()
         self.parent_elements = tuple(
             one for one in parent if {PARENT + one.id, f"{PARENT}{one.id}_unknown"} & seen

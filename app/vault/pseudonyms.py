@@ -13,6 +13,9 @@ def canonical(parts: Sequence[str]) -> bytes:
     """The bytes that are hashed: trimmed parts, each preceded by its length."""
     if len(parts) == 1:
         return parts[0].strip().encode()
+    if len(parts) == 2:  # the usual case, by the same rule
+        first, second = parts[0].strip().encode(), parts[1].strip().encode()
+        return len(first).to_bytes(4) + first + len(second).to_bytes(4) + second
     encoded = [part.strip().encode() for part in parts]
     return b"".join([len(part).to_bytes(4) + part for part in encoded])
 

@@ -81,7 +81,7 @@ def opened(content: bytes) -> Sent:
             document["strangers"],
             document["entry"],
         )
-    elif members(document) != content.count(b":"):
+    elif not _is_plain(document, colons := content.count(b":")) and members(document) != colons:
         repeated = repeated_members(content[1:])
     if type(document) is not dict or type(document.get("elements")) is not dict:
         return Sent(flaw=FindingCode.NOT_AN_ENTRY)
@@ -104,6 +104,17 @@ def opened(content: bytes) -> Sent:
 
 
 _MEMBERS = frozenset({"form", "action", "elements"})
+
+
+def _is_plain(document: object, colons: int) -> bool:
+    """Whether the members of an entry and of its elements account for every colon.
+
+    Most entries hold no other object and no colon in a value: they need not be walked through.
+    """
+    if type(document) is not dict:
+        return False
+    elements = document.get("elements")
+    return type(elements) is dict and len(document) + len(elements) == colons
 
 
 def members(document: object) -> int:
