@@ -251,6 +251,13 @@ def reaches_by_rows(key: Key) -> bool:
     return key.role in (Role.PARTNER, Role.CORPORATE_ADMINISTRATOR)
 
 
+async def still_known(session: AsyncSession, asker: Asker) -> None:
+    """Refuse an asker whose key has ended since it was shown: for answers that go on for long."""
+    key = await session.get(Key, asker.key_id)
+    if key is None or not in_force(key, datetime.now(UTC)):
+        raise errors.Unauthenticated
+
+
 def in_force(key: Key, at: datetime) -> bool:
     """Whether a key is neither revoked nor past its end."""
     return key.revoked_at is None and (key.expires_at is None or at < key.expires_at)

@@ -122,7 +122,9 @@ async def working(
             rows = await still_ours(session, claimed)
             yield session, rows
             await release(session, claimed.job, rows)
-    except Exception:
+    except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise  # the process is going: the lease gives them back
+    except BaseException:  # a native library's panic is no Exception
         await give_back(database, claimed, tries=tries)
         raise
 

@@ -76,7 +76,8 @@ class Settings(BaseSettings):
     quarantine_days: int = Field(
         default=30,
         ge=1,
-        description="Days that quarantined bytes are kept when a step could not use them.",
+        description="Days that quarantined bytes are kept when a step could not use them, and that entries are "
+        "kept while they are held or wait for their case.",
     )
     lease_seconds: float = Field(
         default=60.0,
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     tries: int = Field(default=5, ge=1, description="How often a row is tried before it is held.")
     compare_at: str = Field(
         default="02:00",
-        pattern=r"^\d\d:\d\d$",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
         description="When the nightly peer snapshots are taken, UTC.",
     )
     duckdb_memory: str = Field(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Select
 
 from app.api.dependencies import ScopedTransactions
-from app.errors import NotAcceptable
+from app.errors import NotAcceptable, RegistryError
 from app.models.submission import Finding
 
 CSV: Final = "text/csv"
@@ -103,7 +103,10 @@ async def stream(
     """Server-sent events: one for each change since `seen`, a comment now and then, then the end."""
     pause, silent, lasted = 0.1, 0.0, 0.0
     while lasted < LONGEST:
-        at, data, ended = await look()
+        try:
+            at, data, ended = await look()
+        except RegistryError:  # the key has ended, or what it may see has: so does the stream
+            return
         if at != seen:
             seen, pause, silent = at, 0.1, 0.0
             yield f"event: submission\nid: {at}\ndata: {data}\n\n"

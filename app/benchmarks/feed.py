@@ -97,12 +97,20 @@ async def window_end(session: AsyncSession, registry_id: str, after: int, size: 
         return present
     found = await session.scalar(
         text(
-            "SELECT max(later.from_seq) FROM versions AS last JOIN versions AS later"
-            " ON later.registry_id = last.registry_id AND later.created_at = last.created_at"
-            " WHERE last.registry_id = :registry_id AND last.from_seq = :end"
-            " AND later.from_seq BETWEEN :end AND :end + :longest"
+            # A number that only closes a draft opens no version: the last one before it will do.
+            "WITH last AS (SELECT from_seq, created_at FROM versions"
+            " WHERE registry_id = :registry_id AND from_seq > :after AND from_seq <= :end"
+            " ORDER BY from_seq DESC LIMIT 1)"
+            " SELECT max(later.from_seq) FROM last JOIN versions AS later"
+            " ON later.created_at = last.created_at WHERE later.registry_id = :registry_id"
+            " AND later.from_seq BETWEEN last.from_seq AND last.from_seq + :longest"
         ),
-        {"registry_id": registry_id, "end": after + size, "longest": LONGEST},
+        {
+            "registry_id": registry_id,
+            "after": after,
+            "end": after + size,
+            "longest": LONGEST,
+        },
     )
     return int(found) if found is not None else present
 

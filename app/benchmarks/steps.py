@@ -47,15 +47,20 @@ async def compare_when_due(workshop: Workshop, at: str) -> int:
     async with workshop.database.transaction(EVERYTHING) as session:
         if not await _due(session, moment, at):
             return 0
-    taken = 0
+    taken, failures = 0, list[Exception]()
     for definition in workshop.catalogue.registries():
-        async with workshop.database.transaction(EVERYTHING) as session:
-            taken += await compare(session, definition, moment.date()) is not None
+        try:
+            async with workshop.database.transaction(EVERYTHING) as session:
+                taken += await compare(session, definition, moment.date()) is not None
+        except Exception as error:  # one registry's fault is not the others'
+            failures.append(error)
     async with workshop.database.transaction(EVERYTHING) as session:
         schedule = await session.get(Schedule, NIGHTLY, with_for_update=True)
         assert schedule is not None
         schedule.not_before, schedule.lease_until = _next(moment, at), None
         schedule.last_run_at = now()
+    if failures:
+        raise ExceptionGroup("a registry could not be compared", failures)
     return taken
 
 

@@ -28,6 +28,7 @@ from app.api.fields import RegistryName
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked
 from app.api.problems import problems
 from app.api.uploads import FORM, body_of
+from app.api.wire import traceparent
 from app.errors import NotFound
 from app.ingest import formats
 from app.ingest.receive import receive, sent_for, taken
@@ -258,7 +259,7 @@ async def submit(
                 door,
                 facility=facility,
                 idempotency_key=idempotency_key,
-                traceparent=request.headers.get("traceparent", "")[:55] or None,
+                traceparent=traceparent(request.headers),
             )
             shown = Shown.of(submission)
     finally:
@@ -440,6 +441,7 @@ async def events(
 
     async def look() -> tuple[str, str, bool]:
         async with transactions.begin() as session:
+            await access.still_known(session, asker)
             row = await _one(session, submission_id, asker)
         shown = Shown.of(row)
         at = f"{row.state}-{row.rows_read}-{row.rows_checked}-{row.rows_accepted}"
