@@ -29,7 +29,7 @@ COMMANDS = {
 }
 """Which module of `app.commands` holds a command."""
 
-GROUPS = ("registry", "facility", "key", "audit")
+GROUPS = ("registry", "facility", "key", "submission", "subject", "audit")
 """Modules whose commands are `hounsfield <module> <command>`."""
 
 

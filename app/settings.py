@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     quarantine_days: int = Field(
         default=30,
         ge=1,
-        description="Days that quarantined bytes are kept when a step could not use them, and that entries are "
-        "kept while they are held or wait for their case.",
+        description="Days that quarantined bytes are kept when a step could not use them, and that "
+        "entries are kept while they are held or wait for their case.",
     )
     lease_seconds: float = Field(
         default=60.0,

@@ -26,6 +26,7 @@ from app.claim import Bell, listening
 from app.database import Database, Role
 from app.ingest.accept import accept
 from app.ingest.check import check
+from app.ingest.expire import expire
 from app.ingest.images import images
 from app.ingest.link import link
 from app.ingest.read import read
@@ -88,12 +89,6 @@ async def build(works: Works) -> int:
 async def compare(works: Works) -> int:
     """Take the peers' snapshots when they are due."""
     return await benchmarks.compare_when_due(works.workshop, works.settings.compare_at)
-
-
-async def expire(works: Works) -> int:
-    """Destroy quarantined bytes that have reached their end date."""
-    async with works.database.transaction() as session:
-        return await works.quarantine.expire(session)
 
 
 async def sweep(works: Works) -> int:

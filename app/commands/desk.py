@@ -26,11 +26,14 @@ Result = TypeVar("Result")
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def at_the_desk(work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-    """Run some work as one transaction in the web's role; it is kept if nothing was raised."""
+def at_the_desk(work: Callable[[AsyncSession], Awaitable[Result]], role: Role = Role.WEB) -> Result:
+    """Run some work as one transaction; it is kept if nothing was raised.
+
+    In the web's role, or in the worker's for what touches the journey or the vault.
+    """
 
     async def run(url: str) -> Result:
-        database = Database(url, Role.WEB, pool=1)
+        database = Database(url, role, pool=1)
         try:
             async with database.transaction(EVERYTHING) as session:
                 return await work(session)
@@ -38,7 +41,7 @@ def at_the_desk(work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
             await database.close()
 
     with addresses(Settings()) as found:
-        return asyncio.run(run(found.web))
+        return asyncio.run(run(found.worker if role is Role.WORKER else found.web))
 
 
 def filled_in(form: type[Body], **fields: Any) -> Body:

@@ -57,6 +57,7 @@ class FindingCode(StrEnum):
     EMPTY = "empty"
     TOO_LARGE = "too-large"
     HELD = "held"
+    EXPIRED = "expired"
     NOT_DICOM = "not-dicom"
     BURNED_IN_TEXT = "burned-in-text"
     ENCAPSULATED_DOCUMENT = "encapsulated-document"

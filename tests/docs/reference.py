@@ -347,6 +347,7 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.EMPTY: "There is nothing in it.",
     FindingCode.TOO_LARGE: "It grows beyond a limit when it is opened.",
     FindingCode.HELD: "A step failed several times; an operator looks.",
+    FindingCode.EXPIRED: "It was held, or waited for its case, until its end date; send it again.",
     FindingCode.NOT_DICOM: "Not a DICOM instance that can be read.",
     FindingCode.BURNED_IN_TEXT: "The pixels may hold text that identifies.",
     FindingCode.ENCAPSULATED_DOCUMENT: "A document inside the instance cannot be shown to be clean.",
