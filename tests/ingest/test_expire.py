@@ -121,9 +121,7 @@ async def test_a_large_one_ends_batch_by_batch_and_what_was_accepted_of_it_stays
     assert await secrets(landing, held) == 0
 
 
-async def test_every_registrys_senders_are_left_alone_until_their_own_day(
-    landing: Landing,
-) -> None:
+async def test_what_is_not_due_yet_is_left_alone(landing: Landing) -> None:
     (other,) = await landing.participate("active")
     old = await landing.land([follow_up()])
     young = await landing.land([follow_up()], sender=Sender(frozenset({other})))
