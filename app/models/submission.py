@@ -41,6 +41,7 @@ class Submission(Job, Base):
             "number",
             postgresql_where=text("state IN ('received', 'read', 'checked')"),
         ),
+        Index("ix_submissions_held", "received_at", postgresql_where=text("state = 'held'")),
         Index("ix_submissions_facility_number", "facility_id", "number"),
         Index("ix_submissions_facility_ids", "facility_ids", postgresql_using="gin"),
         {"info": facility_bound("facility_ids")},

@@ -522,6 +522,13 @@ def upgrade() -> None:
         "ix_submissions_facility_number", "submissions", ["facility_id", "number"], unique=False
     )
     op.create_index(
+        "ix_submissions_held",
+        "submissions",
+        ["received_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'held'"),
+    )
+    op.create_index(
         "ix_submissions_open",
         "submissions",
         ["kind", "state", "number"],
