@@ -5,7 +5,9 @@ no difference to the tables who is killed on the way.
 
 import asyncio
 import os
+from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from random import Random
 
 import httpx
@@ -16,9 +18,11 @@ from app.simulation.plan import Plan
 from app.simulation.proof import counts_differ, findings_differ, images_differ, rates_differ
 from app.simulation.sending import Nation
 from app.simulation.write import simulate
+from tests.journeys.answers import Judge
 from tests.journeys.service import Service
 from tests.journeys.tables import differences, tables
 from tests.journeys.travel import REGISTRY, travel
+from tests.oracles.answers import Truth
 from tests.oracles.cells import binned, cells_of, differing, histograms_of
 from tests.oracles.counting import Cell, Count, count, exams_of
 from tests.oracles.elcdr import MEASURES
@@ -61,6 +65,8 @@ class Arrived:
     wanted: dict[Cell, Count]
     got: dict[Cell, Count]
     histograms: list
+    answers: list[str]
+    seen: Counter[str]
     reconciled: str
     recomputed: dict[Cell, Count]
     tables: dict
@@ -93,8 +99,13 @@ async def arrive(plan, addresses, folder):
             counts = await counts_differ(office, nation, answered)
             findings = await findings_differ(office, nation, answered)
             images = await images_differ(office, nation, [])
-        found = await tables(addresses.owner)
-        wanted = count(exams_of(folder / "nation" / "truth.ndjson"), MEASURES)
+            found = await tables(addresses.owner)
+            wanted = count(exams_of(folder / "nation" / "truth.ndjson"), MEASURES)
+            service.command("compare")
+            truth = Truth.of(definition.measures, wanted, datetime.now(UTC).date())
+            judge = Judge(truth, definition, nation)
+            await judge.metrics(office)
+            await judge.benchmarks(office)
         scales = {one.id: one.scale for one in definition.measures}
         got = await cells_of(addresses.owner, REGISTRY, scales)
         histograms = await histograms_differ(addresses.owner, definition, wanted)
@@ -112,6 +123,8 @@ async def arrive(plan, addresses, folder):
         wanted=wanted,
         got=got,
         histograms=histograms,
+        answers=judge.differ,
+        seen=judge.seen,
         reconciled=reconciled,
         recomputed=recomputed,
         tables=found,
@@ -122,7 +135,7 @@ async def arrive(plan, addresses, folder):
     scope="module",
     params=[
         pytest.param(SMALL, id="small"),
-        pytest.param(LARGE, id="large", marks=pytest.mark.soak),
+        pytest.param(LARGE, id="large", marks=[pytest.mark.soak, pytest.mark.timeout(14_400)]),
     ],
 )
 def arrived(request, databases, tmp_path_factory):
@@ -152,6 +165,16 @@ def test_every_cell_of_every_measure_is_the_oracles(arrived):
     assert {cell[2] for cell in arrived.wanted} >= {"adherence", "ppv1", "appropriate_uspstf_2013"}
     assert differing(arrived.wanted, arrived.got) == []
     assert arrived.histograms == []
+
+
+def test_every_metric_and_benchmark_that_is_answered_is_the_oracles(arrived):
+    assert arrived.answers == []
+    reasons = {"no-cases", "too-few-cases", "condition-not-met"}
+    seen = {"metrics", "benchmarks", "intervals", "ranks", "peers: None", "peers: small-count"}
+    seen |= {f"withheld: {reason}" for reason in reasons} | {"peers: few-facilities"}
+    if len(arrived.nation.facilities) >= 40:
+        seen |= {"peers: dominance", "peers: complementary"}
+    assert {one for one in seen if arrived.seen[one] < 50} == set()
 
 
 def test_a_recompute_from_the_lake_makes_no_difference(arrived):
