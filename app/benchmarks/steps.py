@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,14 @@ NIGHTLY = "compare"
 FEW = 500
 GATHER_SECONDS = 0.4
 """How long a step that found few changes waits for more: the statement costs the same for all of them."""
+LOOKS = 4
+"""How often it looks whether a large submission goes on before it tabulates what there is."""
+MANY = 5_000
+
+_MORE_IS_COMING = text(
+    "SELECT EXISTS (SELECT FROM submissions WHERE kind = 'entries' AND state = 'checked'"
+    " AND lease_until > now() AND entries - rows_accepted > :many)"
+)
 
 
 async def tabulate(workshop: Workshop) -> int:
@@ -29,7 +37,18 @@ async def tabulate(workshop: Workshop) -> int:
             moved += await generations.step(workshop, definition)
     if 0 < moved < FEW:
         await asyncio.sleep(GATHER_SECONDS)
+    elif moved:
+        await _gather(workshop)
     return moved
+
+
+async def _gather(workshop: Workshop) -> None:
+    """While a large submission is being accepted, wait until more of it is: nobody waits for a part."""
+    for _ in range(LOOKS):
+        async with workshop.database.transaction(EVERYTHING) as session:
+            if not await session.scalar(_MORE_IS_COMING, {"many": MANY}):
+                return
+        await asyncio.sleep(GATHER_SECONDS)
 
 
 async def build(workshop: Workshop) -> int:

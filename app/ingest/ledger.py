@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import driver_connection
 from app.ingest.checks import RegistryAtWork
 from app.ingest.history import Case, Event, History, Key, Place, Version
 from app.ingest.rooms import BATCH
@@ -53,18 +54,15 @@ async def load(
 ) -> Batch:
     """Everything about a batch that is already there."""
     versions = {one.number: one.definition_version for one in ours}
-    rows = await session.execute(
-        text(
-            f"SELECT {_EVENT} FROM entries e"
-            " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:rows AS int[])) AS s (number, done)"
-            " ON e.submission_number = s.number AND e.row > s.done AND e.row <= s.done + :batch"
-            " WHERE e.state = 'checked' ORDER BY e.submission_number, e.row"
-        ),
-        {
-            "numbers": [one.number for one in ours],
-            "rows": [one.rows_accepted for one in ours],
-            "batch": BATCH,
-        },
+    driver = await driver_connection(session)
+    rows = await driver.fetch(
+        f"SELECT {_EVENT} FROM entries e"
+        " JOIN unnest($1::bigint[], $2::int[]) AS s (number, done)"
+        " ON e.submission_number = s.number AND e.row > s.done AND e.row <= s.done + $3"
+        " WHERE e.state = 'checked' ORDER BY e.submission_number, e.row",
+        [one.number for one in ours],
+        [one.rows_accepted for one in ours],
+        BATCH,
     )
     events = [_event(row, definitions[versions[row[0]]]) for row in rows]
     received = {one.number: one.received_at.date() for one in ours}
@@ -152,18 +150,19 @@ _CASE = (
 async def _cases(session: AsyncSession, registry_id: str, wanted: set[Key]) -> dict[Key, Case]:
     if not wanted:
         return {}
+    # As one text each: an array of strings is looked at twice before it is sent.
     rows = await session.execute(
         text(
-            f"SELECT {_CASE} FROM cases c JOIN unnest(CAST(:facilities AS int[]),"
-            " CAST(:forms AS text[]), CAST(:keys AS text[])) AS w (facility, form, key)"
+            f"SELECT {_CASE} FROM cases c JOIN unnest(string_to_array(:facilities, ' ')::int[],"
+            " string_to_array(:forms, ' '), string_to_array(:keys, ' ')) AS w (facility, form, key)"
             " ON c.registry_id = :registry AND c.facility_id = w.facility"
             " AND c.form = w.form AND c.key_token = w.key"
         ),
         {
             "registry": registry_id,
-            "facilities": [key[0] for key in wanted],
-            "forms": [key[1] for key in wanted],
-            "keys": [key[2] for key in wanted],
+            "facilities": " ".join([str(key[0]) for key in wanted]),
+            "forms": " ".join([key[1] for key in wanted]),
+            "keys": " ".join([key[2] for key in wanted]),
         },
     )
     cases = (_case(row) for row in rows)
@@ -253,11 +252,13 @@ async def ids(session: AsyncSession, sequence: str, count: int) -> list[int]:
     """Numbers of a sequence, fetched ahead; the smallest is handed out first."""
     if not count:
         return []
-    found = await session.scalars(
-        text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)"),
+    found = await session.scalar(
+        text(
+            "SELECT array_agg(nextval(CAST(:sequence AS regclass))) FROM generate_series(1, :count)"
+        ),
         {"sequence": sequence, "count": count},
     )
-    return sorted(found, reverse=True)
+    return sorted(found or (), reverse=True)
 
 
 async def elements_of_entries(session: AsyncSession, places: Iterable[Place]) -> dict[Place, str]:

@@ -9,7 +9,7 @@ date, so that a wrong local identifier never draws two people together.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import text
@@ -24,8 +24,7 @@ NATIONAL: Final = "national"
 LOCAL: Final = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """The keyed tokens of one entry's identifiers."""
 
     person: str | None = None
@@ -181,12 +180,13 @@ async def people(session: AsyncSession, registry: str, given: Iterable[Tokens]) 
     found = People()
     for kind, some in wanted.items():
         if some:
+            # Tokens go as one text: an array of strings is looked at twice before it is sent.
             rows = await session.execute(
                 text(
-                    "SELECT token, subject_id FROM vault.subject_tokens"
-                    " WHERE registry_id = :registry AND kind = :kind AND token = ANY(:tokens)"
+                    "SELECT token, subject_id FROM vault.subject_tokens WHERE registry_id = :registry"
+                    " AND kind = :kind AND token = ANY(string_to_array(:tokens, ' '))"
                 ),
-                {"registry": registry, "kind": kind, "tokens": list(set(some))},
+                {"registry": registry, "kind": kind, "tokens": " ".join(set(some))},
             )
             found.leads |= {(kind, token): subject for token, subject in rows}
     subjects = list(set(found.leads.values()))
@@ -211,10 +211,11 @@ async def keep_people(
     """
     ids: dict[int, int] = {}
     if found.fresh:
-        numbers = await session.scalars(
-            text("SELECT nextval('subjects_id_seq') FROM generate_series(1, :n)"),
+        numbers = await session.scalar(
+            text("SELECT array_agg(nextval('subjects_id_seq')) FROM generate_series(1, :n)"),
             {"n": len(found.fresh)},
         )
+        assert numbers is not None
         ids = {subject: id for (subject, _, _), id in zip(found.fresh, numbers, strict=True)}
         found.numbered(ids)
         await session.execute(
@@ -222,27 +223,33 @@ async def keep_people(
                 "INSERT INTO subjects (id, registry_id, pseudonym, created_at)"
                 " OVERRIDING SYSTEM VALUE"
                 " SELECT id, :registry, pseudonym, now()"
-                " FROM unnest(CAST(:ids AS bigint[]), CAST(:names AS text[])) AS new (id, pseudonym)"
+                " FROM unnest(CAST(:ids AS bigint[]), string_to_array(:names, ' '))"
+                " AS new (id, pseudonym)"
             ),
             {
                 "registry": registry,
                 "ids": list(ids.values()),
-                "names": [
-                    vault.subject_pseudonym(registry, kind, token) for _, kind, token in found.fresh
-                ],
+                "names": " ".join(
+                    [
+                        vault.subject_pseudonym(registry, kind, token)
+                        for _, kind, token in found.fresh
+                    ]
+                ),
             },
         )
     if found.added:
         await session.execute(
             text(
                 "INSERT INTO vault.subject_tokens (registry_id, kind, token, subject_id, created_at)"
-                " SELECT :registry, kind, token, subject, now() FROM unnest(CAST(:kinds AS text[]),"
-                " CAST(:tokens AS text[]), CAST(:subjects AS bigint[])) AS new (kind, token, subject)"
+                " SELECT :registry, kind, token, subject, now()"
+                " FROM unnest(string_to_array(:kinds, ' '), string_to_array(:tokens, ' '),"
+                " CAST(:subjects AS bigint[])) AS new (kind, token, subject)"
+                " ORDER BY kind, token"
             ),
             {
                 "registry": registry,
-                "kinds": [kind for kind, _ in found.added],
-                "tokens": [token for _, token in found.added],
+                "kinds": " ".join([kind for kind, _ in found.added]),
+                "tokens": " ".join([token for _, token in found.added]),
                 "subjects": list(found.added.values()),
             },
         )
