@@ -209,7 +209,7 @@ def _wait(prefer: str | None) -> int | None:
     response_model=Shown,
     openapi_extra=_BODY,
     responses={
-        200: {"description": "It was finished within the time you would wait."},
+        200: {"model": Shown, "description": "It was finished within the time you would wait."},
         202: {"description": "It is safe with us; its address is in `Location`."},
         **problems(400, 401, 403, 404, 413, 415, 422),
     },
