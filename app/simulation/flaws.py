@@ -214,6 +214,10 @@ def _out_of_place(element: Element, choices: tuple[str, ...]) -> Spoil:
     return spoil
 
 
+_DEATH = {"how_cause_was_determined": "3", "cause_of_death": "1", "death_within_30_days": "N"}
+"""What must be told with a date of death."""
+
+
 def _against_rule(rule: str) -> Spoil | None:
     """Breaks a rule of the lung registry, known by its name and worked out by hand."""
 
@@ -236,7 +240,25 @@ def _against_rule(rule: str) -> Spoil | None:
         entry.elements["patient_dob"] = f"{int(entry.elements['exam_date'][:4]) - 12}-01-02"
         return _reject("patient_dob", FindingCode.RULE)
 
+    def nobody(_: Random, entry: Entry) -> Expected | None:
+        for name in ("patient_ssn", "other_id"):
+            entry.elements.pop(name, None)
+        return _reject("other_id", FindingCode.RULE)
+
+    def dead(day: str) -> Spoil:
+        def spoil(_: Random, entry: Entry) -> Expected | None:
+            # A day that is no day is not compared with another.
+            if len(entry.elements["exam_date"]) != 10 or "date_of_death" in entry.elements:
+                return None
+            entry.elements |= _DEATH | {"date_of_death": day}
+            return _reject("date_of_death", FindingCode.RULE)
+
+        return spoil
+
     return {
+        "exam-names-a-person": nobody,
+        "exam-while-alive": dead("2001-02-03"),
+        "exam-death-not-in-the-future": dead("2040-02-03"),
         "quit-after-the-age-of-ten": quit_as_a_child,
         "exam-not-in-the-future": not_yet_done,
         "age-18-to-100": a_child,

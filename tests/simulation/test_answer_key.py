@@ -58,7 +58,7 @@ def test_every_planted_flaw_is_found_and_nothing_else(definition):
         for entry in people
         if entry.action != "withdraw"
     ]
-    codes = Counter()
+    codes, against_rules = Counter(), set()
     for form in ("exam", "follow_up"):
         check = FormCheck(definition, form)
         some = [entry for entry in entries if entry.form == form]
@@ -78,6 +78,7 @@ def test_every_planted_flaw_is_found_and_nothing_else(definition):
             )
             assert found == wanted, (form, entry.action, entry.elements)
             codes.update(code for _, code, _ in found)
+            against_rules |= {where for where, code, _ in found if code == FindingCode.RULE}
     assert codes.keys() >= {
         FindingCode.MISSING,
         FindingCode.NOT_IN_VALUE_SET,
@@ -94,6 +95,13 @@ def test_every_planted_flaw_is_found_and_nothing_else(definition):
         FindingCode.NOT_RELEVANT,
         FindingCode.UNKNOWN_ELEMENT,
     }, "flaws of every kind were planted"
+    assert against_rules >= {
+        "other_id",
+        "date_of_death",
+        "exam_date",
+        "patient_dob",
+        "number_of_years_since_quit",
+    }
 
 
 def test_an_unflawed_nation_earns_warnings_only(definition):
