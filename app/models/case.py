@@ -76,7 +76,6 @@ class Version(Base):
 
     __tablename__ = "versions"
     __table_args__ = (
-        Index("ix_versions_subject_id", "subject_id"),
         Index("ix_versions_case_id", "case_id"),
         Index("ix_versions_registry_id_from_seq", "registry_id", "from_seq"),
         Index(

@@ -669,7 +669,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("to_seq IS NOT NULL"),
     )
-    op.create_index("ix_versions_subject_id", "versions", ["subject_id"], unique=False)
     op.create_table(
         "facilities",
         sa.Column(

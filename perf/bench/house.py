@@ -62,6 +62,8 @@ def house(facilities: int = 20) -> Iterator[House]:
                 "HOUNSFIELD_VAULT_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
                 "HOUNSFIELD_PORT": str(port),
                 "HOUNSFIELD_LOG_LEVEL": "warning",
+                # 50,000 entries of 1.2 kB are a little more than the limit an operator starts with.
+                "HOUNSFIELD_SUBMISSION_LIMIT": str(100 * 1024 * 1024),
             }
             with (folder / "service.log").open("wb") as log:
                 subprocess.run([HOUNSFIELD, "migrate"], env=env, check=True, stdout=log, stderr=log)
