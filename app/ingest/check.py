@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import access
 from app.claim import Claim, claim, ring, working
 from app.database import copy_records, driver_connection, staging
 from app.ingest.checks import FormAtWork, RegistryAtWork, Row, at_work, text_of
@@ -243,7 +244,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
 async def _check(
     session: AsyncSession, vault: Vault, registry: RegistryAtWork, ours: Sequence[Submission]
 ) -> int:
-    participating = await _participating(session, registry.definition.id)
+    participating = await access.participating(session, registry.definition.id)
     deliveries = {
         one.number: Delivery(
             one.number,
@@ -389,17 +390,6 @@ def _keys(
         return key, None
     parent = [str(values.get(one, "")) for one in form.parent_key]
     return key, vault.case_token(registry, facility, *parent)
-
-
-async def _participating(session: AsyncSession, registry_id: str) -> frozenset[int]:
-    found = await session.scalars(
-        text(
-            "SELECT facility_id FROM participations"
-            " WHERE registry_id = :registry AND state = 'active'"
-        ),
-        {"registry": registry_id},
-    )
-    return frozenset(found)
 
 
 async def _rows(

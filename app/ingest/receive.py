@@ -12,6 +12,7 @@ from typing import Protocol
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import access
 from app.claim import ring
 from app.errors import Forbidden, KeyUsedForOtherContent, NotFound, UnsupportedMedia
 from app.ingest.formats import CHANNELS, Door
@@ -48,15 +49,16 @@ async def sent_for(
         raise NotFound("There is no such facility, or it is not within your key.")
     if facility is None and reach is not None and len(reach) == 1:
         (facility,) = reach
-    active = await _active(session, definition.id, None if facility is None else [facility])
+    asked = None if facility is None else [facility]
+    active = await access.participating(session, definition.id, asked)
     if facility is not None:
         if facility not in active:
             raise Forbidden(
                 f"The participation of facility {facility} in {definition.id} is not active."
             )
         return facility, [facility]
-    carried = active if reach is None else sorted(reach)
-    if not set(carried) & set(active):
+    carried = sorted(active if reach is None else reach)
+    if active.isdisjoint(carried):
         raise Forbidden(f"No facility of your key participates in {definition.id}.")
     return None, carried
 
@@ -109,21 +111,6 @@ async def receive(
     await session.flush()
     await ring(session, "received")
     return submission, False
-
-
-async def _active(
-    session: AsyncSession, registry_id: str, among: Sequence[int] | None
-) -> list[int]:
-    found = await session.scalars(
-        text(
-            "SELECT facility_id FROM participations"
-            " WHERE registry_id = :registry AND state = 'active'"
-            " AND (CAST(:among AS int[]) IS NULL OR facility_id = ANY(CAST(:among AS int[])))"
-            " ORDER BY facility_id"
-        ),
-        {"registry": registry_id, "among": None if among is None else list(among)},
-    )
-    return list(found)
 
 
 async def _earlier(

@@ -125,7 +125,6 @@ class Finding(Base):
     form: Mapped[str | None]
     place: Mapped[str]
     code: Mapped[str]
-    rule: Mapped[str | None]
     severity: Mapped[str]
     remedy: Mapped[str]
     allowed: Mapped[str | None]
