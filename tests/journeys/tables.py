@@ -14,7 +14,7 @@ QUERIES = {
         FROM entries e JOIN submissions s ON s.number = e.submission_number ORDER BY 1, 2
     """,
     "findings": """
-        SELECT s.idempotency_key, f.row, f.form, f.place, f.code, f.rule, f.severity
+        SELECT s.idempotency_key, f.row, f.form, f.place, f.code, f.severity
         FROM findings f JOIN submissions s ON s.number = f.submission_number ORDER BY 1, 2, 4, 5, 6
     """,
     "cases": """
