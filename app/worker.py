@@ -104,7 +104,7 @@ JOURNEY = (
     Step(
         "accept", accept, to=frozenset({"checked", "accepted", "completed", "unreadable", "held"})
     ),
-    Step("images", images, to=frozenset({"received"})),
+    Step("images", images, to=frozenset({"images"})),
     Step("link", link, to=frozenset({"archived", "accepted", "completed"})),
     Step("tabulate", tabulate, to=frozenset({"accepted", "completed"})),
     Step("build", build, every=5.0, listens=False),
@@ -149,7 +149,7 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
             telemetry.count_step(step.name, rows, seconds)
             log.debug("step moved rows on", step=step.name, rows=rows, seconds=round(seconds, 4))
             # Where rows trickle in, those of a moment are cheaper together than one by one.
-            await either(stopping, seconds=GATHER_SECONDS - seconds if rows < MANY else 0)
+            await either(stopping, seconds=max(GATHER_SECONDS, seconds) if rows < MANY else 0)
         else:
             await either(stopping, ear, seconds=step.every)
 

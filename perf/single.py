@@ -28,7 +28,8 @@ _VISIBLE = """
 SELECT s.id FROM unnest($1::uuid[]) AS w (id)
 JOIN submissions s ON s.id = w.id AND s.state = 'completed'
 JOIN entries e ON e.submission_number = s.number
-JOIN versions v ON v.id = e.version_id
+JOIN cases c ON c.id = e.case_id
+JOIN versions v ON v.subject_id = c.subject_id AND v.id = e.version_id
 JOIN generations g ON g.registry_id = s.registry_id AND g.state = 'current'
 WHERE v.from_seq <= g.feed_seq
 """

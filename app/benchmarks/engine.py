@@ -30,9 +30,17 @@ class Engine:
 
     @contextmanager
     def open(
-        self, *, files: Sequence[Path] = (), database: Path | None = None
+        self,
+        *,
+        files: Sequence[Path] = (),
+        database: Path | None = None,
+        threads: int | None = None,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that can reach the named folders of files, and nothing else outside itself."""
+        """
+        A connection that can reach the named folders of files, and nothing else outside itself.
+
+        It has a thread for each core unless told how many.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(
             str(database) if database else ":memory:",
@@ -43,6 +51,7 @@ class Engine:
                 "autoload_known_extensions": "false",
                 "python_enable_replacements": "false",
                 "preserve_insertion_order": "false",
+                **({"threads": str(threads)} if threads else {}),
             },
         )
         try:

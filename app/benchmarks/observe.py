@@ -6,8 +6,10 @@ itself out, and what is left is the difference. Nothing is stored per case and m
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from threading import Lock
 from typing import Any, NamedTuple
 
 import duckdb
@@ -20,6 +22,10 @@ from app.benchmarks.relation import relation_name
 
 BATCH = 20_000
 """Rows of the result that are in memory at once."""
+BENCHES = 8
+"""Tabulations that stand ready in one process."""
+ROWS_KEPT = 50_000
+"""Versions that passed through a bench before their memory is taken back."""
 
 _TYPES = {
     "subject_id": pa.int64(),
@@ -80,23 +86,77 @@ def arrow(versions: Sequence[Any]) -> pa.Table:
 
 def observe(engine: Engine, tabulation: Tabulation, versions: Sequence[Any]) -> Rows:
     """What changed in the cells, from versions in force on either side."""
-    changed = Rows([], [])
-    with engine.open() as connection:
-        connection.register("versions", arrow(versions))
-        for form, build in tabulation.narrow.items():
-            connection.execute(f"CREATE TABLE {relation_name(form)} AS {build}")
-        for some in measured(connection, tabulation):
-            changed.cells.extend(some.cells)
-            changed.histograms.extend(some.histograms)
+    key = (engine, tabulation.digest)
+    with _lock:
+        bench = _benches.pop(key, None)
+    bench = bench or _Bench(engine, tabulation)
+    try:
+        changed = bench.observe(versions)
+    except BaseException:
+        bench.close()
+        raise
+    with _lock:
+        bench, _benches[key] = _benches.get(key), bench
+        if bench is None and len(_benches) > BENCHES:
+            bench = _benches.pop(next(iter(_benches)))
+    if bench is not None:
+        bench.close()
     # Whoever writes rows in the order of their keys never waits for somebody who waits for him.
     changed.cells.sort(key=lambda row: row[:5])
     changed.histograms.sort(key=lambda row: row[:3])
     return changed
 
 
-def measured(connection: duckdb.DuckDBPyConnection, tabulation: Tabulation) -> Iterator[Rows]:
-    """The result of the statement of measures over the relations of a connection, some at a time."""
-    connection.execute(tabulation.sql)
+class _Bench:
+    """
+    A connection on which a tabulation's statements stand ready.
+
+    To plan them takes as long as to run them over some thousand versions, and windows are small and
+    many. One thread: over a window, a second costs more than it brings.
+    """
+
+    def __init__(self, engine: Engine, tabulation: Tabulation) -> None:
+        with ExitStack() as stack:
+            self._connection = stack.enter_context(engine.open(threads=1))
+            self._connection.from_arrow(arrow(())).create("versions")
+            self._tables = ["versions"]
+            for number, (form, build) in enumerate(tabulation.narrow.items()):
+                name = relation_name(form)
+                self._connection.execute(f"CREATE TABLE {name} AS {build}")
+                self._connection.execute(f"PREPARE narrow_{number} AS INSERT INTO {name} {build}")
+                self._tables.append(name)
+            self._connection.execute(f"PREPARE measured AS {tabulation.sql}")
+            self._stack = stack.pop_all()
+        self._rows = 0
+
+    def observe(self, versions: Sequence[Any]) -> Rows:
+        connection = self._connection
+        for name in self._tables:
+            connection.execute(f"TRUNCATE {name}")
+        if self._rows > ROWS_KEPT:  # the memory of rows taken away comes back at a checkpoint
+            connection.execute("CHECKPOINT")
+            self._rows = 0
+        self._rows += len(versions)
+        connection.from_arrow(arrow(versions)).insert_into("versions")
+        for number in range(len(self._tables) - 1):
+            connection.execute(f"EXECUTE narrow_{number}")
+        changed = Rows([], [])
+        for some in measured(connection, "EXECUTE measured"):
+            changed.cells.extend(some.cells)
+            changed.histograms.extend(some.histograms)
+        return changed
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+_benches: dict[tuple[Engine, str], _Bench] = {}
+_lock = Lock()
+
+
+def measured(connection: duckdb.DuckDBPyConnection, statement: str) -> Iterator[Rows]:
+    """The result of a tabulation's statement over the relations of a connection, some at a time."""
+    connection.execute(statement)
     while found := connection.fetchmany(BATCH):
         rows = Rows([], [])
         for form, kind, series, stratum, facility, month, counts, sums in found:

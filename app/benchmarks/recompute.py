@@ -35,7 +35,7 @@ def over_lake(
     """All rows of a generation, worked out from the lake, some at a time."""
     with engine.open(files=[lake.folder]) as connection:
         attach(connection, lake, tabulation.relations, files)
-        yield from measured(connection, tabulation)
+        yield from measured(connection, tabulation.sql)
 
 
 async def fill(

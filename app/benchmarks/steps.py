@@ -33,13 +33,11 @@ _MORE_IS_COMING = text(
 async def tabulate(workshop: Workshop) -> int:
     """Observe and tabulate what each registry's feed has new."""
     await workshop.catalogue.keep_current(workshop.database)
-    moved, begun = 0, time.monotonic()
+    moved = 0
     for definition in workshop.catalogue.registries():
         if definition.measures:
             moved += await generations.step(workshop, definition)
-    if 0 < moved < FEW:
-        await asyncio.sleep(max(GATHER_SECONDS, time.monotonic() - begun))
-    elif moved:
+    if moved >= FEW:
         await _gather(workshop)
     return moved
 

@@ -15,6 +15,8 @@ from app.registries.schema import Definition, Element, Form
 from app.registries.values import Canonical, Flaw
 
 KEPT: Final = 16
+ROWS_KEPT: Final = 50_000
+"""Entries that passed through a bench before their memory is taken back."""
 _RELATION = "batch"
 
 
@@ -42,6 +44,7 @@ class FormAtWork:
         self._rows = unpacked(form, _RELATION, keep=keep, only=self.rules.elements, arriving=True)
         self._alone = self.rules.statement(self._with_parents(parents, known=False))
         self._beside = self.rules.statement(self._with_parents(parents, known=True))
+        self._benches: list[_Bench] = []
         if parents:
             parent = definition.form(form.parent or "")
             read = frozenset(one.id for one in self.rules.parent_elements)
@@ -96,19 +99,25 @@ class FormAtWork:
                 "elements": pa.array([row.elements for row in entries], pa.string()),
             }
         )
-        statement = f"WITH arriving AS ({self._rows})"
-        with duck().cursor() as cursor:
-            cursor.register(_RELATION, batch)
-            if parents is None:
-                statement += f" {self._alone}"
-            else:
-                cursor.register(
-                    "parents",
-                    pa.table({"entry": numbers, "parent": pa.array(list(parents), pa.string())}),
-                )
-                statement += f", parent_rows AS ({self._parent_rows}) {self._beside}"
-            answer = cursor.execute(statement).fetchall()
+        above = None
+        if parents is not None:
+            above = pa.table({"entry": numbers, "parent": pa.array(list(parents), pa.string())})
+        try:
+            bench = self._benches.pop()
+        except IndexError:
+            bench = _Bench(self._statements)
+        answer = bench.answer(batch, above)
+        self._benches.append(bench)
         return self._told(answer, len(entries))
+
+    @property
+    def _statements(self) -> dict[str, str]:
+        """What is asked of a batch: of its entries alone, and of each beside the case it follows up."""
+        arriving = f"WITH arriving AS ({self._rows})"
+        found = {"alone": f"{arriving} {self._alone}"}
+        if self.looks_at_parent:
+            found["beside"] = f"{arriving}, parent_rows AS ({self._parent_rows}) {self._beside}"
+        return found
 
     def _told(
         self, answer: Sequence[tuple[Any, ...]], count: int
@@ -123,6 +132,44 @@ class FormAtWork:
                     values[name] = canonical
             found += [flaws[number] for number in broken]
         return told
+
+
+class _Bench:
+    """
+    An engine for the rules of one form, with its statements standing ready.
+
+    To plan them takes as long as to run them over some thousand entries. In memory, one thread, with
+    no way out of the process.
+    """
+
+    def __init__(self, statements: dict[str, str]) -> None:
+        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "1GB"})
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        connection.execute(
+            f"CREATE TABLE {_RELATION} (entry INTEGER, draft BOOLEAN, flawed VARCHAR[],"
+            " received_on DATE, elements VARCHAR)"
+        )
+        connection.execute("CREATE TABLE parents (entry INTEGER, parent VARCHAR)")
+        for name, statement in statements.items():
+            connection.execute(f"PREPARE {name} AS {statement}")
+        self._connection = connection
+        self._rows = 0
+
+    def answer(self, batch: pa.Table, parents: pa.Table | None) -> list[tuple[Any, ...]]:
+        """What the statement says of each entry; a bench that raised is not used again."""
+        connection = self._connection
+        for table in _RELATION, "parents":
+            connection.execute(f"TRUNCATE {table}")
+        if self._rows > ROWS_KEPT:  # the memory of rows taken away comes back at a checkpoint
+            connection.execute("CHECKPOINT")
+            self._rows = 0
+        self._rows += batch.num_rows
+        connection.from_arrow(batch).insert_into(_RELATION)
+        if parents is not None:
+            connection.from_arrow(parents).insert_into("parents")
+        name = "alone" if parents is None else "beside"
+        return connection.execute(f"EXECUTE {name}").fetchall()
 
 
 class Row:
@@ -167,7 +214,6 @@ class RegistryAtWork:
 
 
 _at_work: dict[tuple[str, str, str], RegistryAtWork] = {}
-_duck: list[duckdb.DuckDBPyConnection] = []
 
 
 def at_work(definition: Definition) -> RegistryAtWork:
@@ -179,16 +225,6 @@ def at_work(definition: Definition) -> RegistryAtWork:
             del _at_work[next(iter(_at_work))]
         found = _at_work[key] = RegistryAtWork(definition)
     return found
-
-
-def duck() -> duckdb.DuckDBPyConnection:
-    """The process's engine for rules: in memory, one thread, with no way out of the process."""
-    if not _duck:
-        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "1GB"})
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        _duck.append(connection)
-    return _duck[0]
 
 
 def text_of(values: dict[str, Canonical]) -> str:

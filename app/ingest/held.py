@@ -128,7 +128,7 @@ async def retry(session: AsyncSession, id: UUID, days: int) -> str:
         registry_id=submission.registry_id,
         details=details,
     )
-    await ring(session, state)
+    await ring(session, state if submission.kind == "entries" else "images")
     return state
 
 

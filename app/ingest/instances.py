@@ -168,5 +168,5 @@ async def receive_instances(
             )
     await session.flush()
     await keep_findings(session, found)
-    await ring(session, "received")
+    await ring(session, "images")
     return submission
