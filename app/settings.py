@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     worker_processes: int = Field(
         default=1, ge=1, le=64, description="Worker processes of `hounsfield up`."
     )
+    check_processes: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Processes beside each worker that check the entries of large submissions; 1: the"
+        " worker checks them itself; 0: one for each core, but no more than 8.",
+    )
     submission_limit: int = Field(
         default=50 * 1024 * 1024, ge=1, description="Largest body of a submission, in bytes."
     )

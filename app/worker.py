@@ -38,6 +38,8 @@ POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
 LONGEST_PAUSE = 15.0
 GATHER_SECONDS = 0.1
+"""How long a step that moved few rows waits for more, at least: most of what it costs is the same for
+all of them. It waits as long as it took, so that a trickle takes half a core at most."""
 MANY = 500
 
 log = structlog.get_logger(__name__)
@@ -148,7 +150,6 @@ async def follow(step: Step, works: Works, bell: Bell, stopping: asyncio.Event) 
             seconds = time.perf_counter() - begun
             telemetry.count_step(step.name, rows, seconds)
             log.debug("step moved rows on", step=step.name, rows=rows, seconds=round(seconds, 4))
-            # Where rows trickle in, those of a moment are cheaper together than one by one.
             await either(stopping, seconds=max(GATHER_SECONDS, seconds) if rows < MANY else 0)
         else:
             await either(stopping, ear, seconds=step.every)

@@ -5,6 +5,7 @@ Every measure runs in one statement over both sides at once; a case that did not
 itself out, and what is left is the difference. Nothing is stored per case and measure.
 """
 
+import atexit
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -96,11 +97,12 @@ def observe(engine: Engine, tabulation: Tabulation, versions: Sequence[Any]) -> 
         bench.close()
         raise
     with _lock:
-        bench, _benches[key] = _benches.get(key), bench
-        if bench is None and len(_benches) > BENCHES:
-            bench = _benches.pop(next(iter(_benches)))
-    if bench is not None:
-        bench.close()
+        spare = [_benches.pop(key)] if key in _benches else []
+        _benches[key] = bench
+        while len(_benches) > BENCHES:
+            spare.append(_benches.pop(next(iter(_benches))))
+    for one in spare:
+        one.close()
     # Whoever writes rows in the order of their keys never waits for somebody who waits for him.
     changed.cells.sort(key=lambda row: row[:5])
     changed.histograms.sort(key=lambda row: row[:3])
@@ -152,6 +154,13 @@ class _Bench:
 
 _benches: dict[tuple[Engine, str], _Bench] = {}
 _lock = Lock()
+
+
+@atexit.register
+def _close() -> None:
+    """The engine complains of what is still open when the interpreter is gone."""
+    while _benches:
+        _benches.popitem()[1].close()
 
 
 def measured(connection: duckdb.DuckDBPyConnection, statement: str) -> Iterator[Rows]:

@@ -1,7 +1,6 @@
 """What the worker does for benchmarks: each call moves some rows on and says how many."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, text
@@ -17,11 +16,9 @@ from app.models.base import now
 
 NIGHTLY = "compare"
 FEW = 500
-GATHER_SECONDS = 0.4
-"""How long a step that found few changes waits for more, at least: the statement costs the same for
-all of them. It waits as long as the statement took, so that a trickle takes half a core at most."""
 LOOKS = 4
 """How often it looks whether a large submission goes on before it tabulates what there is."""
+LOOK_SECONDS = 0.4
 MANY = 5_000
 
 _MORE_IS_COMING = text(
@@ -48,7 +45,7 @@ async def _gather(workshop: Workshop) -> None:
         async with workshop.database.transaction(EVERYTHING) as session:
             if not await session.scalar(_MORE_IS_COMING, {"many": MANY}):
                 return
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def build(workshop: Workshop) -> int:

@@ -1,5 +1,7 @@
 """The checks of a registry's forms, built once per definition and kept for the process's life."""
 
+import atexit
+import pickle
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
@@ -200,6 +202,11 @@ class RegistryAtWork:
         forms = self.definition.entry_forms
         return frozenset(chain.from_iterable(form.by_id for form in forms))
 
+    @cached_property
+    def packed(self) -> bytes:
+        """The definition, as it is sent to another process."""
+        return pickle.dumps(self.definition)
+
     def form(self, form_id: object) -> FormAtWork | None:
         """A form an entry may name, or None."""
         if not isinstance(form_id, str):
@@ -214,6 +221,8 @@ class RegistryAtWork:
 
 
 _at_work: dict[tuple[str, str, str], RegistryAtWork] = {}
+# The engine complains of what is still open when the interpreter is gone.
+atexit.register(_at_work.clear)
 
 
 def at_work(definition: Definition) -> RegistryAtWork:
