@@ -5,9 +5,11 @@ Nothing is judged here but whether there are entries at all. When the last one i
 body is destroyed.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -100,9 +102,9 @@ async def _read(session: AsyncSession, rooms: Rooms, ours: tuple[Submission, ...
             submission.registry_id, version=submission.definition_version
         )
         try:
-            body = bodies.get(submission.id)
-            batch = _batch(submission, definition, body)
-            whole = len(batch) < BATCH or _is_over(submission)
+            cut = partial(_batch, submission, definition, bodies.get(submission.id))
+            # To take a large body apart takes a while, in which the other steps have work to do.
+            batch, whole = await asyncio.to_thread(cut) if submission.body_size > SMALL else cut()
         except UnreadableSubmission as error:
             _open.pop(submission.id, None)
             found.append(_unreadable(submission, FindingCode(error.finding), str(error)))
@@ -152,7 +154,10 @@ def _stands_at(submission: Submission) -> bool:
     return opened is not None
 
 
-def _batch(submission: Submission, definition: Definition, body: bytes | None) -> list[RawEntry]:
+def _batch(
+    submission: Submission, definition: Definition, body: bytes | None
+) -> tuple[list[RawEntry], bool]:
+    """The next entries of a body, and whether it ends with them."""
     opened = _open.get(submission.id)
     if opened is None:
         if body is None:
@@ -166,7 +171,7 @@ def _batch(submission: Submission, definition: Definition, body: bytes | None) -
             _open.popitem(last=False)
     batch = list(islice(opened.entries, BATCH))
     opened.row += len(batch)
-    return batch
+    return batch, len(batch) < BATCH or _is_over(submission)
 
 
 def _is_over(submission: Submission) -> bool:
