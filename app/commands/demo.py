@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def demo(
     The data folder is new and is removed at the end: your own data are not touched.
     """
     console = Console(highlight=False)
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: nothing may stay behind
+        signal.signal(ending, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="hounsfield-demo-"))
     held = False
     try:
@@ -230,7 +233,7 @@ async def _show(
         "\nA key of this facility's registrar, to sign in with or to send as a bearer token:",
         f"  {key}",
         f"  pages     {service.url}/",
-        f"  report    {service.url}{page}",
+        f"  report    {service.url}/sign-in?next={page}",
         f"  wire      {service.url}/openapi.json\n",
     ):
         console.print(line, soft_wrap=True)

@@ -53,9 +53,16 @@ def test_without_exit_it_serves_until_it_is_interrupted(tmp_path):
         told = log.read_text()
         report = told.partition("  report    ")[2].split()[0]
         key = next(line.strip() for line in told.splitlines() if line.strip().startswith("hk_"))
-        answer = httpx.get(
-            report, headers={"Authorization": f"Bearer {key}", "Accept": "text/html"}, timeout=30
-        )
+        with httpx.Client(
+            timeout=30, follow_redirects=True, headers={"Accept": "text/html"}
+        ) as browser:
+            asked = browser.get(report)
+            assert asked.status_code == 200
+            origin, _, page = report.partition("/sign-in?next=")
+            answer = browser.post(
+                f"{origin}/sign-in", data={"key": key, "next": page}, headers={"Origin": origin}
+            )
+        assert str(answer.url) == origin + page
         assert answer.status_code == 200
         assert "Abnormal interpretation" in answer.text
         assert httpx.get(told.partition("  pages     ")[2].split()[0]).status_code in (
@@ -64,7 +71,7 @@ def test_without_exit_it_serves_until_it_is_interrupted(tmp_path):
             307,
         )
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
         status = process.wait(120)
     assert status == 0, log.read_text()[-3000:]
     assert list(scratch.iterdir()) == []
