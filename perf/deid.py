@@ -1,0 +1,234 @@
+"""
+How fast objects are de-identified, beside a plain copy and beside the tools others use.
+
+    python perf/deid.py [--short] [--rounds N] [--scratch FOLDER] [--no-tools]
+
+Makes its own objects (`bench/objects.py`) and installs the tools in a scratch folder
+(`bench/tools.py`). In each round every way treats every file of a kind, file to file, one process,
+in turns; told are the medians: objects and megabytes per second of wall time and of CPU time, and
+how many times the CPU of a plain copy that is. De-identification is without the second look, whose
+cost is stated beside it. Other work on the machine disturbs wall time more than CPU time.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from bench.objects import Kind, corpus
+from bench.tools import Absent, Tool, tools
+from pydicom import dcmread
+
+from app.deid.deidentify import Deidentified, deidentify
+from app.deid.profile import Profile
+from app.deid.uids import Keys
+from app.deid.verify import second_look
+
+COPY, OURS, LOOK, PYDICOM = "plain copy", "hounsfield", "its second look", "pydicom read + save"
+HOUNSFIELD = Path(sys.executable).with_name("hounsfield")
+FORK = get_context("fork")
+Pairs = list[tuple[Path, Path]]
+
+
+@dataclass
+class Spent:
+    """What a way took for all files of a kind, round by round, in seconds."""
+
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+class Ours:
+    """De-identification, and the second look at what it made, as `hounsfield deid` does them."""
+
+    def __init__(self) -> None:
+        self.profile, self.keys = Profile(), Keys.of(b"k" * 32)
+
+    def deidentify(self, pairs: Pairs) -> None:
+        """From file to file."""
+        for source, target in pairs:
+            made = deidentify(source.read_bytes(), self.profile, self.keys)
+            if not isinstance(made, Deidentified):
+                raise SystemExit(f"{source.name} gave no output: {made.reason}")
+            target.write_bytes(made.content)
+
+    def look(self, pairs: Pairs) -> None:
+        """At every output's bytes, and at every value of the first one of a series."""
+        for number, (source, target) in enumerate(pairs):
+            if second_look(source.read_bytes(), target.read_bytes(), decode=not number):
+                raise SystemExit(f"the second look holds {source.name} back")
+
+
+def copied(pairs: Pairs) -> None:
+    """The limit: the kernel copies the file."""
+    for source, target in pairs:
+        shutil.copyfile(source, target)
+
+
+def saved(pairs: Pairs) -> None:
+    """What every tool on pydicom pays before it de-identifies anything."""
+    for source, target in pairs:
+        dcmread(source).save_as(target)
+
+
+def clocked(way: Callable[[Pairs], object], pairs: Pairs) -> tuple[float, float]:
+    """Wall and CPU seconds of one turn in this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    way(pairs)
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def afresh(way: Callable[[Pairs], object], pairs: Pairs) -> tuple[float, float]:
+    """The same in a process of its own, which remembers nothing of the turns before."""
+    here, there = FORK.Pipe(duplex=False)
+
+    def turn() -> None:
+        there.send(clocked(way, pairs))
+
+    child = FORK.Process(target=turn)
+    child.start()
+    there.close()
+    try:
+        spent: tuple[float, float] = here.recv()
+    except EOFError:
+        raise SystemExit("a turn of our own failed; see above") from None
+    child.join()
+    return spent
+
+
+class Table:
+    """The turns of one kind, and what they say."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.spent: dict[str, Spent] = {}
+
+    def note(self, name: str, wall: float, cpu: float) -> None:
+        """One turn."""
+        spent = self.spent.setdefault(name, Spent())
+        spent.wall.append(wall)
+        spent.cpu.append(cpu)
+
+    def drop(self, name: str) -> None:
+        """A way that failed has no figures."""
+        self.spent.pop(name, None)
+
+    def ratio(self, name: str, to: str, clock: str) -> float:
+        """How many times the time of another way; the median over rounds, so turns are paired."""
+        ours, theirs = getattr(self.spent[name], clock), getattr(self.spent[to], clock)
+        return float(statistics.median(a / b for a, b in zip(ours, theirs, strict=True)))
+
+    def told(self) -> None:
+        """Print it."""
+        print(f"\n{self.kind.told}:")
+        print(f"  {'':<22}{'objects/s':>10}{'MB/s':>7}{'per CPU s':>11}{'MB':>7}   CPU ÷ copy's")
+        for name, spent in self.spent.items():
+            count, size = len(self.kind.files), self.kind.size / 1e6
+            wall, cpu = statistics.median(spent.wall), statistics.median(spent.cpu)
+            print(
+                f"  {name:<22}{count / wall:10.0f}{size / wall:7.0f}"
+                f"{count / cpu:11.0f}{size / cpu:7.0f}{self.ratio(name, COPY, 'cpu'):12.1f}"
+            )
+        others = [name for name in self.spent if name not in (COPY, OURS, LOOK)]
+        told = [
+            f"{self.ratio(other, OURS, 'wall'):.1f}× {other} ({self.ratio(other, OURS, 'cpu'):.1f}× by CPU)"
+            for other in others
+        ]
+        print(f"  hounsfield is {', '.join(told)}")
+        both = 1 + self.ratio(LOOK, OURS, "cpu")
+        print(
+            f"  with the second look it takes {both:.1f} times the CPU of de-identification alone"
+        )
+
+
+def measured(kind: Kind, rounds: int, scratch: Path, others: Sequence[Tool]) -> None:
+    """All ways, interleaved, over one kind of object."""
+    ours, table = Ours(), Table(kind)
+    ways: dict[str, Callable[[Pairs], tuple[float, float]]] = {
+        COPY: lambda pairs: clocked(copied, pairs),
+        OURS: lambda pairs: afresh(ours.deidentify, pairs),
+        PYDICOM: lambda pairs: clocked(saved, pairs),
+        **{tool.name: tool.turn for tool in others},
+    }
+    for _ in range(rounds):
+        for name, way in list(ways.items()):
+            folder = scratch / "out"
+            folder.mkdir()
+            pairs = [(file, folder / file.name) for file in kind.files]
+            try:
+                table.note(name, *way(pairs))
+                if name == OURS:
+                    table.note(LOOK, *afresh(ours.look, pairs))
+            except Absent as reason:
+                print(f"no figure for {kind.name}: {reason}")
+                table.drop(name)
+                del ways[name]
+            shutil.rmtree(folder)
+    table.told()
+
+
+def jobs(kind: Kind, rounds: int, scratch: Path) -> None:
+    """The command itself, everything on, with one job and with two."""
+    key = scratch / "key"
+    key.write_bytes(os.urandom(32).hex().encode())
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(rounds):
+        for number, some in walls.items():
+            target = scratch / "jobs"
+            command = [str(HOUNSFIELD), "deid", str(kind.files[0].parent), str(target)]
+            command += ["--key-file", str(key), "--jobs", str(number)]
+            begun = time.perf_counter()
+            done = subprocess.run(command, capture_output=True)
+            some.append(time.perf_counter() - begun)
+            written = len(list(target.rglob("*.dcm"))) if target.exists() else 0
+            shutil.rmtree(target, ignore_errors=True)
+            if done.returncode or written != len(kind.files):
+                raise SystemExit(f"hounsfield deid: exit code {done.returncode}, {written} outputs")
+    one, two = (len(kind.files) / statistics.median(walls[number]) for number in (1, 2))
+    gain = statistics.median(a / b for a, b in zip(walls[1], walls[2], strict=True))
+    print(f"\nhounsfield deid, start-up and second look included, {kind.told}:")
+    print(
+        f"  --jobs 1: {one:.0f} objects/s; --jobs 2: {two:.0f} objects/s, {gain:.2f} times as many"
+    )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer objects, one round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scratch", type=Path, help="where the tools are installed, and stay")
+    parser.add_argument("--no-tools", action="store_true", help="only the copy and pydicom beside")
+    asked = parser.parse_args()
+    rounds = 1 if asked.short else asked.rounds
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="hounsfield-perf-") as name:
+        scratch = Path(name)
+        installed: Path = asked.scratch or scratch / "tools"
+        installed.mkdir(parents=True, exist_ok=True)
+        (scratch / "objects").mkdir()
+        kinds = list(corpus(scratch / "objects", short=asked.short))
+        clocked(Ours().deidentify, [(kinds[0].files[0], scratch / "first")])  # loads tables
+        if asked.no_tools:
+            for kind in kinds:
+                measured(kind, rounds, scratch, ())
+        else:
+            with tools(installed) as (others, missing):
+                for sentence in missing:
+                    print(f"not measured: {sentence}")
+                for kind in kinds:
+                    measured(kind, rounds, scratch, others)
+        jobs(kinds[0], rounds, scratch)
+
+
+if __name__ == "__main__":
+    main()
