@@ -73,7 +73,7 @@ class Draft:
 
     def __init__(self, path: Path, mode: int) -> None:
         self.path = path
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}")
+        self._draft = path.with_name(f".{path.name}.part")  # one name: the next run replaces it
         handle = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         self.stream: IO[bytes] = os.fdopen(handle, "wb")
 

@@ -9,7 +9,8 @@ line holds a name or a value: an input is known by a token that only the secret 
 import fcntl
 import hmac
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -139,11 +140,7 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def at(self, place: int) -> dict[str, Any]:
-        """The line at a place."""
-        return next(self.read([place]))
-
-    def read(self, places: Any) -> Iterator[dict[str, Any]]:
+    def read(self, places: Iterable[int]) -> Iterator[dict[str, Any]]:
         """The lines at some places, through a handle of their own."""
         with self.path.open("rb") as stream:
             for place in places:
@@ -151,8 +148,9 @@ class Journal:
                 yield orjson.loads(stream.readline())
 
     def close(self) -> None:
-        """Unlock."""
-        self._file.close()
+        """Unlock. What a full disk did not take is not tried again: it never counted."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def _loaded(line: bytes) -> dict[str, Any] | None:

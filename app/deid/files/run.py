@@ -118,9 +118,9 @@ def check(order: Order) -> None:
     if out.is_dir() and not (out / FOLDER).is_dir() and any(out.iterdir()):
         raise Conflict("OUT must be a new or empty folder, or one of an earlier run.")
     written = [path.resolve() for path in (order.map_file, order.report_file) if path is not None]
-    for given in order.inputs:
+    for number, given in enumerate(order.inputs, 1):
         if not given.exists():
-            raise NotFound("An input does not exist.")
+            raise NotFound(f"Input {number} does not exist.")
         root = given.resolve()
         if out == root or root in out.parents or out in root.parents:
             raise Conflict("OUT and the inputs must lie beside each other, not within each other.")
@@ -184,8 +184,9 @@ class _Run:
     def _known(self, batch: Batch) -> Batch:
         """A batch with what an earlier run says, if that is true of every source of it."""
         journal = self.journal
-        places = [journal.known.get(journal.token(source)) for source in batch.sources]
-        if None not in places:
+        found = [journal.known.get(journal.token(source)) for source in batch.sources]
+        places = [place for place in found if place is not None]
+        if len(places) == len(found):
             lines = list(journal.read(places))
             if all(self._stands(line) for line in lines):
                 batch.done = lines

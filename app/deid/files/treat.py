@@ -117,7 +117,7 @@ class Bench:
             sop_class=outcome.sop_class_uid,
             size=len(outcome.content),
             draft=draft,
-            actions=outcome.report.actions,
+            actions={str(action): times for action, times in outcome.report.actions.items()},
             treatment=treatment,
             rows=rows,
         )
