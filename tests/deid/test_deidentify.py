@@ -183,7 +183,7 @@ def test_what_is_no_instance_is_refused(source, expected):
 
 
 def test_the_report_lists_every_attribute_and_no_value():
-    outcome = deidentify(sent(), PROFILE, KEYS, places=True)
+    outcome = deidentify(sent(), PROFILE, KEYS)
     assert isinstance(outcome, Deidentified)
     said = repr(outcome.report)
     assert ("00100010", "patient-name", "table E.1-1, pseudonym") in outcome.report.places

@@ -90,7 +90,7 @@ class Bench:
         self, content: bytes, draft: str, seen: set[str]
     ) -> Treated | tuple[Deidentified, Treated]:
         profile = self.profile
-        outcome = deidentify(content, profile, self.keys, places=self.rows)
+        outcome = deidentify(content, profile, self.keys)
         if not isinstance(outcome, Deidentified):
             return Treated(outcome.reason.value)
         series = outcome.series_instance_uid
