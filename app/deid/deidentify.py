@@ -9,6 +9,7 @@ curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from app.deid import dates, pixels, private, text, uids
@@ -16,7 +17,7 @@ from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.elements import Treatment
 from app.deid.json_model import json_model
 from app.deid.pixels import Reason
-from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Profile
+from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Policy, Profile
 from app.deid.uids import Keys
 from app.deid.values import REMOVED, dummy_code
 from app.deid.walk import (
@@ -27,10 +28,13 @@ from app.deid.walk import (
     Fragments,
     Instance,
     Malformed,
+    Memories,
+    Source,
+    encoded,
+    parts,
     read,
     text_of,
     vr_of,
-    write,
 )
 
 METHOD = "Hounsfield 0.1 PS3.15 2026d"
@@ -77,7 +81,6 @@ _PUBLIC_SCHEMES = frozenset(
         "RFC5646",
     ]
 )
-_IDENTIFYING_ACTIONS = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +95,27 @@ class Original:
     accession_number: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+Told = tuple[str, str, str]
+"""A place, the action that was taken there, and by which rule."""
+
+
+@dataclass(frozen=True)
 class Report:
-    """What was done: how often each action, and, when asked for, where and by which rule."""
+    """What was done where and by which rule, and how often each action."""
 
-    actions: dict[str, int]
-    places: tuple[tuple[str, str, str], ...] = ()
+    places: tuple[Told, ...] = ()
+
+    @cached_property
+    def actions(self) -> dict[str, int]:
+        """How often each action was taken."""
+        return dict(Counter(str(action) for _, action, _ in self.places))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deidentified:
-    """An instance that may leave, once the second look agrees."""
+    """An instance that may leave, once the second look agrees. `parts` are its bytes in order."""
 
-    content: bytes = field(repr=False)
+    parts: tuple[bytes | memoryview, ...] = field(repr=False)
     report: Report
     original: Original = field(repr=False)
     study_instance_uid: str
@@ -118,6 +129,11 @@ class Deidentified:
     modality: str | None
     dataset: Dataset = field(repr=False)
     little: bool = True
+
+    @cached_property
+    def content(self) -> bytes:
+        """Its bytes in one piece, which copies them: to write them, take the parts."""
+        return b"".join(self.parts)
 
     def json(self) -> dict[str, Any]:
         """The output as DICOM JSON (PS3.18 F.2), without bulk data."""
@@ -134,10 +150,10 @@ class Withheld:
 Outcome = Deidentified | Withheld
 
 
-def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = False) -> Outcome:
-    """De-identify one object. With `places` the report lists every attribute that was touched."""
+def deidentify(source: Source, profile: Profile, keys: Keys) -> Outcome:
+    """De-identify one object. A `source` that is a mapped file must stay open while parts are used."""
     try:
-        instance = read(source)
+        instance = read(source, _MEMORIES)
     except Malformed as error:
         return Withheld(_REASONS.get(error.reason, Reason.UNREADABLE))
     except RecursionError:
@@ -145,8 +161,8 @@ def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = Fa
     wrong = _unusable(instance) or pixels.doubt(instance, profile)
     if wrong is not None:
         return Withheld(wrong)
-    work = _Work(instance, profile, keys, places)
-    dataset = work.dataset(instance.dataset, (), text_of(instance.dataset.get(_CHARACTER_SET)))
+    work = _Work(instance, profile, keys)
+    dataset = work.whole()
     if PIXEL_DATA in dataset:
         cut = pixels.trimmed(instance)
         if isinstance(cut, Reason):
@@ -155,6 +171,7 @@ def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = Fa
     return work.finished(dataset)
 
 
+_MEMORIES = Memories()
 _REASONS = {
     "not-dicom": Reason.NOT_DICOM,
     "no-elements": Reason.NOT_DICOM,
@@ -181,12 +198,14 @@ def _unusable(instance: Instance) -> Reason | None:
 class _Work:
     """One object under way: its identifiers, its keys, what was done so far."""
 
-    def __init__(self, instance: Instance, profile: Profile, keys: Keys, places: bool) -> None:
+    def __init__(self, instance: Instance, profile: Profile, keys: Keys) -> None:
         self.instance, self.profile, self.keys = instance, profile, keys
-        self.done: Counter[str] = Counter()
-        self.places: list[tuple[str, str, str]] | None = [] if places else None
+        self.policy = profile.policy(text_of(instance.dataset.get(_SOP_CLASS_UID)))
+        self.told: list[Told] = []
+        self.ready: dict[int, tuple[Element, bytes]] = {}
         top = instance.dataset
-        codecs = text.encodings(text_of(top.get(_CHARACTER_SET)))
+        self.charset = text_of(top.get(_CHARACTER_SET))
+        codecs = text.encodings(self.charset)
         said = {
             tag: _value(top.get(tag), codecs)
             for tag in (PATIENT_ID, _ISSUER, PATIENT_NAME, _BIRTH_DATE, ACCESSION_NUMBER)
@@ -213,71 +232,135 @@ class _Work:
             if profile.modified_dates
             else 0
         )
+        self.local = text_of(top.get(_SCHEME)) not in _PUBLIC_SCHEMES
+        self.view = _view(self.policy, self.charset, self.local)
+        names, identifiers = self._own()
+        cleaner = text.cleaner(names, identifiers)
+        treatment = _treatment(self.view, keys, self.pseudonym, days, profile.full_dates, cleaner)
+        self.treatment = treatment
+
+    def _own(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names and the other identifiers of the object, each element asked once."""
         names: set[str] = set()
         identifiers: set[str] = set()
-        self._gather(top, text_of(top.get(_CHARACTER_SET)), names, identifiers)
-        cleaner = text.cleaner(frozenset(names), frozenset(identifiers))
-        self.treatment = Treatment(keys, self.pseudonym, days, profile.full_dates, cleaner)
+        view = self.view
+        for met in self.instance.met.values():
+            gathered = met.gathered
+            if gathered is None or gathered[0] is not view:
+                some: tuple[set[str], set[str]] = set(), set()
+                self._gather({met.tag: met.element}, 0, self.charset, *some)
+                met.gathered = gathered = (view, some if any(some) else None)
+            if gathered[1]:
+                names |= gathered[1][0]
+                identifiers |= gathered[1][1]
+        return frozenset(names), frozenset(identifiers)
 
     def _gather(
-        self, dataset: Dataset, charset: str, names: set[str], identifiers: set[str]
+        self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]
     ) -> None:
         """The object's own identifiers, at every level, from what the profile takes out."""
         charset = text_of(dataset.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
-        decide = self.profile.decide
+        level = self.policy.level(inside)
         for tag, (vr, value) in dataset.items():
             if isinstance(value, list):
                 for item in value:
-                    self._gather(item, charset, names, identifiers)
+                    self._gather(item, tag, charset, names, identifiers)
             elif tag >> 16 & 1 or isinstance(value, Fragments) or not value:
                 continue
             elif vr == "PN":
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
                     names.update(part for part in name.split("=") if part.strip(" \0^"))
-            elif tag == ACCESSION_NUMBER or (
-                (vr in TEXT_VRS or vr == "AE")
-                and len(value) <= 1024
-                and decide(tag).action in _IDENTIFYING_ACTIONS
-            ):
+            elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
                         identifiers.add(part)
 
-    def dataset(self, source: Dataset, path: tuple[str, ...], charset: str) -> Dataset:
-        """One level: every element by its decision; private ones by the safe list."""
+    def whole(self) -> Dataset:
+        """The top level. What became of an element whose bytes were met before is known already.
+
+        That is so because it depends on nothing but its bytes and the treatment, which stands for
+        everything else: profile, keys, patient, own identifiers, character set and SOP class. What
+        depends on other elements too has its place in `finished`.
+        """
+        source, treatment = self.instance.dataset, self.treatment
+        explicit, little = self.instance.explicit, self.instance.little
+        codecs = text.encodings(self.charset)
+        result: Dataset = {}
+        told, ready = self.told, self.ready
+        for tag, met in self.instance.met.items():
+            if tag >> 16 & 1:
+                continue
+            became = met.became
+            if became is None or became[0] is not treatment:
+                self.told = []
+                kept = self._one(tag, met.element, (), self.charset, codecs, self.local, 0)
+                content = None
+                if kept is not None and met.raw:
+                    content = (kept, encoded(tag, kept, explicit, little))
+                became = (treatment, kept, content, self.told)
+                if met.raw:  # what is too large to be remembered must not be held on to
+                    met.became = became
+            if became[1] is not None:
+                result[tag] = became[1]
+                if became[2] is not None:
+                    ready[tag] = became[2]
+            told += became[3]
+        self.told = told
+        self._private(source, result)
+        return result
+
+    def dataset(
+        self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
+    ) -> Dataset:
+        """One item: every element by its decision; private ones by the safe list."""
         charset = text_of(source.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
         local = text_of(source.get(_SCHEME)) not in _PUBLIC_SCHEMES
         result: Dataset = {}
-        decide, treatment = self.profile.decide, self.treatment
         for tag, element in source.items():
-            if tag >> 16 & 1:
-                continue
-            decision = decide(tag)
-            action = decision.action
-            if tag == _CHARACTER_SET:
-                action, kept = Action.KEEP, element if codecs is not None else None
-            elif action is Action.KEEP and element.vr in _FAST:
-                kept = treatment.kept_binary(tag, element, decision)
-            elif isinstance(element.value, list):
-                kept = self._sequence(tag, element.value, decision, path, charset)
-            else:
-                kept = treatment.apply(tag, element, decision, codecs, local)
-            if kept is not None:
-                result[tag] = kept
-            self._tell(path, tag, action, decision.rule)
-        if "retain_safe_private" in self.profile.options:
-            for tag, element, known in private.kept(source):
-                if known is None or treatment.private_stays(element):
-                    result[tag] = element
-            _drop_lone_creators(result)
+            if not tag >> 16 & 1:
+                kept = self._one(tag, element, path, charset, codecs, local, inside)
+                if kept is not None:
+                    result[tag] = kept
+        self._private(source, result)
         return result
 
+    def _one(
+        self,
+        tag: int,
+        element: Element,
+        path: tuple[str, ...],
+        charset: str,
+        codecs: list[str] | None,
+        local: bool,
+        inside: int,
+    ) -> Element | None:
+        """One element by its decision, at the top or in the sequence `inside`."""
+        decision = self.policy.level(inside)[tag]
+        action = decision.action
+        kept: Element | None
+        if tag == _CHARACTER_SET:
+            action, kept = Action.KEEP, element if codecs is not None else None
+        elif action is Action.KEEP and element.vr in _FAST:
+            kept = self.treatment.kept_binary(tag, element, decision)
+        elif isinstance(element.value, list):
+            kept = self._sequence(tag, element.value, decision, path, charset)
+        else:
+            kept = self.treatment.apply(tag, element, decision, codecs, local)
+        self._tell(path, tag, action, decision.rule)
+        return kept
+
+    def _private(self, source: Dataset, result: Dataset) -> None:
+        """Add the private elements that may stay."""
+        if "retain_safe_private" in self.profile.options:
+            for tag, element, known in private.kept(source):
+                if known is None or self.treatment.private_stays(element):
+                    result[tag] = element
+            _drop_lone_creators(result)
+
     def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
-        self.done[action] += 1
-        if self.places is not None:
-            self.places.append(("/".join((*path, f"{tag:08X}")), action, rule))
+        self.told.append(("/".join((*path, f"{tag:08X}")), action, rule))
 
     def _sequence(
         self,
@@ -304,13 +387,14 @@ class _Work:
             if known is not None and known.action is Action.REMOVE:
                 self._tell(here, _CONCEPT_NAME, Action.REMOVE, known.rule)
                 continue
-            cleaned = self.dataset(item, here, charset)
+            cleaned = self.dataset(item, here, charset, tag)
             if known is not None and known.action is Action.DUMMY:
                 _dummy_content(cleaned)
                 self._tell(here, _CONCEPT_NAME, Action.DUMMY, known.rule)
-            if cleaned or not item:
-                kept.append(cleaned)
-        return Element("SQ", kept) if kept or not items else None
+            kept.append(cleaned)  # also when nothing is left: items are counted on (frames, beams)
+        if not kept and items:
+            return Element("SQ", []) if decision.emptied is Action.EMPTY else None
+        return Element("SQ", kept)
 
     @staticmethod
     def _concept(item: Dataset) -> tuple[str, str] | None:
@@ -338,8 +422,8 @@ class _Work:
             meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
         )
         return Deidentified(
-            content=write(ready),
-            report=Report(dict(self.done), tuple(self.places or ())),
+            parts=tuple(parts(ready, self.ready)),
+            report=Report(tuple(self.told)),
             original=original,
             study_instance_uid=text_of(dataset.get(_STUDY_INSTANCE_UID)),
             series_instance_uid=text_of(dataset.get(_SERIES_INSTANCE_UID)),
@@ -377,6 +461,20 @@ class _Work:
 
 
 _FAST = frozenset(BINARY_SIZES)
+
+
+@lru_cache(maxsize=256)
+def _view(policy: Policy, charset: str, local: bool) -> object:
+    """What an element's meaning depends on, beside its bytes: one object for each combination."""
+    return object()
+
+
+@lru_cache(maxsize=64)
+def _treatment(
+    view: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
+) -> Treatment:
+    """One treatment, the very same object, for all that may be treated alike."""
+    return Treatment(keys, pseudonym, days, dates_kept, cleaner)
 
 
 def _value(element: Element | None, codecs: list[str] | None) -> str:

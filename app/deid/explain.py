@@ -5,13 +5,14 @@ What a profile will do to every attribute, and why: as data, for people to read.
 It asks the profile itself, so that what it tells cannot differ from what is done.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 from pydicom.datadict import DicomDictionary
 
 from app.deid import private
-from app.deid.profile import CODES, Profile, table
+from app.deid.choices import CODES
+from app.deid.profile import Profile
+from app.deid.table import table
 from app.deid.walk import vr_of
 
 
@@ -136,7 +137,7 @@ def explained(profile: Profile) -> Explanation:
     return Explanation(
         method="Hounsfield 0.1 PS3.15 2026d",
         edition=profile.choices.edition,
-        digest=hashlib.sha256(profile.choices.model_dump_json().encode()).hexdigest(),
+        digest=profile.digest,
         options=options,
         attributes=attributes,
         content_items=items,
