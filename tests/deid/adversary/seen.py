@@ -1,0 +1,88 @@
+"""What can be seen in an output's pixels: the text that was drawn there, and all the rest."""
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.encaps import generate_frames
+
+from tests.deid.adversary.answers import Case, Category
+
+MARGIN = 16
+"""Pixels around a line of text that may be blanked with it."""
+
+
+def pixels(case: Case, output: bytes) -> Iterator[tuple[Category, bool, str]]:
+    """Is the drawn text hidden, and is everything else as it was?"""
+    if "PixelData" not in case.dataset:
+        return
+    after = dcmread(BytesIO(output))
+    before = dcmread(BytesIO(case.source), force=True)
+    if "PixelData" not in after:
+        yield Category.PIXELS_RETAINED, False, "no pixel data"
+        return
+    if not case.boxes and bytes(after.PixelData) == bytes(before.PixelData)[: len(after.PixelData)]:
+        yield Category.PIXELS_RETAINED, True, "the same bytes"
+        return
+    one, two = decoded(before), decoded(after)
+    if one is None or two is None:
+        yield Category.PIXELS_RETAINED, False, "cannot be decoded"
+        return
+    if one.shape != two.shape:
+        yield Category.PIXELS_RETAINED, False, f"{one.shape} became {two.shape}"
+        return
+    outside = np.ones(one.shape[1:3], bool)
+    for box in case.boxes:
+        height, width = box.strokes.shape
+        outside[
+            max(0, box.top - MARGIN) : box.top + height + MARGIN,
+            max(0, box.left - MARGIN) : box.left + width + MARGIN,
+        ] = False
+        where = (box.frame, slice(box.top, box.top + height), slice(box.left, box.left + width))
+        share = visible(two[where], one[where], box.strokes)
+        yield Category.PIXELS_HIDDEN, share < 0.15, f"frame {box.frame}: {share:.2f} of the text is visible"
+    changed = np.abs(one[:, outside] - two[:, outside]) > (12 if case.lossy else 0)
+    share = float(changed.mean()) if changed.size else 0.0
+    yield Category.PIXELS_RETAINED, share < (0.15 if case.boxes else 1e-9), f"{share:.3f} of the image changed"
+
+
+def visible(
+    after: NDArray[np.float64], before: NDArray[np.float64], strokes: NDArray[np.bool_]
+) -> float:
+    """How much of the contrast between strokes and ground is left: 1 all, 0 none."""
+    had, left = _contrast(before, strokes), _contrast(after, strokes)
+    return float(left / had) if had > 0 else 0.0
+
+
+def _contrast(area: NDArray[np.float64], strokes: NDArray[np.bool_]) -> float:
+    if not strokes.any() or strokes.all():
+        return 0.0
+    return abs(float(area[strokes].mean() - area[~strokes].mean()))
+
+
+def decoded(dataset: Dataset) -> NDArray[np.float64] | None:
+    """(frames, rows, columns, samples); by pydicom, or by Pillow where pydicom lacks a decoder."""
+    array: NDArray[np.float64] | None
+    try:
+        array = np.asarray(dataset.pixel_array, np.float64)
+    except Exception:
+        array = _by_pillow(dataset)
+    if array is None:
+        return None
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    return array.reshape(frames, dataset.Rows, dataset.Columns, int(dataset.SamplesPerPixel))
+
+
+def _by_pillow(dataset: Dataset) -> NDArray[np.float64] | None:
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    try:
+        pictures = [
+            np.asarray(Image.open(BytesIO(stream)), np.float64)
+            for stream in generate_frames(dataset.PixelData, number_of_frames=frames)
+        ]
+    except Exception:
+        return None
+    return np.stack(pictures)
