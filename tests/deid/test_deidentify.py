@@ -66,7 +66,10 @@ def test_type_1_attributes_are_never_empty_and_type_2_are_there():
             VerifyingObserverIdentificationCodeSequence=items(item(CodeValue="77")),
         )
     )
-    made.SegmentSequence = items(item(SegmentLabel="Ottoline Quizzleberry"))
+    made.SourceImageSequence = items(item(ReferencedFrameNumber="1"))
+    made.SourceImageSequence[0].PurposeOfReferenceCodeSequence = items(
+        item(CodeValue="1", CodingSchemeDesignator="99X", CodeMeaning="Ottoline Quizzleberry")
+    )
     source = packed(made).replace(
         b"\x08\x00\x23\x00DA\x08\x0020240311", b"\x08\x00\x23\x00DA\x08\x00nonsense"
     )
@@ -79,7 +82,8 @@ def test_type_1_attributes_are_never_empty_and_type_2_are_there():
     assert observer.VerifyingObserverName == "REMOVED"
     assert observer.VerifyingOrganization == "REMOVED"
     assert len(observer.VerifyingObserverIdentificationCodeSequence) == 0
-    assert read.SegmentSequence[0].SegmentLabel == "REMOVED"
+    code = read.SourceImageSequence[0].PurposeOfReferenceCodeSequence[0]
+    assert code.CodeMeaning == "REMOVED"
     for keyword in ("PatientBirthDate", "AccessionNumber", "ReferringPhysicianName", "StudyID"):
         assert keyword in read
 
