@@ -199,7 +199,7 @@ def key_object(at: Planting) -> None:
     ds = at.dataset
     for keyword in ("VerifyingObserverSequence", "VerificationFlag", "CompletionFlag", "AuthorObserverSequence"):
         del ds[keyword]
-        at.case.kept = [entry for entry in at.case.kept if entry[0] != (keyword,)]
+        at.forget(keyword)
     text, words = at.text("KO TEXT", 1024)
     _, here = tree.add(ds, (), "TEXT", ("113012", "DCM", "Key Object Description"), TextValue=text)
     at.case.words.append(((*here, "TextValue"), words))

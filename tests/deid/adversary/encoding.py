@@ -203,7 +203,7 @@ def _name(at: Planting, family: str, given: str, codec: str) -> None:
     ds = at.dataset
     ds.PatientName = f"{family}^{given}"
     ds.StudyDescription = f"CT CHEST {family} W/O CONTRAST"
-    at.case.words = [entry for entry in at.case.words if entry[0] != ("StudyDescription",)]
+    at.forget("StudyDescription")
     at.case.words.append((("StudyDescription",), ("CT", "CHEST", "W/O", "CONTRAST")))
     for part in (family, given):
         at.secret(part, "PatientName", codec)
@@ -247,10 +247,10 @@ def jpeg(at: Planting) -> bytes:
         written.append(stream[:2] + comment + stream[2:])
     if ds.SamplesPerPixel == 3:
         ds.PhotometricInterpretation = "YBR_FULL_422"
-        at.case.kept = [entry for entry in at.case.kept if entry[0] != ("PhotometricInterpretation",)]
+        at.forget("PhotometricInterpretation")
     ds.LossyImageCompression, ds.LossyImageCompressionRatio = "01", "10"
     ds.LossyImageCompressionMethod = "ISO_10918_1"
-    at.case.kept = [entry for entry in at.case.kept if entry[0] != ("LossyImageCompression",)]
+    at.forget("LossyImageCompression")
     at.keep(("LossyImageCompression",))
     at.case.lossy = True
     return _encapsulated(at, uid.JPEGBaseline8Bit, written)

@@ -146,11 +146,7 @@ def referenced(at: Planting, sop_class: str) -> None:
     at.describe(request, where, "RequestedProcedureDescription", "ScheduledProcedureStepDescription")
     request.AccessionNumber = at.visit.accession
     request.ReferencedStudySequence = items(made())
-    at.refer(
-        request.ReferencedStudySequence[0],
-        (*where, "ReferencedStudySequence", 0),
-        "1.2.840.10008.3.1.2.3.1",
-    )
+    at.may_refer(request.ReferencedStudySequence[0], "1.2.840.10008.3.1.2.3.1")
     at.numbers(ds, (), "PerformedProcedureStepID")
     at.describe(ds, (), "PerformedProcedureStepDescription")
     at.dates(ds, (), "PerformedProcedureStepStartDate")
@@ -162,7 +158,7 @@ def referenced(at: Planting, sop_class: str) -> None:
     at.keep(("ReferencedImageSequence", 0, "PurposeOfReferenceCodeSequence", 0, "CodeMeaning"))
     step = made()
     ds.ReferencedPerformedProcedureStepSequence = items(step)
-    at.refer(step, ("ReferencedPerformedProcedureStepSequence", 0), "1.2.840.10008.3.1.2.3.3")
+    at.may_refer(step, "1.2.840.10008.3.1.2.3.3")
 
 
 def plane(at: Planting) -> None:

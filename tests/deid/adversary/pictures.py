@@ -189,6 +189,18 @@ def _enhanced(at: Planting, sop_class: str, modality: str, frame: Callable[[Data
     modules.pixels(at, modules.anatomy(at, 32, 32, frames=3), stored=12, frames=True)
 
 
+def _plain(at: Planting) -> None:
+    """Take out what is in the enhanced images' modules but not in every multi-frame object's."""
+    for keyword in (
+        "PixelPresentation",
+        "VolumetricProperties",
+        "VolumeBasedCalculationTechnique",
+        "ImageComments",
+    ):
+        del at.dataset[keyword]
+        at.forget(keyword)
+
+
 def enhanced_ct(at: Planting) -> None:
     """Enhanced CT."""
 
@@ -331,7 +343,7 @@ def mg(at: Planting) -> None:
     _projection(at, uid.DigitalMammographyXRayImageStorageForPresentation, "MG", 0.0)
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
     ds.BodyPartExamined = "BREAST"
-    at.case.kept = [entry for entry in at.case.kept if entry[0] != ("BodyPartExamined",)]
+    at.forget("BodyPartExamined", "ViewPosition")
     at.keep(("BodyPartExamined",))
     at.kept(
         ds,
@@ -343,7 +355,6 @@ def mg(at: Planting) -> None:
         OrganExposed="BREAST",
         PresentationIntentType="FOR PRESENTATION",
     )
-    at.case.kept = [entry for entry in at.case.kept if entry != (("ViewPosition",), "PA")]
     ds.ViewCodeSequence = items(code("399368009", "SCT", "medio-lateral oblique"))
     at.keep(("ViewCodeSequence", 0, "CodeMeaning"))
 
@@ -463,7 +474,7 @@ def sc_frames(at: Planting) -> None:
     modules.begin(at, uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage, "OT")
     ds.ImageType = ["DERIVED", "SECONDARY"]
     at.kept(ds, (), ConversionType="WSD", BurnedInAnnotation="YES")
-    at.case.kept = [entry for entry in at.case.kept if entry[0] != ("BurnedInAnnotation",)]
+    at.forget("BurnedInAnnotation")
     picture = modules.anatomy(at, 200, 300, frames=3, top=150).astype(np.uint8)
     burn(at, picture, 255, 15, frames=(0, 2))
     modules.pixels(at, picture, frames=True)
@@ -509,6 +520,7 @@ def optical(at: Planting) -> None:
         )
 
     _enhanced(at, uid.OphthalmicTomographyImageStorage, "OPT", frame)
+    _plain(at)
 
 
 def dose(at: Planting) -> None:
@@ -561,12 +573,13 @@ def parametric(at: Planting) -> None:
         )
 
     _enhanced(at, uid.ParametricMapStorage, "MR", frame)
+    _plain(at)
     ds = at.dataset
     grid = modules.anatomy(at, 32, 32, frames=3).astype("<f4")
     for keyword in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
         del ds[keyword]
-        at.case.kept = [entry for entry in at.case.kept if entry[0] != (keyword,)]
-    at.case.kept = [entry for entry in at.case.kept if entry[0] != ("BitsAllocated",)]
+        at.forget(keyword)
+    at.forget("BitsAllocated")
     at.kept(ds, (), BitsAllocated=32)
     ds.FloatPixelData = grid.tobytes()
 
@@ -578,6 +591,7 @@ def segmentation(at: Planting) -> None:
         one.SegmentIdentificationSequence = items(made(ReferencedSegmentNumber=1))
 
     _enhanced(at, uid.SegmentationStorage, "SEG", frame)
+    _plain(at)
     ds = at.dataset
     segment, where = made(), ("SegmentSequence", 0)
     ds.SegmentSequence = items(segment)
@@ -604,8 +618,7 @@ def segmentation(at: Planting) -> None:
     )
     chance = np.random.default_rng(at.random.randrange(2**32))
     bits = chance.random((3, 32, 32)) > 0.5
-    dropped = ("BitsAllocated", "BitsStored", "HighBit")
-    at.case.kept = [entry for entry in at.case.kept if entry[0] not in {(one,) for one in dropped}]
+    at.forget("BitsAllocated", "BitsStored", "HighBit")
     at.kept(ds, (), BitsAllocated=1, BitsStored=1, HighBit=0)
     ds.PixelData = np.packbits(bits.ravel(), bitorder="little").tobytes()
     ds["PixelData"].VR = "OB"

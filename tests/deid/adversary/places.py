@@ -168,6 +168,8 @@ def private_safe(at: Planting) -> None:
 def private_abused(at: Planting) -> None:
     """Safe creators and elements that hold something else than they should."""
     ds = at.dataset
+    for tag in (0x00191023, 0x0019100C, 0x00431027):
+        at.case.kept = [entry for entry in at.case.kept if entry[0] != (tag,)]
     block = ds.private_block(0x0019, "GEMS_ACQU_01", create=True)
     block.add_new(0x23, "LO", at.patient.family)
     block.add_new(0x24, "DS", at.patient.mrn.strip("MRNHPAZ-").replace("-", "")[:16] or "1")
@@ -274,8 +276,7 @@ def trailing(at: Planting) -> None:
     if "PixelData" in ds and ds.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1":
         ds.PixelData = ds.PixelData + f"{at.patient.given}{at.patient.family}".encode().ljust(64, b" ")
     ds.StudyDescription = f"CT CHEST\0{at.patient.family}"
-    at.case.words = [entry for entry in at.case.words if entry[0] != ("StudyDescription",)]
-    ds.BodyPartExamined = "CHEST"
+    at.forget("StudyDescription")
     at.name_secrets("trailing", at.patient.family, at.patient.given)
 
 
@@ -384,7 +385,15 @@ def strings(at: Planting) -> None:
     """Attributes of harmless VRs that hold something else than they should."""
     ds = at.dataset
     ds.ImageType = ["ORIGINAL", "PRIMARY", at.patient.family.upper()[:16]]
-    at.case.kept = [entry for entry in at.case.kept if entry[0] != ("ImageType",)]
+    at.forget(
+        "ImageType",
+        "Manufacturer",
+        "SoftwareVersions",
+        "SequenceName",
+        "ConvolutionKernel",
+        "ScanOptions",
+        "PatientOrientation",
+    )
     at.keep(("ImageType", 0))
     at.keep(("ImageType", 1))
     ds.PatientOrientation = [at.patient.given.upper()[:16], "F"]
@@ -394,14 +403,6 @@ def strings(at: Planting) -> None:
     ds.SoftwareVersions = ["VB20A_SP3", f"for {at.patient.given}"]
     ds.SequenceName = at.patient.family[:16]
     ds.ConvolutionKernel = at.patient.given[:16]
-    at.case.kept = [
-        entry
-        for entry in at.case.kept
-        if entry[0]
-        not in {("Manufacturer",), ("SoftwareVersions",), ("SequenceName",), ("ConvolutionKernel",), ("ScanOptions",), ("PatientOrientation",)}
-    ]
-    ds.AcquisitionMatrix = [0, 256, 256, 0]
-    at.keep(("AcquisitionMatrix",))
     ds.TimezoneOffsetFromUTC = "-0500"
     at.name_secrets("strings", at.patient.family, at.patient.given)
 
@@ -436,6 +437,7 @@ def repeated(at: Planting) -> None:
     ds.ReferencedSOPClassUIDInFile = "1.2.840.10008.5.1.4.1.1.2"
     ds.RelatedFrameOfReferenceUID = at.uid()
     ds.FailedSOPInstanceUIDList = [at.uid(), at.uid()]
+    at.forget("ImageComments")
     ds.ImageComments = (f"lung window {at.phrase('very long')} " * 120)[:10_000]
     at.case.words.append((("ImageComments",), ("lung", "window")))
     ds.StationName = f"{at.visit.station}\0"
@@ -449,7 +451,7 @@ def odd_dates(at: Planting) -> None:
     """Dates in forms of their own: old ones, ranges, wrong ones, words."""
     ds, day = at.dataset, at.visit.day
     ds.AcquisitionDate = f"{day:%Y.%m.%d}"
-    at.case.dated = [path for path in at.case.dated if path not in {("AcquisitionDate",)}]
+    at.forget("AcquisitionDate", "SeriesDescription", "PerformedProcedureStepDescription")
     at.secret(f"{day:%Y.%m.%d}", "ACR-NEMA date")
     ds.InstanceCreationDate = f"{day:%Y%m%d}"
     at.case.dated.append(("InstanceCreationDate",))
@@ -462,11 +464,9 @@ def odd_dates(at: Planting) -> None:
     raw = written(at.random, day)
     ds.SeriesDescription = f"CHEST {raw}"[:64]
     at.secret(raw, "SeriesDescription")
-    at.case.words = [entry for entry in at.case.words if entry[0] != ("SeriesDescription",)]
     at.case.words.append((("SeriesDescription",), ("CHEST",)))
     with_time = f"{day:%Y%m%d}_101112"
     ds.PerformedProcedureStepDescription = f"LUNG {with_time}"
-    at.case.words = [entry for entry in at.case.words if entry[0] != ("PerformedProcedureStepDescription",)]
     at.secret(with_time, "PerformedProcedureStepDescription")
     at.secret(f"{day:%Y%m%d}", "dates")
 
@@ -477,10 +477,8 @@ def scripted(at: Planting) -> None:
     if script is None:
         return
     ds = at.dataset
+    at.forget("StudyDescription", "ImageComments")
     ds.StudyDescription = f"CT CHEST {script.family} W/O CONTRAST"
-    at.case.words = [
-        entry for entry in at.case.words if entry[0] not in {("StudyDescription",), ("ImageComments",)}
-    ]
     at.case.words.append((("StudyDescription",), ("CT", "CHEST", "W/O", "CONTRAST")))
     ds.ImageComments = f"{script.given} {script.family}: nodule {script.family}{script.given}"
     at.case.words.append((("ImageComments",), ("nodule",)))

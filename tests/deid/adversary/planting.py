@@ -248,6 +248,20 @@ class Planting:
         item.ReferencedSOPInstanceUID = uid or self.uid()
         self.case.uids.append((*path, "ReferencedSOPInstanceUID"))
 
+    def may_refer(self, item: Dataset, sop_class: str) -> None:
+        """A reference that the profile takes out (X/Z); where it stays, it must not be the old one."""
+        item.ReferencedSOPClassUID = sop_class
+        item.ReferencedSOPInstanceUID = self.uid()
+
+    def forget(self, *keywords: str) -> None:
+        """The key says nothing more of these: something else stands there now, or nothing may."""
+        case = self.case
+        gone = set(keywords)
+        case.kept = [entry for entry in case.kept if entry[0][0] not in gone]
+        case.words = [entry for entry in case.words if entry[0][0] not in gone]
+        case.dated = [path for path in case.dated if path[0] not in gone]
+        case.uids = [path for path in case.uids if path[0] not in gone]
+
     def identify(self, item: Dataset, path: Path, **uids: str) -> None:
         """UIDs that must be replaced and still be there."""
         for keyword, uid in uids.items():
@@ -269,6 +283,8 @@ def at(dataset: Dataset, path: Sequence[str | int]) -> object:
             if step not in here:
                 return None
             here = here[step].value
+        elif isinstance(here, (str, bytes)):
+            return here if step == 0 else None
         elif isinstance(here, Sequence) and isinstance(step, int):
             if step >= len(here):
                 return None

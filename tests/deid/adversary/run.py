@@ -10,7 +10,8 @@ from tests.deid.adversary.sets import cases
 
 def main() -> None:
     """Print the score, every leak by its place, what was withheld and what else failed."""
-    seed, times = (int(one) for one in (*sys.argv[1:], "1", "3")[:2])
+    given = [int(one) for one in sys.argv[1:]]
+    seed, times = (given + [1, 3][len(given) :])[:2]
     score = scored(cases(seed, times), through)
     say = sys.stdout.write
     say(score.told() + "\n")

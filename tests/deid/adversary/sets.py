@@ -1,6 +1,7 @@
 """A set of objects from a seed: every kind, every hiding place, every way of writing, every script."""
 
 import itertools
+import re
 import warnings
 from collections.abc import Iterator
 from random import Random
@@ -13,6 +14,7 @@ from tests.deid.adversary.people import SCRIPTS, Visit, person, visit
 from tests.deid.adversary.pictures import PICTURES, Kind
 from tests.deid.adversary.places import PLACES, Place, scripted
 from tests.deid.adversary.planting import Planting
+from tests.deid.adversary.planting import at as at_path
 
 ROOT = "1.2.826.0.1.3680043.8.498"
 KINDS: dict[str, Kind] = PICTURES | DOCUMENTS
@@ -87,7 +89,13 @@ class _Set:
 
 
 def _settle(case: Case) -> None:
-    """A secret that is also something that must stay is no secret: none such is planted."""
+    """The last word on each place counts, and what must stay is no secret."""
+    case.kept = list({path: (path, value) for path, value in case.kept}.values())
+    case.words = [
+        (path, words)
+        for path, words in {path: words for path, words in case.words}.items()
+        if set(words) <= set(re.split(r"[\s;,.\\]+", str(at_path(case.dataset, path)).replace("\0", " ")))
+    ]
     stay = " ".join(str(value) for _, value in case.kept).lower()
     said = " ".join(word for _, words in case.words for word in words).lower()
     case.secrets = [
