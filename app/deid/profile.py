@@ -39,6 +39,7 @@ _TAKEN_OUT = frozenset(
     (Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID, Action.ACCESSION)
 )
 _NAMING_VRS = TEXT_VRS | {"AE"}
+METHOD = "Hounsfield 0.2 PS3.15 2026d"
 NOT_LISTED = "in no IOD of this family (PS3.3)"
 
 
