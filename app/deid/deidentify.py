@@ -16,8 +16,9 @@ from app.deid import dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.elements import Treatment
 from app.deid.json_model import json_model
+from app.deid.memory import Memories, Stretch, read
 from app.deid.pixels import Reason
-from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Policy, Profile
+from app.deid.profile import ACCESSION_NUMBER, METHOD, PATIENT_ID, PATIENT_NAME, Policy, Profile
 from app.deid.uids import Keys
 from app.deid.values import REMOVED, dummy_code
 from app.deid.walk import (
@@ -28,16 +29,12 @@ from app.deid.walk import (
     Fragments,
     Instance,
     Malformed,
-    Memories,
     Source,
-    encoded,
-    parts,
-    read,
     text_of,
     vr_of,
 )
+from app.deid.write import encoded, parts
 
-METHOD = "Hounsfield 0.1 PS3.15 2026d"
 IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
 IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
 
@@ -153,7 +150,7 @@ Outcome = Deidentified | Withheld
 def deidentify(source: Source, profile: Profile, keys: Keys) -> Outcome:
     """De-identify one object. A `source` that is a mapped file must stay open while parts are used."""
     try:
-        instance = read(source, _MEMORIES)
+        instance, stretches = read(source, _MEMORIES)
     except Malformed as error:
         return Withheld(_REASONS.get(error.reason, Reason.UNREADABLE))
     except RecursionError:
@@ -161,7 +158,7 @@ def deidentify(source: Source, profile: Profile, keys: Keys) -> Outcome:
     wrong = _unusable(instance) or pixels.doubt(instance, profile)
     if wrong is not None:
         return Withheld(wrong)
-    work = _Work(instance, profile, keys)
+    work = _Work(instance, stretches, profile, keys)
     dataset = work.whole()
     if PIXEL_DATA in dataset:
         cut = pixels.trimmed(instance)
@@ -195,11 +192,18 @@ def _unusable(instance: Instance) -> Reason | None:
     return None
 
 
+_Became = tuple[Treatment, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...]]
+"""What a stretch became under a treatment: what stays, the same encoded, and what is told of it."""
+
+
 class _Work:
     """One object under way: its identifiers, its keys, what was done so far."""
 
-    def __init__(self, instance: Instance, profile: Profile, keys: Keys) -> None:
-        self.instance, self.profile, self.keys = instance, profile, keys
+    def __init__(
+        self, instance: Instance, stretches: list[Stretch], profile: Profile, keys: Keys
+    ) -> None:
+        self.instance, self.stretches = instance, stretches
+        self.profile, self.keys = profile, keys
         self.policy = profile.policy(text_of(instance.dataset.get(_SOP_CLASS_UID)))
         self.told: list[Told] = []
         self.ready: dict[int, tuple[Element, bytes]] = {}
@@ -244,13 +248,13 @@ class _Work:
         names: set[str] = set()
         identifiers: set[str] = set()
         view = self.view
-        for met in self.instance.met.values():
-            gathered = met.gathered
+        for stretch in self.stretches:
+            gathered = stretch.gathered
             if gathered is None or gathered[0] is not view:
                 some: tuple[set[str], set[str]] = set(), set()
-                self._gather({met.tag: met.element}, 0, self.charset, *some)
-                met.gathered = gathered = (view, some if any(some) else None)
-            if gathered[1]:
+                self._gather(stretch.elements, 0, self.charset, *some)
+                stretch.gathered = gathered = (view, some if any(some) else None)
+            if gathered[1] is not None:
                 names |= gathered[1][0]
                 identifiers |= gathered[1][1]
         return frozenset(names), frozenset(identifiers)
@@ -283,32 +287,36 @@ class _Work:
         everything else: profile, keys, patient, own identifiers, character set and SOP class. What
         depends on other elements too has its place in `finished`.
         """
-        source, treatment = self.instance.dataset, self.treatment
-        explicit, little = self.instance.explicit, self.instance.little
-        codecs = text.encodings(self.charset)
         result: Dataset = {}
-        told, ready = self.told, self.ready
-        for tag, met in self.instance.met.items():
+        for stretch in self.stretches:
+            became = stretch.became
+            if became is None or became[0] is not self.treatment:
+                became = self._became(stretch)
+            result.update(became[1])
+            self.ready.update(became[2])
+            self.told += became[3]
+        self._private(self.instance.dataset, result)
+        return result
+
+    def _became(self, stretch: Stretch) -> _Became:
+        codecs = text.encodings(self.charset)
+        explicit, little = self.instance.explicit, self.instance.little
+        told_before, self.told = self.told, []
+        result: Dataset = {}
+        ready: dict[int, tuple[Element, bytes]] = {}
+        for tag, element in stretch.elements.items():
             if tag >> 16 & 1:
                 continue
-            became = met.became
-            if became is None or became[0] is not treatment:
-                self.told = []
-                kept = self._one(tag, met.element, (), self.charset, codecs, self.local, 0)
-                content = None
-                if kept is not None and met.raw:
-                    content = (kept, encoded(tag, kept, explicit, little))
-                became = (treatment, kept, content, self.told)
-                if met.raw:  # what is too large to be remembered must not be held on to
-                    met.became = became
-            if became[1] is not None:
-                result[tag] = became[1]
-                if became[2] is not None:
-                    ready[tag] = became[2]
-            told += became[3]
-        self.told = told
-        self._private(source, result)
-        return result
+            kept = self._one(tag, element, (), self.charset, codecs, self.local, 0)
+            if kept is not None:
+                result[tag] = kept
+                if stretch.raw:
+                    ready[tag] = kept, encoded(tag, kept, explicit, little)
+        became = (self.treatment, result, ready, tuple(self.told))
+        self.told = told_before
+        if stretch.raw:  # what is too large to be remembered must not be held on to
+            stretch.became = became
+        return became
 
     def dataset(
         self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0

@@ -1,5 +1,5 @@
 """
-Read and write the encoded stream: bytes to elements and back, without pydicom objects.
+Read the encoded stream: bytes to elements, without pydicom objects.
 
 A dataset is a dict of tag to element; a sequence holds such dicts, encapsulated pixels hold
 their fragments, and everything else is a slice of the bytes that came in, so that pixel data is
@@ -12,11 +12,10 @@ unknown VRs, implicit elements inside an explicit stream, UN sequences, undefine
 
 import struct
 import zlib
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from mmap import mmap
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydicom.datadict import DicomDictionary, RepeatersDictionary, mask_match
 
@@ -59,7 +58,6 @@ SHORT_HEADER = frozenset(
 )
 TEXT_VRS = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
 DEEPEST = 64
-REMEMBERED = 1 << 16  # bytes of an element; larger ones are not worth it
 INFLATED_LIMIT = 1 << 31
 VRS: dict[bytes, str] = {vr.encode(): vr for vr in LONG_HEADER | SHORT_HEADER}
 
@@ -92,76 +90,15 @@ class Element(NamedTuple):
 Dataset: TypeAlias = dict[int, Element]
 
 
-class Met:
-    """One element of the top level, as it was met: its bytes (none if it is large) and their meaning.
-
-    Whoever works on elements may note here what came of it (`gathered`, `became`), beside what it
-    depended on. `next` is the one that followed it last time: slices of a series are alike.
-    """
-
-    __slots__ = ("became", "element", "gathered", "next", "raw", "tag")
-
-    def __init__(self, tag: int, element: Element, raw: bytes) -> None:
-        self.tag, self.element, self.raw = tag, element, raw
-        self.next: Met | None = None
-        self.gathered: Any = None
-        self.became: Any = None
-
-
-class Memory:
-    """Elements met lately in streams of one encoding, by their bytes.
-
-    A dataset's bytes from the header of an element to its end decide alone what it says, so equal
-    bytes are read once. It forgets what was not met among the last `most` bytes.
-    """
-
-    def __init__(self, most: int = 8 << 20) -> None:
-        self._most, self._size = most, 0
-        self._young: dict[bytes, Met] = {}
-        self._old: dict[bytes, Met] = {}
-        self.start = Met(0, Element("UN", b""), b"")
-
-    def get(self, raw: bytes) -> Met | None:
-        """The element of these bytes, if it was met lately."""
-        met = self._young.get(raw)
-        if met is None and (met := self._old.get(raw)) is not None:
-            self.put(met)
-        return met
-
-    def put(self, met: Met) -> None:
-        """Remember one; the older half is forgotten when there are too many."""
-        self._young[met.raw] = met
-        self._size += len(met.raw) + 400  # what Python needs for it
-        if self._size > self._most // 2:
-            for old in self._old.values():
-                old.next = None
-            self._young, self._old, self._size = {}, self._young, 0
-
-
-class Memories:
-    """A memory for each of the three encodings: the same bytes say different things in each."""
-
-    def __init__(self) -> None:
-        self._each = {(True, True): Memory(), (False, True): Memory(), (True, False): Memory()}
-
-    def of(self, explicit: bool, little: bool) -> Memory:
-        """The memory of an encoding."""
-        return self._each[explicit, little]
-
-
 @dataclass(slots=True)
 class Instance:
-    """A decoded object: the file meta information, the dataset, and how it was written.
-
-    `met` holds what is remembered of the elements of the top level, in the order they stand in.
-    """
+    """A decoded object: the file meta information, the dataset, and how it was written."""
 
     meta: Dataset
     dataset: Dataset
     transfer_syntax: str
     explicit: bool
     little: bool
-    met: dict[int, Met] = field(default_factory=dict, repr=False)
 
 
 def dictionary_vr(tag: int) -> str:
@@ -190,11 +127,19 @@ def vr_of(tag: int) -> str:
     return known
 
 
-def read(source: Source, memories: Memories | None = None) -> Instance:
-    """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole.
+class Beginning(NamedTuple):
+    """What stands before the dataset, and how the dataset is encoded; deflated ones are inflated."""
 
-    With `memories` an element whose bytes were met before is the very one that was met.
-    """
+    meta: Dataset
+    transfer_syntax: str
+    explicit: bool
+    little: bool
+    source: Source
+    start: int
+
+
+def begin(source: Source) -> Beginning:
+    """Decode file meta information and encoding. Raises `Malformed`."""
     view = memoryview(source)
     meta, start = _meta(view)
     syntax = text_of(meta.get(0x00020010))
@@ -205,14 +150,18 @@ def read(source: Source, memories: Memories | None = None) -> Instance:
     else:
         explicit, little = syntax != IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
     if syntax == DEFLATED_LITTLE:
-        source = _inflate(view[start:])
-        view, start = memoryview(source), 0
-    memory = (memories or Memories()).of(explicit, little)
-    met = _Top(source, view, explicit, little, memory).elements(start)
-    if not met:
+        source, start = _inflate(view[start:]), 0
+    return Beginning(meta, syntax, explicit, little, source, start)
+
+
+def read(source: Source) -> Instance:
+    """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
+    meta, syntax, explicit, little, source, start = begin(source)
+    reader = Reader(memoryview(source), explicit, little)
+    dataset, _ = reader.elements(start, len(reader.view), 0, explicit, little)
+    if not dataset:
         raise Malformed("no-elements")
-    dataset = {tag: one.element for tag, one in met.items()}
-    return Instance(meta, dataset, syntax, explicit, little, met)
+    return Instance(meta, dataset, syntax, explicit, little)
 
 
 def _meta(view: memoryview) -> tuple[Dataset, int]:
@@ -223,7 +172,7 @@ def _meta(view: memoryview) -> tuple[Dataset, int]:
         start = 0
     else:
         raise Malformed("not-dicom")
-    reader = _Reader(view, explicit=True, little=True)
+    reader = Reader(view, explicit=True, little=True)
     end = start
     while end + 8 <= len(view) and bytes(view[end : end + 2]) == b"\x02\x00":
         end = reader.skip(end)
@@ -260,7 +209,7 @@ def _inflate(view: memoryview) -> bytes:
     return inflated
 
 
-class _Reader:
+class Reader:
     """One pass over one buffer; nested items may switch to implicit (UN sequences)."""
 
     def __init__(self, view: memoryview, explicit: bool, little: bool) -> None:
@@ -423,79 +372,6 @@ class _Reader:
         raise Malformed("truncated")
 
 
-class _Top:
-    """The elements of the top level: each is looked for in the memory before it is decoded.
-
-    First the one that followed the last one before: if its bytes stand here, it is here again, and
-    neither its header nor its items need to be looked at.
-    """
-
-    def __init__(
-        self, source: Source, view: memoryview, explicit: bool, little: bool, memory: Memory
-    ) -> None:
-        self.source, self.view, self.memory = source, view, memory
-        self.explicit, self.little = explicit, little
-        self.reader = _Reader(view, explicit, little)
-
-    def elements(self, at: int) -> dict[int, Met]:
-        """All of them, from a place to the end. Raises `Malformed`."""
-        source, end = self.source, len(self.view)
-        found: dict[int, Met] = {}
-        last = self.memory.start
-        stands = source.startswith if isinstance(source, bytes) else self._stands
-        while at < end:
-            met = last.next
-            if met is not None and stands(met.raw, at):
-                at += len(met.raw)
-            else:
-                met, at = self._met(at, end)
-                if met is None:
-                    break
-                last.next = met if met.raw else None
-            found[met.tag] = last = met
-        return found
-
-    def _stands(self, raw: bytes, at: int) -> bool:
-        return self.source[at : at + len(raw)] == raw
-
-    def _met(self, at: int, end: int) -> tuple[Met | None, int]:
-        """The element at a place, remembered or decoded, and its end; None for trailing padding."""
-        stop = self._stop(at, end)
-        if at < stop <= end and stop - at <= REMEMBERED:
-            known = self.memory.get(self.source[at:stop])
-            if known is not None:
-                return known, stop
-        explicit, little = self.explicit, self.little
-        found, stop = self.reader.elements(at, end, 0, explicit, little, only=True)
-        if not found:
-            return None, stop
-        raw = b""
-        if stop - at <= REMEMBERED:
-            # Decoded again from bytes of its own: a slice would keep the whole object in memory.
-            raw = bytes(self.view[at:stop])
-            reader = _Reader(memoryview(raw), explicit, little)
-            found, _ = reader.elements(0, len(raw), 0, explicit, little, only=True)
-        ((tag, element),) = found.items()
-        met = Met(tag, element, raw)
-        if raw:
-            self.memory.put(met)
-        return met, stop
-
-    def _stop(self, at: int, end: int) -> int:
-        """Where the element here ends, if that is easily told; 0 if it is not."""
-        if at + 12 > end:
-            return 0
-        view, little = self.view, self.little
-        if not self.explicit:
-            return at + 8 + int(self.reader.long[little].unpack_from(view, at + 4)[0])
-        vr = VRS.get(bytes(view[at + 4 : at + 6]))
-        if vr is None:
-            return 0
-        if vr in LONG_HEADER:
-            return at + 12 + int(self.reader.long[little].unpack_from(view, at + 8)[0])
-        return at + 8 + int(self.reader.short[little].unpack_from(view, at + 6)[0])
-
-
 def _unknown_vr(view: memoryview, at: int) -> str | None:
     """`UN` when two capital letters stand where a VR should; None when it looks implicit."""
     first, second = view[at + 4], view[at + 5]
@@ -516,112 +392,6 @@ def number_of(element: Element | None, little: bool = True) -> int | None:
     return (
         int.from_bytes(element.value[:2], "little" if little else "big") if element.value else None
     )
-
-
-def write(instance: Instance, ready: Mapping[int, tuple[Element, bytes]] | None = None) -> bytes:
-    """Encode under the transfer syntax the instance came in: zero preamble, meta, dataset."""
-    return b"".join(parts(instance, ready))
-
-
-def parts(
-    instance: Instance, ready: Mapping[int, tuple[Element, bytes]] | None = None
-) -> list[bytes | memoryview]:
-    """The same in pieces, large values uncopied. `ready` has elements encoded before, by tag."""
-    chunks: list[bytes | memoryview] = []
-    explicit, little = instance.explicit, instance.little
-    if ready:
-        for tag, element in sorted(instance.dataset.items()):
-            known = ready.get(tag)
-            if known is not None and known[0] is element:
-                chunks.append(known[1])
-            else:
-                _write({tag: element}, chunks, explicit, little)
-    else:
-        _write(instance.dataset, chunks, explicit, little)
-    if instance.transfer_syntax == DEFLATED_LITTLE:
-        engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = [engine.compress(chunk) for chunk in chunks] + [engine.flush()]
-        deflated = b"".join(packed)
-        chunks = [deflated, b"\0"] if len(deflated) & 1 else [deflated]
-    meta: list[bytes | memoryview] = []
-    size = _write(instance.meta, meta, True, True)
-    header = b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, size)
-    return _joined([header, *meta, *chunks])
-
-
-def encoded(tag: int, element: Element, explicit: bool, little: bool) -> bytes:
-    """One element by itself."""
-    chunks: list[bytes | memoryview] = []
-    _write({tag: element}, chunks, explicit, little)
-    return b"".join(chunks)
-
-
-def _joined(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """Small pieces joined, large ones as they are."""
-    told: list[bytes | memoryview] = []
-    small: list[bytes | memoryview] = []
-    for chunk in chunks:
-        if len(chunk) <= REMEMBERED:
-            small.append(chunk)
-        else:
-            told += [b"".join(small), chunk] if small else [chunk]
-            small = []
-    return [*told, b"".join(small)] if small else told
-
-
-def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, little: bool) -> int:
-    """Append the elements in tag order; returns how many bytes that made."""
-    order = "<" if little else ">"
-    written = 0
-    for tag in sorted(dataset):
-        vr, value = dataset[tag]
-        body: list[bytes | memoryview] = []
-        if isinstance(value, Fragments):
-            length, size = UNDEFINED, _write_fragments(value, body, order)
-        elif isinstance(value, list):
-            size = 0
-            for item in value:
-                content: list[bytes | memoryview] = []
-                inner = _write(item, content, explicit, little)
-                body.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, inner))
-                body += content
-                size += inner + 8
-            length = size
-        else:
-            size = len(value)
-            body.append(value)
-            if size & 1:
-                body.append(b" " if vr in TEXT_VRS or vr in _PADDED_BY_SPACE else b"\0")
-                size += 1
-            length = size
-        if not explicit:
-            header = struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
-        elif vr in LONG_HEADER:
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length)
-        elif length > 0xFFFF:  # PS3.5 6.2.2 note: too long for its VR goes out as UN
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, length)
-        else:
-            header = struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), length)
-        out.append(header)
-        out += body
-        written += len(header) + size
-    return written
-
-
-_PADDED_BY_SPACE = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"])
-
-
-def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
-    size = 0
-    for part in value.parts:
-        odd = len(part) & 1
-        out.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, len(part) + odd))
-        out.append(part)
-        if odd:
-            out.append(b"\0")
-        size += 8 + len(part) + odd
-    out.append(struct.pack(order + "HHL", 0xFFFE, 0xE0DD, 0))
-    return size + 8
 
 
 class Names(NamedTuple):
@@ -650,7 +420,7 @@ def names(head: bytes) -> Names | None:
         return None
     found: Dataset = {}
     with suppress(Malformed, RecursionError):  # the head ends somewhere; what came before counts
-        _Reader(view, explicit, little).elements(start, len(view), 0, explicit, little, into=found)
+        Reader(view, explicit, little).elements(start, len(view), 0, explicit, little, into=found)
     return Names(
         text_of(found.get(0x00080016)) or text_of(meta.get(0x00020002)),
         text_of(found.get(0x00080018)) or text_of(meta.get(0x00020003)),

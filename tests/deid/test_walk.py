@@ -20,7 +20,8 @@ from app.deid.deidentify import Deidentified, Withheld, deidentify
 from app.deid.pixels import Reason
 from app.deid.profile import Profile
 from app.deid.uids import Keys
-from app.deid.walk import Malformed, names, read, write
+from app.deid.walk import Malformed, names, read
+from app.deid.write import write
 from tests.make.instances import ROOT, ct, item, items, packed, sent
 
 SYNTAXES = (
