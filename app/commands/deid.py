@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,23 +14,19 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
-from app.deid.explain import Explanation, explained
+from app.commands.policy import DEFAULT, lines, policy
+from app.deid.explain import explained
 from app.deid.files import secret
 from app.deid.files.account import Totals
 from app.deid.files.outcomes import Fate
 from app.deid.files.run import Order, check, run
 from app.deid.files.sources import weighed
-from app.deid.profile import Profile
-from app.errors import NotFound, Unprocessable
-from app.registries import load
 
 app = typer.Typer()
 
 HELD_BACK = 3
 """Exit code when an object was held back or refused; 0 says that every object was written."""
-DEFAULT = "default"
 
 
 @app.command("deid", no_args_is_help=True)
@@ -117,7 +112,8 @@ def deid(
     """
     chosen = policy(profile)
     if explain:
-        _print(explained(chosen))
+        for line in lines(explained(chosen)):
+            typer.echo(line)
         return
     if not paths or len(paths) < 2:
         raise typer.BadParameter("At least one input and the folder for the outputs are needed.")
@@ -143,36 +139,6 @@ def deid(
             soft_wrap=True,
         )
     _tell(console, order, _carried_out(console, order))
-
-
-def policy(wanted: str) -> Profile:
-    """The profile of a file, of a packaged registry, or the default one."""
-    if wanted == DEFAULT:
-        return Profile()
-    path = Path(wanted)
-    if path.is_file():
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            raise Unprocessable("The profile cannot be read as YAML.") from None
-        if not isinstance(document, dict):
-            raise Unprocessable("The profile must be a mapping: profile, edition, options …")
-        return _profile(document)
-    versions = [one for one in map(load.load, load.folders(load.PACKAGED)) if one.id == wanted]
-    if not versions:
-        known = sorted({folder.parent.name for folder in load.folders(load.PACKAGED)})
-        raise NotFound(
-            f"There is no profile of that name: give a file, {DEFAULT}, or {', '.join(known)}."
-        )
-    newest = max(versions, key=lambda one: [int(part) for part in one.version.split(".")])
-    return _profile(newest.deid)
-
-
-def _profile(document: dict[str, object]) -> Profile:
-    try:
-        return Profile.of(document)
-    except ValueError as error:
-        raise Unprocessable(f"The profile has complaints:\n{error}") from None
 
 
 def usable_cores() -> int:
@@ -223,19 +189,3 @@ def _tell(console: Console, order: Order, totals: Totals) -> None:
         console.print("The map lies in OUT and names the inputs: move it before OUT is shared.")
     if totals.fates[Fate.HELD] or totals.fates[Fate.REFUSED]:
         raise typer.Exit(HELD_BACK)
-
-
-def _print(told: Explanation) -> None:
-    """An explanation as tables, for people and for `less`."""
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{told.method}, edition {told.edition}, policy {told.digest[:12]}\n")
-    options = Table("option", "code", "in force", "what it does", box=None)
-    for option in told.options:
-        options.add_row(
-            option.option, option.code, "yes" if option.in_force else "no", option.effect
-        )
-    console.print(options)
-    attributes = Table("tag", "attribute", "VR", "action", "why", "deviation", box=None)
-    for one in told.attributes:
-        attributes.add_row(one.tag, one.keyword, one.vr, one.action, one.why, one.deviation)
-    console.print(attributes)

@@ -64,6 +64,16 @@ REMEDIES: Mapping[str, str] = {
     Obstacle.FAILED: "De-identification itself failed. Please report it, without the object.",
     Reason.NOT_DICOM: "Not DICOM.",
     Reason.NOT_AN_INSTANCE: "A directory of media (DICOMDIR): it lists objects and is none.",
+    Reason.TRUNCATED: "The object ends too early. Export it again from its source.",
+    Reason.WRONG_LENGTH: "A length in it is wrong: attributes or pixels are missing. Export it again.",
+    Reason.UNREADABLE: "It is broken inside. Export it again.",
+    Reason.UNSUPPORTED_SYNTAX: "Its transfer syntax is none of the standard's. Export it in another.",
+    Reason.MISSING_UID: "An object must name its class, its study, its series and itself.",
+    Reason.BURNED_IN: "BurnedInAnnotation says YES. Look at the pixels.",
+    Reason.MAY_BE_BURNED_IN: "Objects of this kind often have text in their pixels. Look at them.",
+    Reason.PIXEL_OVERLAY: "An overlay is drawn in unused bits of its pixels. Export it without.",
+    Reason.ENCAPSULATED: "A document inside the object cannot be shown to be clean.",
+    Reason.IDENTIFIER_REMAINS: "The second look found something of the object's own. Look at it.",
 }
 
 

@@ -20,14 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from app.deid.deidentify import METHOD
 from app.deid.files.account import Map, Totals, report
 from app.deid.files.crew import Batch, Crew
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
 from app.deid.files.sources import Source, walk
 from app.deid.files.treat import Bench
-from app.deid.profile import Profile
+from app.deid.profile import METHOD, Profile
 from app.deid.uids import Keys
 from app.errors import Conflict, NotFound, Unavailable, Unprocessable
 
@@ -57,15 +56,14 @@ class Order:
 
     def heading(self) -> dict[str, Any]:
         """What outputs that belong together have in common; nothing in it leads to the secret."""
-        choices = self.profile.choices
         mark = hmac.digest(
             self.secret, b"hounsfield deid fingerprint\0" + self.scope.encode(), "sha256"
         )
         return {
             "format": 1,
             "method": METHOD,
-            "policy": hashlib.sha256(choices.model_dump_json().encode()).hexdigest()[:32],
-            "options": list(choices.options),
+            "policy": self.profile.digest[:32],
+            "options": list(self.profile.choices.options),
             "key": mark[:8].hex(),
         }
 

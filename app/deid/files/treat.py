@@ -83,7 +83,7 @@ class Bench:
         path = self.drafts / draft
         written.append(path)
         with path.open("wb") as stream:
-            stream.write(outcome.content)
+            stream.writelines(outcome.parts)
         return result
 
     def _treated(
@@ -115,7 +115,7 @@ class Bench:
             series=series,
             instance=outcome.sop_instance_uid,
             sop_class=outcome.sop_class_uid,
-            size=len(outcome.content),
+            size=sum(map(len, outcome.parts)),
             draft=draft,
             actions={str(action): times for action, times in outcome.report.actions.items()},
             treatment=treatment,
