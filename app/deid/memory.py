@@ -19,8 +19,10 @@ from app.deid.walk import (
     Reader,
     Source,
     begin,
+    vr_of,
 )
 
+_PLAIN = frozenset(VRS.values()) - {"SQ", "UN"}  # what is a value and nothing else
 LONGEST = 1 << 16  # bytes of an element or stretch; larger ones are not worth it
 SHORTEST = 3  # elements of a stretch
 
@@ -158,11 +160,16 @@ class _Top:
 
     def _met(self, at: int, end: int) -> tuple[Stretch | None, int]:
         """The element at a place, remembered or decoded, and its end; None for trailing padding."""
-        stop = self._stop(at, end)
+        tag, vr, value, stop = self._header(at, end)
         if at < stop <= end and stop - at <= LONGEST:
-            known = self.memory.get(self.source[at:stop])
+            raw = self.source[at:stop]
+            known = self.memory.get(raw)
             if known is not None:
                 return known, stop
+            if vr in _PLAIN and tag >> 16 != 0xFFFE:
+                met = Stretch({tag: Element(vr, raw[value - at :])}, raw)
+                self.memory.put(met)
+                return met, stop
         explicit, little = self.explicit, self.little
         found, stop = self.reader.elements(at, end, 0, explicit, little, only=True)
         if not found:
@@ -177,19 +184,22 @@ class _Top:
         self.memory.put(met)
         return met, stop
 
-    def _stop(self, at: int, end: int) -> int:
-        """Where the element here ends, if that is easily told; 0 if it is not."""
+    def _header(self, at: int, end: int) -> tuple[int, str, int, int]:
+        """Tag, VR, where the value begins and ends; 0 for the end where that is not easily told."""
         if at + 12 > end:
-            return 0
+            return 0, "", 0, 0
         view, long = self.view, self.reader.long[self.little]
+        group, number = self.reader.tags[self.little].unpack_from(view, at)
+        tag = group << 16 | number
         if not self.explicit:
-            return at + 8 + int(long.unpack_from(view, at + 4)[0])
+            return tag, vr_of(tag), at + 8, at + 8 + int(long.unpack_from(view, at + 4)[0])
         vr = VRS.get(bytes(view[at + 4 : at + 6]))
         if vr is None:
-            return 0
+            return tag, "", 0, 0
         if vr in LONG_HEADER:
-            return at + 12 + int(long.unpack_from(view, at + 8)[0])
-        return at + 8 + int(self.reader.short[self.little].unpack_from(view, at + 6)[0])
+            return tag, vr, at + 12, at + 12 + int(long.unpack_from(view, at + 8)[0])
+        length = int(self.reader.short[self.little].unpack_from(view, at + 6)[0])
+        return tag, vr, at + 8, at + 8 + length
 
 
 def _closed(streak: list[Stretch]) -> list[Stretch]:

@@ -34,16 +34,13 @@ def parts(
     """The same in pieces, large values uncopied. `ready` has elements encoded before, by tag."""
     chunks: list[bytes | memoryview] = []
     explicit, little = instance.explicit, instance.little
-    if ready:
-        dataset = instance.dataset
-        for tag in sorted(dataset):
-            element, known = dataset[tag], ready.get(tag)
-            if known is not None and known[0] is element:
-                chunks.append(known[1])
-            else:
-                _write({tag: element}, chunks, explicit, little)
-    else:
-        _write(instance.dataset, chunks, explicit, little)
+    dataset = instance.dataset
+    for tag in sorted(dataset):
+        element, known = dataset[tag], ready.get(tag) if ready else None
+        if known is not None and known[0] is element:
+            chunks.append(known[1])
+        else:
+            _write({tag: element}, chunks, explicit, little)
     if instance.transfer_syntax == DEFLATED_LITTLE:
         engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = [engine.compress(chunk) for chunk in chunks] + [engine.flush()]
@@ -65,14 +62,11 @@ def encoded(tag: int, element: Element, explicit: bool, little: bool) -> bytes:
 def _joined(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """Small pieces joined, large ones as they are."""
     told: list[bytes | memoryview] = []
-    small: list[bytes | memoryview] = []
-    for chunk in chunks:
-        if len(chunk) <= LARGE:
-            small.append(chunk)
-        else:
-            told += [b"".join(small), chunk] if small else [chunk]
-            small = []
-    return [*told, b"".join(small)] if small else told
+    start = 0
+    for number in [number for number, chunk in enumerate(chunks) if len(chunk) > LARGE]:
+        told += [b"".join(chunks[start:number]), chunks[number]]
+        start = number + 1
+    return [*told, b"".join(chunks[start:])]
 
 
 def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, little: bool) -> int:
