@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from app.deid import dates, pixels, private, text, uids
+from app.deid import content, dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
+from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment
 from app.deid.json_model import json_model
+from app.deid.markers import mark
 from app.deid.memory import Memories, Stretch, read
+from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
 from app.deid.pixels import Reason
-from app.deid.profile import ACCESSION_NUMBER, METHOD, PATIENT_ID, PATIENT_NAME, Policy, Profile
+from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
 from app.deid.uids import Keys
-from app.deid.values import REMOVED, dummy_code
+from app.deid.values import dummy_code
 from app.deid.walk import (
     PIXEL_DATA,
     TEXT_VRS,
@@ -41,8 +44,7 @@ IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
-_ISSUER, _BIRTH_DATE, _AGE = 0x00100021, 0x00100030, 0x00101010
-_CONCEPT_NAME, _CODE_VALUE, _SCHEME, _MEANING = 0x0040A043, 0x00080100, 0x00080102, 0x00080104
+_SCHEME = 0x00080102
 _PUBLIC_SCHEMES = frozenset(
     [
         "DCM",
@@ -161,10 +163,13 @@ def deidentify(source: Source, profile: Profile, keys: Keys) -> Outcome:
     work = _Work(instance, stretches, profile, keys)
     dataset = work.whole()
     if PIXEL_DATA in dataset:
-        cut = pixels.trimmed(instance)
-        if isinstance(cut, Reason):
-            return Withheld(cut)
-        dataset[PIXEL_DATA] = cut
+        clean = pixels.cleaned(instance, profile)
+        if isinstance(clean, Reason):
+            return Withheld(clean)
+        dataset[PIXEL_DATA] = clean.element
+        dataset |= clean.also
+        if clean.boxes:
+            work.told.append((f"{PIXEL_DATA:08X}", Action.CLEAN, "text in pixels, blanked"))
     return work.finished(dataset)
 
 
@@ -192,8 +197,9 @@ def _unusable(instance: Instance) -> Reason | None:
     return None
 
 
-_Became = tuple[Treatment, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...]]
-"""What a stretch became under a treatment: what stays, the same encoded, and what is told of it."""
+_Became = tuple[Treatment, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...], Dataset]
+"""What a stretch became under a treatment: what stays, the same encoded, what is told of it, and
+its private elements, which are decided together."""
 
 
 class _Work:
@@ -212,24 +218,17 @@ class _Work:
         codecs = text.encodings(self.charset)
         said = {
             tag: _value(top.get(tag), codecs)
-            for tag in (PATIENT_ID, _ISSUER, PATIENT_NAME, _BIRTH_DATE, ACCESSION_NUMBER)
+            for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
         }
         self.original = Original(
             text_of(top.get(_STUDY_INSTANCE_UID)),
             text_of(top.get(_SERIES_INSTANCE_UID)),
             text_of(top.get(_SOP_INSTANCE_UID)),
             said[PATIENT_ID],
-            said[_ISSUER],
+            said[ISSUER],
             said[ACCESSION_NUMBER],
         )
-        # Patients stay apart also when nobody gave them a number.
-        if said[PATIENT_ID]:
-            who = ("id", said[_ISSUER], said[PATIENT_ID])
-        elif said[PATIENT_NAME]:
-            who = ("name", text.folded(said[PATIENT_NAME]), said[_BIRTH_DATE])
-        else:
-            who = ("study", self.original.study_instance_uid, "")
-        self.pseudonym = uids.token(keys.patient, *who)
+        self.pseudonym = uids.token(keys.patient, *who(said, self.original.study_instance_uid))
         chosen = profile.choices.dates
         days = (
             dates.offset(keys.dates, self.pseudonym, chosen.least, chosen.most)
@@ -288,6 +287,7 @@ class _Work:
         depends on other elements too has its place in `finished`.
         """
         result: Dataset = {}
+        odd: Dataset = {}
         for stretch in self.stretches:
             became = stretch.became
             if became is None or became[0] is not self.treatment:
@@ -295,7 +295,8 @@ class _Work:
             result.update(became[1])
             self.ready.update(became[2])
             self.told += became[3]
-        self._private(self.instance.dataset, result)
+            odd.update(became[4])
+        self._private(odd, result)
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
@@ -304,15 +305,17 @@ class _Work:
         told_before, self.told = self.told, []
         result: Dataset = {}
         ready: dict[int, tuple[Element, bytes]] = {}
+        odd: Dataset = {}
         for tag, element in stretch.elements.items():
             if tag >> 16 & 1:
+                odd[tag] = element
                 continue
             kept = self._one(tag, element, (), self.charset, codecs, self.local, 0)
             if kept is not None:
                 result[tag] = kept
                 if stretch.raw:
                     ready[tag] = kept, encoded(tag, kept, explicit, little)
-        became = (self.treatment, result, ready, tuple(self.told))
+        became = (self.treatment, result, ready, tuple(self.told), odd)
         self.told = told_before
         if stretch.raw:  # what is too large to be remembered must not be held on to
             stretch.became = became
@@ -390,31 +393,23 @@ class _Work:
         kept: list[Dataset] = []
         for number, item in enumerate(items):
             here = (*path, f"{tag:08X}[{number}]")
-            named = self._concept(item)
-            known = self.profile.content(*named) if named else None
+            known = content.decided(self.profile, item)
             if known is not None and known.action is Action.REMOVE:
-                self._tell(here, _CONCEPT_NAME, Action.REMOVE, known.rule)
+                self._tell(here, CONCEPT_NAME, Action.REMOVE, known.rule)
                 continue
             cleaned = self.dataset(item, here, charset, tag)
-            if known is not None and known.action is Action.DUMMY:
-                _dummy_content(cleaned)
-                self._tell(here, _CONCEPT_NAME, Action.DUMMY, known.rule)
+            if known is not None:
+                content.finish(cleaned, content.concept_of(item), known)
+                if known.action is Action.DUMMY:
+                    self._tell(here, CONCEPT_NAME, Action.DUMMY, known.rule)
             kept.append(cleaned)  # also when nothing is left: items are counted on (frames, beams)
         if not kept and items:
             return Element("SQ", []) if decision.emptied is Action.EMPTY else None
         return Element("SQ", kept)
 
-    @staticmethod
-    def _concept(item: Dataset) -> tuple[str, str] | None:
-        name = item.get(_CONCEPT_NAME)
-        if name is None or not isinstance(name.value, list) or not name.value:
-            return None
-        code = name.value[0]
-        return text_of(code.get(_SCHEME)), text_of(code.get(_CODE_VALUE))
-
     def finished(self, dataset: Dataset) -> Deidentified:
         """Markers, age, file meta information, and the bytes."""
-        self._mark(dataset)
+        mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
         instance, original = self.instance, self.original
         sop_class = text_of(dataset.get(_SOP_CLASS_UID))
         new_uid = text_of(dataset.get(_SOP_INSTANCE_UID))
@@ -446,27 +441,6 @@ class _Work:
             little=instance.little,
         )
 
-    def _mark(self, dataset: Dataset) -> None:
-        """What PS3.15 E.1.1 asks for, and the attributes of Type 2 a patient must have."""
-        source = self.instance.dataset
-        profile = self.profile
-        dataset[PATIENT_ID] = Element("LO", self.pseudonym.encode())
-        dataset[PATIENT_NAME] = Element("PN", self.pseudonym.encode())
-        dataset.setdefault(_BIRTH_DATE, Element("DA", b""))
-        dataset.setdefault(ACCESSION_NUMBER, Element("SH", b""))
-        if "retain_patient_characteristics" in profile.options and _AGE not in dataset:
-            aged = dates.age(text_of(source.get(_BIRTH_DATE)), text_of(source.get(_STUDY_DATE)))
-            if aged:
-                dataset[_AGE] = Element("AS", aged.encode())
-        dataset[0x00120062] = Element("CS", b"YES")
-        dataset[0x00120063] = Element("LO", METHOD.encode())
-        dataset[0x00120064] = Element("SQ", [_code(*code) for code in profile.codes])
-        if pixels.has_pixels(dataset):
-            dataset[0x00280301] = Element("CS", b"NO")
-        kept = "MODIFIED" if profile.modified_dates else "UNMODIFIED"
-        temporal = kept if profile.modified_dates or profile.full_dates else "REMOVED"
-        dataset[0x00280303] = Element("CS", temporal.encode())
-
 
 _FAST = frozenset(BINARY_SIZES)
 
@@ -489,23 +463,6 @@ def _value(element: Element | None, codecs: list[str] | None) -> str:
     if element is None or not isinstance(element.value, (bytes, memoryview)):
         return ""
     return text.decoded(bytes(element.value), codecs, element.vr).strip(" \0")
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    return {
-        _CODE_VALUE: Element("SH", value.encode()),
-        _SCHEME: Element("SH", b"DCM"),
-        _MEANING: Element("LO", meaning.encode()),
-    }
-
-
-def _dummy_content(item: Dataset) -> None:
-    """The value of a content item that must stay but not with what it said (Table E.3.4-1)."""
-    for tag in (0x0040A160, 0x0040A123):  # Text Value, Person Name
-        if tag in item:
-            item[tag] = Element(item[tag].vr, REMOVED)
-    if 0x0040A168 in item:  # Concept Code Sequence
-        item[0x0040A168] = Element("SQ", [dummy_code()])
 
 
 def _drop_lone_creators(dataset: Dataset) -> None:

@@ -14,7 +14,7 @@ from app.deid import private
 from app.deid.actions import Action, Decision
 from app.deid.choices import CODES, EFFECTS, NOT_OFFERED
 from app.deid.iods import OPTIONAL, Kind, kinds, sop_classes, types_anywhere
-from app.deid.profile import METHOD, NOT_LISTED, Profile
+from app.deid.profile import METHOD, NOT_LISTED, REFERENCE, Profile
 from app.deid.table import named_rows, table
 from app.deid.walk import vr_of
 
@@ -55,13 +55,15 @@ class ExplainedAttribute:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedContentItem:
-    """A content item of a structured report by its concept name (Table E.3.4-1)."""
+    """A content item of a structured report by its concept name and value type (Table E.3.4-1)."""
 
     scheme: str
     code: str
     meaning: str
     action: str
     rule: str
+    value_type: str = ""
+    deviation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +302,18 @@ def _not_offered() -> Iterator[ExplainedOption]:
 
 def _content_items(profile: Profile) -> Iterator[ExplainedContentItem]:
     for item in table()["content_items"]:
-        known = profile.content(item["scheme"], item["code"])
+        known = profile.content(item["scheme"], item["code"], item["value_type"])
         if known is not None:
             yield ExplainedContentItem(
-                item["scheme"], item["code"], item["meaning"], known.action.value, known.rule
+                item["scheme"],
+                item["code"],
+                item["meaning"],
+                known.action.value,
+                known.rule,
+                item["value_type"],
+                "X in the table: stays with its UIDs replaced, for evidence hangs on it."
+                if known.rule == REFERENCE
+                else "",
             )
 
 

@@ -40,6 +40,7 @@ _TAKEN_OUT = frozenset(
 )
 _NAMING_VRS = TEXT_VRS | {"AE"}
 METHOD = "Hounsfield 0.2 PS3.15 2026d"
+REFERENCE = "table E.3.4-1, basic X: its UIDs are replaced"
 NOT_LISTED = "in no IOD of this family (PS3.3)"
 
 
@@ -89,10 +90,12 @@ class Profile:
         self.codes = tuple(CODES[name] for name in CODES if name == "basic" or name in self.options)
         self._overridden = self.choices.overridden
         self._policies: dict[str, Policy] = {}
-        self._content = {
-            (item["scheme"], item["code"]): self._content_decision(item)
-            for item in table()["content_items"]
-        }
+        self._content: dict[tuple[str, str, str], Decision] = {}
+        for item in table()["content_items"]:
+            made = self._content_decision(item)
+            concept = item["scheme"], item["code"]
+            self._content[*concept, item["value_type"]] = made
+            self._content.setdefault((*concept, ""), made)
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Self:
@@ -113,9 +116,10 @@ class Profile:
             known = self._policies[kind.iod] = Policy(self, kind)
         return known
 
-    def content(self, scheme: str, code: str) -> Decision | None:
-        """What to do with a content item of this concept name (Table E.3.4-1)."""
-        return self._content.get((scheme, code))
+    def content(self, scheme: str, code: str, value_type: str = "") -> Decision | None:
+        """What to do with a content item of this concept name and value type (Table E.3.4-1)."""
+        known = self._content.get((scheme, code, value_type))
+        return self._content.get((scheme, code, "")) if known is None else known
 
     def decide(self, tag: int, needed: str = UNKNOWN, listed: bool = True) -> Decision:
         """What to do with an attribute of an even group; private ones are decided elsewhere.
@@ -185,10 +189,14 @@ class Profile:
 
     def _content_decision(self, item: Mapping[str, Any]) -> Decision:
         chosen = [code for option, code in item["options"].items() if option in self.options]
-        action = Action.ITEMS if chosen else Action.REMOVE
-        if not chosen and item["basic"].endswith("D"):
-            action = Action.DUMMY
-        return Decision(action, "table E.3.4-1", Action.DUMMY)
+        if chosen:
+            return Decision(Action.ITEMS, "table E.3.4-1, an option lets it stay")
+        if item["basic"].endswith("D"):
+            return Decision(Action.DUMMY, f"table E.3.4-1, basic {item['basic']}")
+        if "retain_uids" in item["options"]:
+            # A reference whose UIDs are replaced tells nothing, and evidence hangs on it.
+            return Decision(Action.ITEMS, REFERENCE)
+        return Decision(Action.REMOVE, f"table E.3.4-1, basic {item['basic']}")
 
 
 def _unnamed(tag: int, vr: str, longest: int, needed: str, allowed: bool) -> Decision:
