@@ -35,7 +35,9 @@ _BEFORE_NUMBER = re.compile(
     r"|ultravist|optiray|x|vol|sl|im|img|image|series|se|frame|phase|slice|rev|bw|etl|nex)[ =:_]?|[x*])$"
 )
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
-_SEPARATOR = r"[\s_.,;:/|^&+#*'’=~-]*"
+_POSSESSIVE = re.compile(r"['’]s\b")
+_ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
+_SEPARATOR = r"[\s_.,;:/|^&+#*'’=~?-]*"
 _HOLES = re.compile(rf"\x01(?:{_SEPARATOR}\x01)+")
 _EMPTY_BRACKETS = re.compile(
     rf"[(\[{{<]{_SEPARATOR}\x01{_SEPARATOR}[)\]}}>]|([\"“„]){_SEPARATOR}\x01{_SEPARATOR}[\"”“]"
@@ -61,30 +63,38 @@ class Pass:
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
-            self._mark(start, stop)
+            self._mark(start, stop, 2)
         for pattern in patterns.IDENTIFYING if self.descriptor else patterns.HARD:
             for found in pattern.finditer(self.spaced):
+                self._mark(*found.span())
+        if self.descriptor:
+            for found in _ODD.finditer(self.text):
                 self._mark(*found.span())
         self._tokens()
         if not any(self.gone):
             return self.text.strip(" \0")
         return self._joined()
 
-    def _mark(self, start: int, stop: int) -> None:
-        self.gone[start:stop] = b"\1" * (stop - start)
+    def _mark(self, start: int, stop: int, why: int = 1) -> None:
+        self.gone[start:stop] = bytes([why]) * (stop - start)
 
     def _tokens(self) -> None:
         """Judge every token, then what stands beside names."""
         found: list[tuple[int, int, _Fate]] = []
         for whole in TOKEN.finditer(self.text):
+            if all(why == 2 for why in self.gone[whole.start() : whole.end()]):
+                found.append((*whole.span(), _Fate.OWN))
+                continue
             for start, stop in self._whole_parts(*whole.span()):
                 found.append((start, stop, self._fate(start, stop)))
         if self.descriptor:
             self._titles(found)
+            self._houses(found)
         self._neighbours(found)
         for start, stop, fate in found:
             if fate is not _Fate.STAYS:
-                self._mark(start, stop)
+                possessive = _POSSESSIVE.match(self.plain, stop)
+                self._mark(start, possessive.end() if possessive else stop)
 
     def _whole_parts(self, start: int, stop: int) -> list[tuple[int, int]]:
         """A token without what a pattern took from it, and ideographs apart from letters."""
@@ -220,6 +230,25 @@ class Pass:
                 if self.text[until:last] == " " and self.text[last:end].istitle():
                     found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
 
+    def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:
+        """`Mount Carmine Clinic`: the capitalised words before a house are its name."""
+        for place, (start, stop, fate) in enumerate(found):
+            if self.plain[start:stop] not in self.known.houses or fate is not _Fate.STAYS:
+                continue
+            after = start
+            for other in range(place - 1, -1, -1):
+                one, two, beside = found[other]
+                word = self.plain[one:two]
+                if (
+                    self.text[two:after] not in (" ", "_", "-", "'s ", ". ")
+                    or word in self.known.core
+                ):
+                    break
+                if word not in self.known.names and beside is _Fate.STAYS:
+                    break
+                found[other] = (one, two, _Fate.OWN if beside is _Fate.OWN else _Fate.UNKNOWN)
+                after = one
+
     def _neighbours(self, found: list[tuple[int, int, _Fate]]) -> None:
         """Initials, titles, particles and words that are names too, where they stand beside a name."""
         changed = True
@@ -248,21 +277,31 @@ class Pass:
         if word in self.own.names:
             return named
         if not self.descriptor:
-            return named and (word in self.known.titles - self.known.soft_titles)
+            return named and word in self.known.titles - self.known.soft_titles
+        if len(token) == 1 and token.isalpha():
+            return self._initial(start, stop, named, between)
+        if word in self.known.houses:
+            return False
         if not token[0].isupper():
-            return (
-                word in self.known.particles
-                and len(word) > 1
-                and word not in self.known.core
-                and named
-            )
-        if len(token) == 1:
-            return named or between.startswith(".")
+            return named and word in self.known.particles and word not in self.known.core
         if word in self.known.suffixes and not before:
             return "," in between or named
         if word in self.known.titles:
             return before and (named or not token.isupper())
         return word in self.known.names
+
+    def _initial(self, start: int, stop: int, named: bool, between: str) -> bool:
+        """`O. Quizzleberry`, `O'Brien`, but not the W of `Quizzleberry W/O CONTRAST`."""
+        if between in ("'", "’"):
+            return True
+        if "/" in (self.text[start - 1 : start], self.text[stop : stop + 1]):
+            return False
+        dotted = between.startswith(".") or self.text[stop : stop + 1] == "."
+        if named:
+            return dotted or (
+                self.plain[start] in self.own.initials and self.plain[start] not in "wlr"
+            )
+        return dotted and self.text[start].isupper()
 
     def _joined(self) -> str:
         """What stays, with one of the separators where something went."""
@@ -289,9 +328,11 @@ class Pass:
             return left
         if "\n" in right or "\r" in right:
             return right
-        if left.strip() and not (right.strip() and len(left.strip()) > len(right.strip())):
-            return left
-        return right if right.strip() else left or right
+        left, right = left.replace("?", ""), right.replace("?", "")
+        for telling in (left.strip(" _"), right.strip(" _")):
+            if telling:
+                return left if telling == left.strip(" _") else right
+        return " " if " " in left + right else left or right
 
 
 def _visible(text: str) -> str:

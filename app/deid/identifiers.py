@@ -26,7 +26,8 @@ class Own:
     """The identifiers of one patient's objects, ready to be looked for.
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
-    identifiers of several tokens; `short` are numbers too short to be taken out without a cue.
+    identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
+    begin the parts of names.
     """
 
     def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
@@ -36,12 +37,14 @@ class Own:
         of_names: set[str] = set()
         wholes: set[str] = set()
         short: set[str] = set()
+        initials: set[str] = set()
         for name in names:
             for spelt in _spellings(name):
                 parts = [part for part in TOKEN.findall(spelt) if part not in besides]
                 telling = [part for part in parts if len(part) > 1 and part not in known.particles]
                 of_names.update(telling)
                 wholes.update(_wholes(parts))
+                initials.update(part[0] for part in parts)
         for identifier in identifiers:
             parts = TOKEN.findall(folded(identifier))
             for part in parts:
@@ -64,6 +67,7 @@ class Own:
             elif len(digits) > 4:
                 wholes.add(digits.lstrip("0"))
         self.names = frozenset(of_names)
+        self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
         sought = {
@@ -108,7 +112,10 @@ class Own:
             while start >= 0:
                 stop = start + len(one)
                 if self._meant(text, at[start:stop], one):
-                    yield at[start], at[stop - 1] + 1
+                    begin = at[start]
+                    while one.isdigit() and text[begin - 1 : begin] == "0":
+                        begin -= 1
+                    yield begin, at[stop - 1] + 1
                 start = run.find(one, start + 1)
 
     def _meant(self, text: str, at: list[int], one: str) -> bool:
@@ -119,12 +126,10 @@ class Own:
         if gaps and max(gaps) > _LONGEST_GAP:
             return False
         if one.isdigit():
-            alone = (
-                not text[first - 1 : first].isdigit() and not text[last + 1 : last + 2].isdigit()
-            )
-            zeros = not alone and not text[:first].rstrip("0")[-1:].isdigit()
-            alone = alone or (zeros and not text[last + 1 : last + 2].isdigit())
-            return alone and (len(one) > 6 if broken else len(one) > 3)
+            before = text[:first].rstrip("0")[-1:]
+            if before.isdigit() or text[last + 1 : last + 2].isdigit():
+                return False
+            return (len(one) > 6 and not before.isalpha()) if broken else len(one) > 3
         alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
         if not broken:
             # Whole tokens and their insides are judged where tokens are.
@@ -137,8 +142,8 @@ class Own:
         if not any(token in self.words for token in tokens) and len(one) < 7:
             return False
         known = vocabulary().words
-        spoken = alone and all(token in known and token not in self.words for token in tokens)
-        return (alone or len(one) > 7) and (not spoken or len(one) > 9)
+        spoken = all(token in known and token not in self.words for token in tokens)
+        return alone and (not spoken or len(one) > 9)
 
 
 def _spellings(name: str) -> set[str]:

@@ -18,7 +18,7 @@ class Vocabulary:
 
     `words` may stay; of these, `core` ones stay even when somebody is called so, and `names` go
     where they stand beside a name. `eponyms` only stay beside one of `eponym_of`. `ideographs` are
-    the words of scripts without spaces. The last five are what stands beside names; soft titles are
+    the words of scripts without spaces. The last six are what stands beside names; soft titles are
     also modalities and abbreviations of radiology.
     """
 
@@ -33,6 +33,7 @@ class Vocabulary:
     particles: frozenset[str]
     suffixes: frozenset[str]
     cues: frozenset[str]
+    houses: frozenset[str]
 
     def joined(self, token: str) -> bool:
         """Is a folded token two core words written as one, as in `ABDOMENPELVIS`?"""
@@ -64,6 +65,7 @@ def vocabulary() -> Vocabulary:
         particles=said("particles"),
         suffixes=said("suffixes"),
         cues=said("cues"),
+        houses=said("houses"),
     )
 
 
