@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -46,7 +47,9 @@ def big(at: Planting) -> bytes:
     """Explicit VR big endian."""
     ds = at.dataset
     if "PixelData" in ds and ds.BitsAllocated == 16:
-        ds.PixelData = np.frombuffer(ds.PixelData[: len(ds.PixelData) // 2 * 2], "<u2").byteswap().tobytes()
+        ds.PixelData = (
+            np.frombuffer(ds.PixelData[: len(ds.PixelData) // 2 * 2], "<u2").byteswap().tobytes()
+        )
     ds.file_meta.TransferSyntaxUID = uid.ExplicitVRBigEndian
     return packed(ds)
 
@@ -131,7 +134,7 @@ def _implicit(dataset: Dataset, tag: int) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         write_dataset(buffer, one, dataset.get("SpecificCharacterSet", "ISO_IR 6"))
-    return buffer.getvalue()[8:]
+    return bytes(buffer.getvalue()[8:])
 
 
 def dataset_start(source: bytes) -> int:
@@ -144,7 +147,21 @@ def top_level(source: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     place = dataset_start(source)
     while place < len(source):
         vr = source[place + 4 : place + 6]
-        if vr in (b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"OL", b"UC", b"UR", b"OV", b"SV", b"UV"):
+        if vr in (
+            b"OB",
+            b"OW",
+            b"SQ",
+            b"UN",
+            b"UT",
+            b"OF",
+            b"OD",
+            b"OL",
+            b"UC",
+            b"UR",
+            b"OV",
+            b"SV",
+            b"UV",
+        ):
             head, length = 12, int.from_bytes(source[place + 8 : place + 12], "little")
         else:
             head, length = 8, int.from_bytes(source[place + 6 : place + 8], "little")
@@ -212,7 +229,7 @@ def _name(at: Planting, family: str, given: str, codec: str) -> None:
 # --- pixels ---------------------------------------------------------------------------------
 
 
-def _frames(dataset: Dataset) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _frames(dataset: Dataset) -> list[Any]:
     array = dataset.pixel_array
     return list(array) if int(dataset.get("NumberOfFrames", 1) or 1) > 1 else [array]
 
@@ -226,12 +243,14 @@ def _encapsulated(at: Planting, syntax: str, fragments: list[bytes]) -> bytes:
     return packed(ds)
 
 
-def _pillow(at: Planting, form: str, **options: object) -> list[bytes]:
+def _pillow(at: Planting, form: str, **options: Any) -> list[bytes]:
     written = []
     for frame in _frames(at.dataset):
         buffer = BytesIO()
-        picture = Image.fromarray(frame.reshape(frame.shape[-3:] if frame.ndim > 3 else frame.shape))
-        picture.save(buffer, form, **options)  # type: ignore[arg-type]
+        picture = Image.fromarray(
+            frame.reshape(frame.shape[-3:] if frame.ndim > 3 else frame.shape)
+        )
+        picture.save(buffer, form, **options)
         written.append(buffer.getvalue())
     return written
 
@@ -299,7 +318,13 @@ def tail(at: Planting) -> bytes:
     at.name_secrets("after the fragment", at.patient.family)
     assert item + 8 + length == start
     del ds
-    return source[: item + 4] + struct.pack("<L", length + len(said)) + source[item + 8 : start] + said + source[start:]
+    return (
+        source[: item + 4]
+        + struct.pack("<L", length + len(said))
+        + source[item + 8 : start]
+        + said
+        + source[start:]
+    )
 
 
 def _dcmtk(at: Planting, program: str, *options: str) -> bytes:
@@ -324,8 +349,23 @@ def jpeg_ls(at: Planting) -> bytes:
     return _dcmtk(at, "dcmcjls", "+el", "+ud")
 
 
-PLAIN: tuple[Writing, ...] = (explicit, implicit, deflated, undefined, bare, odd, grouped, as_unknown)
-SETS: tuple[Writing, ...] = (utf8_as_latin, latin_as_utf8, nameless_utf8, nameless_latin, unheard_of)
+PLAIN: tuple[Writing, ...] = (
+    explicit,
+    implicit,
+    deflated,
+    undefined,
+    bare,
+    odd,
+    grouped,
+    as_unknown,
+)
+SETS: tuple[Writing, ...] = (
+    utf8_as_latin,
+    latin_as_utf8,
+    nameless_utf8,
+    nameless_latin,
+    unheard_of,
+)
 COMPRESSED: tuple[Writing, ...] = (
     rle,
     jpeg,

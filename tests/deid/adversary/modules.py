@@ -143,7 +143,9 @@ def referenced(at: Planting, sop_class: str) -> None:
     where: tuple[str | int, ...] = ("RequestAttributesSequence", 0)
     ds.RequestAttributesSequence = items(request)
     at.numbers(request, where, "RequestedProcedureID", "ScheduledProcedureStepID")
-    at.describe(request, where, "RequestedProcedureDescription", "ScheduledProcedureStepDescription")
+    at.describe(
+        request, where, "RequestedProcedureDescription", "ScheduledProcedureStepDescription"
+    )
     request.AccessionNumber = at.visit.accession
     request.ReferencedStudySequence = items(made())
     at.may_refer(request.ReferencedStudySequence[0], "1.2.840.10008.3.1.2.3.1")
@@ -212,7 +214,9 @@ def pixels(
     ds["PixelData"].VR = "OB" if allocated == 8 else "OW"
 
 
-def anatomy(at: Planting, rows: int, columns: int, frames: int = 0, top: int = 4095) -> NDArray[np.uint16]:
+def anatomy(
+    at: Planting, rows: int, columns: int, frames: int = 0, top: int = 4095
+) -> NDArray[np.uint16]:
     """Something like tissue: smooth shapes with noise, no letters."""
     chance = np.random.default_rng(at.random.randrange(2**32))
     y, x = np.mgrid[0:rows, 0:columns]
@@ -222,5 +226,5 @@ def anatomy(at: Planting, rows: int, columns: int, frames: int = 0, top: int = 4
         picture += np.exp(-(((y - cy) / (rows / 4)) ** 2 + ((x - cx) / (columns / 5)) ** 2))
     picture = picture / picture.max() * top * 0.6
     stack = picture[None] + chance.normal(0, top / 60, (max(frames, 1), rows, columns))
-    made_up = np.clip(stack, 0, top).astype(np.uint16)
-    return made_up if frames else made_up[0]
+    made_up: NDArray[np.uint16] = np.clip(stack, 0, top).astype(np.uint16)
+    return made_up if frames else made_up.reshape(rows, columns)

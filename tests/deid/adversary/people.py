@@ -4,25 +4,122 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
-FAMILIES = (
-    "Johansson Whitaker Delacroix Okonkwo Ferreira Lindqvist Abernathy Castellano Hargreaves "
-    "Kowalczyk Montgomery Pemberton Rosenthal Stavropoulos Thackeray Underhill Vasquez Winterbourne "
-    "Yamaguchi Zimmermann Blackwood Carruthers Dombrowski Eastwood Fitzgerald Gallagher Henderson "
-    "Isherwood Jefferson Kensington Lancaster McAllister Nakamura Ollivander Prendergast Quincy "
-    "Robertson Silverman Tennyson Ullman Vandenberg Washington Xiaolong Youngblood O'Sullivan "
-    "Martinez Rodriguez Thompson Anderson Williams Gutierrez D'Angelo Smith-Jones MacGregor"
-).split()
-GIVENS = (
-    "Bartholomew Clementine Desmond Eleanora Florentina Guinevere Humphrey Isabella Josephine "
-    "Katherine Leopold Marguerite Nathaniel Octavia Percival Quentin Rosalind Sebastian Theodora "
-    "Ulysses Valentina Wilhelmina Xavier Yolanda Zachariah Margaret Jennifer Robert Michael Patricia"
-).split()
-STREETS = "Evergreen Willowbrook Harrington Peachtree Sycamore Kensington Larkspur Magnolia".split()
-TOWNS = "Millbrook Ashford Pinewood Claremont Eastbourne Fairhaven Glenwood Hartsdale".split()
-HOUSES = (
-    "Saint Brendan Hospital;Mercy Valley Medical Center;Northgate University Hospital;"
-    "Klinikum Rosenheide;Lakeshore Radiology Associates;Mount Carmine Clinic"
-).split(";")
+FAMILIES = [
+    "Johansson",
+    "Whitaker",
+    "Delacroix",
+    "Okonkwo",
+    "Ferreira",
+    "Lindqvist",
+    "Abernathy",
+    "Castellano",
+    "Hargreaves",
+    "Kowalczyk",
+    "Montgomery",
+    "Pemberton",
+    "Rosenthal",
+    "Stavropoulos",
+    "Thackeray",
+    "Underhill",
+    "Vasquez",
+    "Winterbourne",
+    "Yamaguchi",
+    "Zimmermann",
+    "Blackwood",
+    "Carruthers",
+    "Dombrowski",
+    "Eastwood",
+    "Fitzgerald",
+    "Gallagher",
+    "Henderson",
+    "Isherwood",
+    "Jefferson",
+    "Kensington",
+    "Lancaster",
+    "McAllister",
+    "Nakamura",
+    "Ollivander",
+    "Prendergast",
+    "Quincy",
+    "Robertson",
+    "Silverman",
+    "Tennyson",
+    "Ullman",
+    "Vandenberg",
+    "Washington",
+    "Xiaolong",
+    "Youngblood",
+    "O'Sullivan",
+    "Martinez",
+    "Rodriguez",
+    "Thompson",
+    "Anderson",
+    "Williams",
+    "Gutierrez",
+    "D'Angelo",
+    "Smith-Jones",
+    "MacGregor",
+]
+GIVENS = [
+    "Bartholomew",
+    "Clementine",
+    "Desmond",
+    "Eleanora",
+    "Florentina",
+    "Guinevere",
+    "Humphrey",
+    "Isabella",
+    "Josephine",
+    "Katherine",
+    "Leopold",
+    "Marguerite",
+    "Nathaniel",
+    "Octavia",
+    "Percival",
+    "Quentin",
+    "Rosalind",
+    "Sebastian",
+    "Theodora",
+    "Ulysses",
+    "Valentina",
+    "Wilhelmina",
+    "Xavier",
+    "Yolanda",
+    "Zachariah",
+    "Margaret",
+    "Jennifer",
+    "Robert",
+    "Michael",
+    "Patricia",
+]
+STREETS = [
+    "Evergreen",
+    "Willowbrook",
+    "Harrington",
+    "Peachtree",
+    "Sycamore",
+    "Kensington",
+    "Larkspur",
+    "Magnolia",
+]
+TOWNS = [
+    "Millbrook",
+    "Ashford",
+    "Pinewood",
+    "Claremont",
+    "Eastbourne",
+    "Fairhaven",
+    "Glenwood",
+    "Hartsdale",
+]
+HOUSES = [
+    "Saint Brendan Hospital",
+    "Mercy Valley Medical Center",
+    "Northgate University Hospital",
+    "Klinikum Rosenheide",
+    "Lakeshore Radiology Associates",
+    "Mount Carmine Clinic",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +209,14 @@ class Visit:
 def person(random: Random, number: int) -> Person:
     """A patient out of a generator of chance."""
     family, given = random.choice(FAMILIES), random.choice(GIVENS)
-    shape = random.choice(("{:08d}", "MRN{:07d}", "H-{:07d}", "{:03d}-{:02d}-{:04d}", "P{:09d}", "A{:06d}Z"))
-    digits = [random.randrange(10**7, 10**8), random.randrange(10, 99), random.randrange(1000, 9999)]
+    shape = random.choice(
+        ("{:08d}", "MRN{:07d}", "H-{:07d}", "{:03d}-{:02d}-{:04d}", "P{:09d}", "A{:06d}Z")
+    )
+    digits = [
+        random.randrange(10**7, 10**8),
+        random.randrange(10, 99),
+        random.randrange(1000, 9999),
+    ]
     if shape.count("{") == 3:
         digits[0] = random.randrange(100, 665)
     elif "6" in shape:
@@ -186,14 +289,37 @@ def written(random: Random, day: date) -> str:
     return day.strftime(random.choice(shapes))
 
 
-DESCRIPTORS = (
-    "CT CHEST W/O CONTRAST;T2 FLAIR AX 3MM;AX T1 POST GAD 5MM;CHEST PA AND LATERAL;"
-    "US ABDOMEN COMPLETE;LUNG 1.25MM;MAMMO SCREENING BILATERAL;SAG STIR LUMBAR SPINE;"
-    "PET CT SKULL BASE TO MID THIGH;COR T1 FS PELVIS;CT ABD PEL W CONTRAST;BRAIN DWI B1000;"
-    "AXIAL BONE WINDOW 2.5MM;LEFT BREAST MLO;CTA HEAD AND NECK;MRI KNEE RIGHT;3D TOF MRA;"
-    "DOSE REPORT;LOW DOSE LUNG SCREENING;DELAYED PHASE LIVER 5.0 B30f"
-).split(";")
-REMARKS = (
-    "no acute findings;nodule in right upper lobe;follow up in 6 months;history of breast cancer;"
-    "left hip pain;shortness of breath;smoker;motion artifact;limited exam;stable since prior"
-).split(";")
+DESCRIPTORS = [
+    "CT CHEST W/O CONTRAST",
+    "T2 FLAIR AX 3MM",
+    "AX T1 POST GAD 5MM",
+    "CHEST PA AND LATERAL",
+    "US ABDOMEN COMPLETE",
+    "LUNG 1.25MM",
+    "MAMMO SCREENING BILATERAL",
+    "SAG STIR LUMBAR SPINE",
+    "PET CT SKULL BASE TO MID THIGH",
+    "COR T1 FS PELVIS",
+    "CT ABD PEL W CONTRAST",
+    "BRAIN DWI B1000",
+    "AXIAL BONE WINDOW 2.5MM",
+    "LEFT BREAST MLO",
+    "CTA HEAD AND NECK",
+    "MRI KNEE RIGHT",
+    "3D TOF MRA",
+    "DOSE REPORT",
+    "LOW DOSE LUNG SCREENING",
+    "DELAYED PHASE LIVER 5.0 B30f",
+]
+REMARKS = [
+    "no acute findings",
+    "nodule in right upper lobe",
+    "follow up in 6 months",
+    "history of breast cancer",
+    "left hip pain",
+    "shortness of breath",
+    "smoker",
+    "motion artifact",
+    "limited exam",
+    "stable since prior",
+]

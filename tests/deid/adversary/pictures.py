@@ -1,16 +1,12 @@
-"""Objects with pixels: single-frame, multi-frame and enhanced, of every modality."""
-
-from collections.abc import Callable
+"""Objects with pixels and one set of attributes: slices, projections, loops, captures, photographs."""
 
 import numpy as np
-from pydicom import Dataset, uid
+from pydicom import uid
 from pydicom.sequence import Sequence as Items
 
 from tests.deid.adversary import modules
 from tests.deid.adversary.burnt import burn
-from tests.deid.adversary.planting import Planting, code, items, made
-
-Kind = Callable[[Planting], None]
+from tests.deid.adversary.planting import Kind, Planting, code, items, made
 
 
 def ct(at: Planting) -> None:
@@ -77,177 +73,6 @@ def mr(at: Planting) -> None:
         InPlanePhaseEncodingDirection="ROW",
     )
     modules.pixels(at, modules.anatomy(at, 48, 48), stored=12)
-
-
-def _enhanced(at: Planting, sop_class: str, modality: str, frame: Callable[[Dataset, int], None]) -> None:
-    ds = at.dataset
-    modules.begin(at, sop_class, modality)
-    ds.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
-    at.keep(("ImageType",))
-    at.dates(ds, (), "AcquisitionDateTime")
-    at.identify(ds, (), FrameOfReferenceUID=at.visit.frame_of_reference)
-    ds.PositionReferenceIndicator = ""
-    at.kept(
-        ds,
-        (),
-        ContentQualification="RESEARCH",
-        PixelPresentation="MONOCHROME",
-        VolumetricProperties="VOLUME",
-        VolumeBasedCalculationTechnique="NONE",
-        BurnedInAnnotation="NO",
-        LossyImageCompression="00",
-        PresentationLUTShape="IDENTITY",
-    )
-    organization = at.uid()
-    ds.DimensionOrganizationSequence = items(made())
-    at.identify(
-        ds.DimensionOrganizationSequence[0],
-        ("DimensionOrganizationSequence", 0),
-        DimensionOrganizationUID=organization,
-    )
-    ds.DimensionIndexSequence = items(made())
-    index = ds.DimensionIndexSequence[0]
-    at.identify(index, ("DimensionIndexSequence", 0), DimensionOrganizationUID=organization)
-    at.kept(
-        index,
-        ("DimensionIndexSequence", 0),
-        DimensionIndexPointer=0x00200032,
-        FunctionalGroupPointer=0x00209113,
-        DimensionDescriptionLabel="Image Position",
-    )
-    shared = made()
-    ds.SharedFunctionalGroupsSequence = items(shared)
-    shared.PixelMeasuresSequence = items(made())
-    at.kept(
-        shared.PixelMeasuresSequence[0],
-        ("SharedFunctionalGroupsSequence", 0, "PixelMeasuresSequence", 0),
-        PixelSpacing=[0.9, 0.9],
-        SliceThickness="2",
-    )
-    shared.PlaneOrientationSequence = items(made(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]))
-    shared.FrameAnatomySequence = items(
-        made(
-            FrameLaterality="U",
-            AnatomicRegionSequence=items(code("51185008", "SCT", "Chest")),
-        )
-    )
-    at.keep(
-        (
-            "SharedFunctionalGroupsSequence",
-            0,
-            "FrameAnatomySequence",
-            0,
-            "AnatomicRegionSequence",
-            0,
-            "CodeMeaning",
-        )
-    )
-    shared.ReferencedImageSequence = items(made())
-    at.refer(
-        shared.ReferencedImageSequence[0],
-        ("SharedFunctionalGroupsSequence", 0, "ReferencedImageSequence", 0),
-        sop_class,
-    )
-    shared.ReferencedImageSequence[0].PurposeOfReferenceCodeSequence = items(
-        code("121311", "DCM", "Localizer")
-    )
-    frames = Items()
-    for number in range(3):
-        one = made()
-        where = ("PerFrameFunctionalGroupsSequence", number)
-        one.FrameContentSequence = items(made())
-        content = one.FrameContentSequence[0]
-        here = (*where, "FrameContentSequence", 0)
-        at.dates(content, here, "FrameAcquisitionDateTime", "FrameReferenceDateTime")
-        at.describe(content, here, "FrameComments")
-        at.kept(content, here, DimensionIndexValues=number + 1, FrameAcquisitionDuration=12.5)
-        content.StackID, content.InStackPositionNumber = "1", number + 1
-        content.FrameLabel = at.patient.family[:16]
-        one.PlanePositionSequence = items(made())
-        at.kept(
-            one.PlanePositionSequence[0],
-            (*where, "PlanePositionSequence", 0),
-            ImagePositionPatient=[0, 0, 2 * number],
-        )
-        one.FrameVOILUTSequence = items(
-            made(WindowCenter="40", WindowWidth="400", WindowCenterWidthExplanation="SOFT TISSUE")
-        )
-        one.DerivationImageSequence = items(made())
-        derived = one.DerivationImageSequence[0]
-        there = (*where, "DerivationImageSequence", 0)
-        at.describe(derived, there, "DerivationDescription")
-        derived.DerivationCodeSequence = items(code("113072", "DCM", "Multiplanar reformatting"))
-        derived.SourceImageSequence = items(made())
-        at.refer(derived.SourceImageSequence[0], (*there, "SourceImageSequence", 0), sop_class)
-        derived.SourceImageSequence[0].PurposeOfReferenceCodeSequence = items(
-            code("121322", "DCM", "Source image for image processing operation")
-        )
-        frame(one, number)
-        frames.append(one)
-    ds.PerFrameFunctionalGroupsSequence = frames
-    at.describe(ds, (), "ImageComments")
-    modules.pixels(at, modules.anatomy(at, 32, 32, frames=3), stored=12, frames=True)
-
-
-def _plain(at: Planting) -> None:
-    """Take out what is in the enhanced images' modules but not in every multi-frame object's."""
-    for keyword in (
-        "PixelPresentation",
-        "VolumetricProperties",
-        "VolumeBasedCalculationTechnique",
-        "ImageComments",
-    ):
-        del at.dataset[keyword]
-        at.forget(keyword)
-
-
-def enhanced_ct(at: Planting) -> None:
-    """Enhanced CT."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.CTExposureSequence = items(made(ExposureTimeInms=500.0, XRayTubeCurrentInmA=200.0))
-        one.CTImageFrameTypeSequence = items(
-            made(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"], PixelPresentation="MONOCHROME")
-        )
-        one.IrradiationEventIdentificationSequence = items(made())
-        at.identify(
-            one.IrradiationEventIdentificationSequence[0],
-            (
-                "PerFrameFunctionalGroupsSequence",
-                number,
-                "IrradiationEventIdentificationSequence",
-                0,
-            ),
-            IrradiationEventUID=at.uid(),
-        )
-
-    _enhanced(at, uid.EnhancedCTImageStorage, "CT", frame)
-
-
-def enhanced_mr(at: Planting) -> None:
-    """Enhanced MR."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.MRDiffusionSequence = items(made())
-        at.kept(
-            one.MRDiffusionSequence[0],
-            ("PerFrameFunctionalGroupsSequence", number, "MRDiffusionSequence", 0),
-            DiffusionBValue=1000.0,
-            DiffusionDirectionality="DIRECTIONAL",
-        )
-        one.MREchoSequence = items(made(EffectiveEchoTime=92.0))
-
-    _enhanced(at, uid.EnhancedMRImageStorage, "MR", frame)
-    at.kept(at.dataset, (), MagneticFieldStrength="3", ResonantNucleus="1H", PulseSequenceName="ep2d")
-
-
-def enhanced_pet(at: Planting) -> None:
-    """Enhanced PET."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.PETFrameTypeSequence = items(made(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]))
-
-    _enhanced(at, uid.EnhancedPETImageStorage, "PT", frame)
 
 
 def _scan(at: Planting, sop_class: str, frames: int) -> None:
@@ -333,7 +158,13 @@ def dx(at: Planting) -> None:
     ds = at.dataset
     ds.ImageType = ["ORIGINAL", "PRIMARY"]
     ds.AnatomicRegionSequence = items(code("51185008", "SCT", "Chest"))
-    at.kept(ds, (), PresentationIntentType="FOR PRESENTATION", ImageLaterality="U", PatientOrientation=["L", "F"])
+    at.kept(
+        ds,
+        (),
+        PresentationIntentType="FOR PRESENTATION",
+        ImageLaterality="U",
+        PatientOrientation=["L", "F"],
+    )
     at.kept(ds, (), DetectorType="SCINTILLATOR", PresentationLUTShape="IDENTITY")
 
 
@@ -357,15 +188,6 @@ def mg(at: Planting) -> None:
     )
     ds.ViewCodeSequence = items(code("399368009", "SCT", "medio-lateral oblique"))
     at.keep(("ViewCodeSequence", 0, "CodeMeaning"))
-
-
-def tomosynthesis(at: Planting) -> None:
-    """Breast tomosynthesis."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.XRay3DFrameTypeSequence = items(made(FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]))
-
-    _enhanced(at, uid.BreastTomosynthesisImageStorage, "MG", frame)
 
 
 def pt(at: Planting) -> None:
@@ -420,8 +242,17 @@ def nm(at: Planting) -> None:
     window, where = made(), ("EnergyWindowInformationSequence", 0)
     ds.EnergyWindowInformationSequence = items(window)
     at.kept(window, where, EnergyWindowName="Tc99m")
-    ds.DetectorInformationSequence = items(made(CollimatorType="PARA", FieldOfViewShape="RECTANGLE"))
-    at.kept(ds, (), NumberOfEnergyWindows=1, NumberOfDetectors=2, EnergyWindowVector=[1, 1], DetectorVector=[1, 2])
+    ds.DetectorInformationSequence = items(
+        made(CollimatorType="PARA", FieldOfViewShape="RECTANGLE")
+    )
+    at.kept(
+        ds,
+        (),
+        NumberOfEnergyWindows=1,
+        NumberOfDetectors=2,
+        EnergyWindowVector=[1, 1],
+        DetectorVector=[1, 2],
+    )
     ds.FrameIncrementPointer = [0x00540010, 0x00540020]
     tracer, where = made(), ("RadiopharmaceuticalInformationSequence", 0)
     ds.RadiopharmaceuticalInformationSequence = items(tracer)
@@ -446,7 +277,9 @@ def _cine(at: Planting, sop_class: str, modality: str) -> None:
     modules.referenced(at, sop_class)
     ds.ImageType = ["ORIGINAL", "PRIMARY", "SINGLE PLANE"]
     at.keep(("ImageType",))
-    at.kept(ds, (), KVP="75", PixelIntensityRelationship="LIN", RadiationSetting="GR", FrameTime="66")
+    at.kept(
+        ds, (), KVP="75", PixelIntensityRelationship="LIN", RadiationSetting="GR", FrameTime="66"
+    )
     ds.FrameIncrementPointer = 0x00181063
     picture = modules.anatomy(at, 256, 256, frames=3, top=255).astype(np.uint8)
     if random.random() < 0.5:
@@ -508,21 +341,6 @@ def endoscopy(at: Planting) -> None:
     ds.AcquisitionContextSequence = Items()
 
 
-def optical(at: Planting) -> None:
-    """Ophthalmic tomography."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.OphthalmicFrameLocationSequence = items(made())
-        at.refer(
-            one.OphthalmicFrameLocationSequence[0],
-            ("PerFrameFunctionalGroupsSequence", number, "OphthalmicFrameLocationSequence", 0),
-            uid.OphthalmicPhotography8BitImageStorage,
-        )
-
-    _enhanced(at, uid.OphthalmicTomographyImageStorage, "OPT", frame)
-    _plain(at)
-
-
 def dose(at: Planting) -> None:
     """RT dose grid."""
     ds = at.dataset
@@ -553,75 +371,16 @@ def rt_image(at: Planting) -> None:
     ds.RTImageLabel = at.patient.family[:16]
     ds.RTImageName = f"{at.patient.family} AP"
     at.case.present.append(("RTImageLabel",))
-    at.kept(ds, (), RTImagePlane="NORMAL", GantryAngle="180", RadiationMachineSAD="1000", ImagePlanePixelSpacing=[0.4, 0.4])
+    at.kept(
+        ds,
+        (),
+        RTImagePlane="NORMAL",
+        GantryAngle="180",
+        RadiationMachineSAD="1000",
+        ImagePlanePixelSpacing=[0.4, 0.4],
+    )
     ds.RadiationMachineName = at.identifier("RadiationMachineName")
     modules.pixels(at, modules.anatomy(at, 64, 64))
-
-
-def parametric(at: Planting) -> None:
-    """Parametric map in floating point."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.RealWorldValueMappingSequence = items(
-            made(
-                LUTLabel="ADC",
-                LUTExplanation="Apparent Diffusion",
-                RealWorldValueSlope=1.0,
-                RealWorldValueIntercept=0.0,
-                MeasurementUnitsCodeSequence=items(code("um2/s", "UCUM", "um2/s")),
-            )
-        )
-
-    _enhanced(at, uid.ParametricMapStorage, "MR", frame)
-    _plain(at)
-    ds = at.dataset
-    grid = modules.anatomy(at, 32, 32, frames=3).astype("<f4")
-    for keyword in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
-        del ds[keyword]
-        at.forget(keyword)
-    at.forget("BitsAllocated")
-    at.kept(ds, (), BitsAllocated=32)
-    ds.FloatPixelData = grid.tobytes()
-
-
-def segmentation(at: Planting) -> None:
-    """Binary segmentation with named segments."""
-
-    def frame(one: Dataset, number: int) -> None:
-        one.SegmentIdentificationSequence = items(made(ReferencedSegmentNumber=1))
-
-    _enhanced(at, uid.SegmentationStorage, "SEG", frame)
-    _plain(at)
-    ds = at.dataset
-    segment, where = made(), ("SegmentSequence", 0)
-    ds.SegmentSequence = items(segment)
-    at.kept(segment, where, SegmentNumber=1, SegmentAlgorithmType="SEMIAUTOMATIC", SegmentAlgorithmName="GrowCut")
-    segment.SegmentLabel = f"Liver {at.patient.family}"
-    at.case.words.append(((*where, "SegmentLabel"), ("Liver",)))
-    at.describe(segment, where, "SegmentDescription")
-    segment.SegmentedPropertyCategoryCodeSequence = items(code("123037004", "SCT", "Anatomical Structure"))
-    segment.SegmentedPropertyTypeCodeSequence = items(code("10200004", "SCT", "Liver"))
-    at.keep((*where, "SegmentedPropertyTypeCodeSequence", 0, "CodeMeaning"))
-    at.identify(segment, where, TrackingUID=at.uid())
-    segment.TrackingID = f"{at.patient.mrn}-lesion-1"
-    ds.ContentCreatorName = at.pn("ContentCreatorName")
-    at.kept(ds, (), SegmentationType="BINARY", ContentLabel="SEGMENTATION")
-    at.describe(ds, (), "ContentDescription")
-    ds.ReferencedSeriesSequence = items(made())
-    series = ds.ReferencedSeriesSequence[0]
-    at.identify(series, ("ReferencedSeriesSequence", 0), SeriesInstanceUID=at.uid())
-    series.ReferencedInstanceSequence = items(made())
-    at.refer(
-        series.ReferencedInstanceSequence[0],
-        ("ReferencedSeriesSequence", 0, "ReferencedInstanceSequence", 0),
-        uid.CTImageStorage,
-    )
-    chance = np.random.default_rng(at.random.randrange(2**32))
-    bits = chance.random((3, 32, 32)) > 0.5
-    at.forget("BitsAllocated", "BitsStored", "HighBit")
-    at.kept(ds, (), BitsAllocated=1, BitsStored=1, HighBit=0)
-    ds.PixelData = np.packbits(bits.ravel(), bitorder="little").tobytes()
-    ds["PixelData"].VR = "OB"
 
 
 def slide(at: Planting) -> None:
@@ -638,7 +397,14 @@ def slide(at: Planting) -> None:
     specimen.SpecimenIdentifier = at.identifier("SpecimenIdentifier")
     at.identify(specimen, where, SpecimenUID=at.uid())
     at.describe(specimen, where, "SpecimenShortDescription", "SpecimenDetailedDescription")
-    at.kept(ds, (), TotalPixelMatrixColumns=64, TotalPixelMatrixRows=64, ImagedVolumeWidth=15.0, BurnedInAnnotation="NO")
+    at.kept(
+        ds,
+        (),
+        TotalPixelMatrixColumns=64,
+        TotalPixelMatrixRows=64,
+        ImagedVolumeWidth=15.0,
+        BurnedInAnnotation="NO",
+    )
     picture = np.stack([modules.anatomy(at, 64, 64, frames=1, top=255).astype(np.uint8)] * 3, -1)
     modules.pixels(at, picture, "RGB", frames=True)
 
@@ -648,15 +414,11 @@ PICTURES: dict[str, Kind] = {
     for kind in (
         ct,
         mr,
-        enhanced_ct,
-        enhanced_mr,
-        enhanced_pet,
         us,
         us_cine,
         cr,
         dx,
         mg,
-        tomosynthesis,
         pt,
         nm,
         xa,
@@ -665,11 +427,8 @@ PICTURES: dict[str, Kind] = {
         sc_frames,
         photograph,
         endoscopy,
-        optical,
         dose,
         rt_image,
-        parametric,
-        segmentation,
         slide,
     )
 }

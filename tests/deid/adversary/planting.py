@@ -1,6 +1,6 @@
 """Put identities, and what must stay beside them, into a dataset, and write both into the key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from random import Random
 
@@ -22,9 +22,18 @@ from tests.deid.adversary.people import (
 )
 
 LIMITS = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "UT": 1 << 20, "UC": 1 << 20, "CS": 16}
-PLAIN_HOUSES = {word for house in HOUSES for word in house.split()} - set(
-    "Hospital Medical Center University Radiology Associates Clinic Mount Valley Saint".split()
-)
+PLAIN_HOUSES = {word for house in HOUSES for word in house.split()} - {
+    "Hospital",
+    "Medical",
+    "Center",
+    "University",
+    "Radiology",
+    "Associates",
+    "Clinic",
+    "Mount",
+    "Valley",
+    "Saint",
+}
 
 
 def made(**attributes: object) -> Dataset:
@@ -43,6 +52,11 @@ def items(*some: Dataset) -> Items:
 def code(value: str, scheme: str, meaning: str) -> Dataset:
     """A coded entry."""
     return made(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)
+
+
+def path(*steps: str | int) -> Path:
+    """A path that may be made longer."""
+    return steps
 
 
 class Planting:
@@ -129,9 +143,9 @@ class Planting:
             return spoken[kind]
         if kind < 12:
             self.secret(patient.mrn, place)
-            return random.choice(("MRN {}", "MRN: {}", "#{}", "ID={}", "({})", "PatID {}", "{}")).format(
-                patient.mrn
-            )
+            return random.choice(
+                ("MRN {}", "MRN: {}", "#{}", "ID={}", "({})", "PatID {}", "{}")
+            ).format(patient.mrn)
         if kind < 15:
             day = written(random, self.day())
             self.secret(day, place)
@@ -159,7 +173,15 @@ class Planting:
             given, family = self.stranger()
             self.name_secrets(place, family)
             return random.choice(
-                ("Dr. {0}", "Dr {0}", "per Dr. {0}", "{0} MD", "ref by {1} {0}", "Prof. {0}", "RT {1} {0}")
+                (
+                    "Dr. {0}",
+                    "Dr {0}",
+                    "per Dr. {0}",
+                    "{0} MD",
+                    "ref by {1} {0}",
+                    "Prof. {0}",
+                    "RT {1} {0}",
+                )
             ).format(family, given)
         if kind == 21:
             given, family = self.stranger()
@@ -290,7 +312,7 @@ def at(dataset: Dataset, path: Sequence[str | int]) -> object:
                 return None
             here = here[step]
         elif isinstance(here, Sequence):
-            concept, _, number = step.rpartition(":")
+            concept, _, number = str(step).rpartition(":")
             alike = [item for item in here if named(item) == concept]
             if int(number) >= len(alike):
                 return None
@@ -298,3 +320,7 @@ def at(dataset: Dataset, path: Sequence[str | int]) -> object:
         else:
             return None
     return here
+
+
+Kind = Callable[[Planting], None]
+"""What makes an object of one SOP class."""

@@ -53,7 +53,9 @@ class Score:
 
     def told(self) -> str:
         """The score in lines."""
-        lines = [f"{self.total:.3f} % of {self.asked.total()} checks; {len(self.leaks)} objects leaking"]
+        lines = [
+            f"{self.total:.3f} % of {self.asked.total()} checks; {len(self.leaks)} objects leaking"
+        ]
         for category in Category:
             if self.asked[category]:
                 share = 100 * self.held[category] / self.asked[category]
@@ -93,11 +95,21 @@ def _object(score: Score, seen: "_Consistency", case: Case, output: bytes) -> No
     score.check(Category.VALID, True, case, "readable")
     for path, value in case.kept:
         found = at(after, path)
-        score.check(Category.RETAINED, _same(found, value), case, f"{told(path)} was {value!r} is {found!r}"[:200])
+        score.check(
+            Category.RETAINED,
+            _same(found, value),
+            case,
+            f"{told(path)} was {value!r} is {found!r}"[:200],
+        )
     for path, words in case.words:
         text = f" {_text(at(after, path))} "
         for word in words:
-            score.check(Category.TEXT_KEPT, _holds(text, word), case, f"{told(path)} lost {word!r}: {text[:90]!r}")
+            score.check(
+                Category.TEXT_KEPT,
+                _holds(text, word),
+                case,
+                f"{told(path)} lost {word!r}: {text[:90]!r}",
+            )
     for path in case.absent:
         score.check(Category.REMOVED, at(after, path) is None, case, f"{told(path)} is there")
     for path in case.present:
@@ -127,9 +139,18 @@ def needles(secret: Secret) -> Iterator[bytes]:
         yield bytes.fromhex(secret.value)
         return
     folded = "".join(
-        char for char in unicodedata.normalize("NFKD", secret.value) if not unicodedata.combining(char)
+        char
+        for char in unicodedata.normalize("NFKD", secret.value)
+        if not unicodedata.combining(char)
     )
-    said = {secret.value, secret.value.upper(), secret.value.lower(), folded, folded.upper(), folded.lower()}
+    said = {
+        secret.value,
+        secret.value.upper(),
+        secret.value.lower(),
+        folded,
+        folded.upper(),
+        folded.lower(),
+    }
     said |= {unicodedata.normalize("NFD", secret.value)}
     for text in said:
         for codec in (*CODECS, *secret.codecs):
@@ -138,7 +159,9 @@ def needles(secret: Secret) -> Iterator[bytes]:
             except (UnicodeEncodeError, LookupError):
                 continue
             if codec == "iso2022_jp":
-                needle = needle.replace(b"\x1b$B", b"").replace(b"\x1b(B", b"").replace(b"\x1b$@", b"")
+                needle = (
+                    needle.replace(b"\x1b$B", b"").replace(b"\x1b(B", b"").replace(b"\x1b$@", b"")
+                )
             if len(needle) > 3:
                 yield needle
 
@@ -147,7 +170,15 @@ def _removed(score: Score, case: Case, output: bytes, before: str = "") -> None:
     body = inflated(output)
     plain = body.lower()
     for secret in case.secrets:
-        found = next((one for one in needles(secret) if one in body or (one.isascii() and "hex" not in secret.codecs and one.lower() in plain)), None)
+        found = next(
+            (
+                one
+                for one in needles(secret)
+                if one in body
+                or (one.isascii() and "hex" not in secret.codecs and one.lower() in plain)
+            ),
+            None,
+        )
         where = ""
         if found is not None:
             where = f"planted at {secret.place}, found {_located(body, output, found)}"
@@ -161,7 +192,11 @@ def _located(body: bytes, output: bytes, needle: bytes) -> str:
     try:
         after = dcmread(BytesIO(output))
         paths = list(_holding(after, needle, ()))
-        paths += [f"meta {element.keyword}" for element in after.file_meta if needle.lower() in str(element.value).lower().encode("utf-8", "ignore")]
+        paths += [
+            f"meta {element.keyword}"
+            for element in after.file_meta
+            if needle.lower() in str(element.value).lower().encode("utf-8", "ignore")
+        ]
         if paths:
             return ", ".join(paths[:4])
     except Exception:
@@ -180,8 +215,22 @@ def _holding(dataset: Dataset, needle: bytes, path: Path) -> Iterator[str]:
         if isinstance(value, bytes):
             said = [value]
         else:
-            text = "\\".join(map(str, value)) if isinstance(value, (list, MultiValue)) else str(value)
-            said = [text.encode(codec, "ignore") for codec in ("utf-8", "latin-1", "iso2022_jp", "gb18030", "euc_kr", "iso8859_5", "iso8859_7", "shift_jis")]
+            text = (
+                "\\".join(map(str, value)) if isinstance(value, (list, MultiValue)) else str(value)
+            )
+            said = [
+                text.encode(codec, "ignore")
+                for codec in (
+                    "utf-8",
+                    "latin-1",
+                    "iso2022_jp",
+                    "gb18030",
+                    "euc_kr",
+                    "iso8859_5",
+                    "iso8859_7",
+                    "shift_jis",
+                )
+            ]
         if any(needle.lower() in one.lower() for one in said):
             yield told(here)
 
@@ -205,16 +254,23 @@ class _Consistency:
         before = case.dataset
         for path in case.uids:
             old, new = str(at(before, path)), _text(at(after, path))
-            changed = new.startswith("2.25.") and len(new) <= 64 and new != old and UID(new).is_valid
+            changed = (
+                new.startswith("2.25.") and len(new) <= 64 and new != old and UID(new).is_valid
+            )
             check(Category.UID_CHANGED, changed, case, f"{told(path)}: {new[:40]!r}")
-            known = self.uids.setdefault(old, new)
+            known = self.uids.setdefault(old, new) if new else ""
             check(Category.UID_CONSISTENT, bool(new) and known == new, case, told(path))
         theirs = {one for one in _uids(before) if not one.startswith(STANDARD)}
         self.originals |= theirs
         left = [one for one in _uids(after) if one in theirs]
         check(Category.UID_CHANGED, not left, case, "an original UID is left")
         meta = str(after.file_meta.get("MediaStorageSOPInstanceUID", ""))
-        check(Category.UID_CONSISTENT, meta == str(after.get("SOPInstanceUID", "")), case, "file meta UID")
+        check(
+            Category.UID_CONSISTENT,
+            meta == str(after.get("SOPInstanceUID", "")),
+            case,
+            "file meta UID",
+        )
         check(
             Category.VALID,
             after.file_meta.get("MediaStorageSOPClassUID") == after.get("SOPClassUID"),
@@ -231,38 +287,61 @@ class _Consistency:
         if case.age is not None:
             aged = _text(after.get("PatientAge"))
             good = (case.age,) if case.age != "089Y" else ("089Y", "090Y", "089Y+")
-            self.score.check(Category.RETAINED, aged in good, case, f"PatientAge is {aged!r}, is to be {case.age}")
+            self.score.check(
+                Category.RETAINED,
+                aged in good,
+                case,
+                f"PatientAge is {aged!r}, is to be {case.age}",
+            )
         born = _text(after.get("PatientBirthDate"))
         self.score.check(
-            Category.REMOVED, born != _text(case.dataset.get("PatientBirthDate")) or not born, case, "birth date"
+            Category.REMOVED,
+            born != _text(case.dataset.get("PatientBirthDate")) or not born,
+            case,
+            "birth date",
         )
 
     def _dates(self, case: Case, after: Dataset) -> None:
         for path in case.dated:
-            for old, new in zip(_values(at(case.dataset, path)), _values(at(after, path)) or [""], strict=False):
+            for old, new in zip(
+                _values(at(case.dataset, path)), _values(at(after, path)) or [""], strict=False
+            ):
                 one, two = _day(old), _day(new)
                 if one is None or two is None:
-                    self.score.check(Category.DATE_SHIFTED, False, case, f"{told(path)}: {old!r} is {new!r}")
+                    self.score.check(
+                        Category.DATE_SHIFTED, False, case, f"{told(path)}: {old!r} is {new!r}"
+                    )
                     continue
                 days = (one - two).days
                 known = self.offsets.setdefault(case.patient, days)
                 same = days == known and days != 0 and old[8:] == new[8:]
                 self.score.check(
-                    Category.DATE_SHIFTED, same, case, f"{told(path)}: {old!r} is {new!r}, {days} not {known}"
+                    Category.DATE_SHIFTED,
+                    same,
+                    case,
+                    f"{told(path)}: {old!r} is {new!r}, {days} not {known}",
                 )
 
     def finish(self) -> None:
         """What can only be said of all: nothing was mapped onto one."""
         nobody = Case("all", -1)
-        new = list(self.uids.values())
-        self.score.check(Category.UID_CONSISTENT, len(set(new)) == len(new), nobody, "two UIDs became one")
+        new = [uid for uid in self.uids.values() if uid]
+        self.score.check(
+            Category.UID_CONSISTENT, len(set(new)) == len(new), nobody, "two UIDs became one"
+        )
         people = list(self.pseudonyms.values())
         self.score.check(
-            Category.PATIENT_CONSISTENT, len(set(people)) == len(people), nobody, "two patients became one"
+            Category.PATIENT_CONSISTENT,
+            len(set(people)) == len(people),
+            nobody,
+            "two patients became one",
         )
         days = Counter(self.offsets.values()).most_common(1)
         self.score.check(
-            Category.DATE_SHIFTED, not days or days[0][1] < max(3, len(self.offsets) // 4), nobody, "offsets alike"
+            Category.DATE_SHIFTED,
+            not days or days[0][1] < max(3, len(self.offsets) // 4),
+            nobody,
+            "offsets alike",
         )
 
 
@@ -281,9 +360,13 @@ def _markers(score: Score, case: Case, after: Dataset, output: bytes) -> None:
 
     check(after.get("PatientIdentityRemoved") == "YES", "PatientIdentityRemoved")
     check(bool(after.get("DeidentificationMethod")), "DeidentificationMethod")
-    named = {str(code.get("CodeValue")) for code in after.get("DeidentificationMethodCodeSequence", [])}
+    named = {
+        str(code.get("CodeValue")) for code in after.get("DeidentificationMethodCodeSequence", [])
+    }
     check(named >= CODES, f"DeidentificationMethodCodeSequence lacks {sorted(CODES - named)}")
-    check(after.get("LongitudinalTemporalInformationModified") == "MODIFIED", "LongitudinalTemporal")
+    check(
+        after.get("LongitudinalTemporalInformationModified") == "MODIFIED", "LongitudinalTemporal"
+    )
     if "PixelData" in case.dataset or "FloatPixelData" in case.dataset:
         check(after.get("BurnedInAnnotation") == "NO", "BurnedInAnnotation")
     check(output[:128] == bytes(128) and output[128:132] == b"DICM", "preamble")
@@ -300,7 +383,17 @@ def _markers(score: Score, case: Case, after: Dataset, output: bytes) -> None:
     check(meta <= own, f"file meta holds {sorted(meta - own)}")
 
 
-TYPE_2 = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID")
+TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+)
 TYPE_1 = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")
 
 
@@ -325,7 +418,9 @@ def _whole(score: Score, case: Case, after: Dataset) -> None:
         for element in case.dataset.iterall()
         if element.VR == "SQ" and any(len(item) == 0 for item in element.value)
     ]
-    score.check(Category.VALID, not set(empty) - set(had), case, f"empty items in {sorted(set(empty))}")
+    score.check(
+        Category.VALID, not set(empty) - set(had), case, f"empty items in {sorted(set(empty))}"
+    )
 
 
 # --- comparing ------------------------------------------------------------------------------
@@ -333,7 +428,9 @@ def _whole(score: Score, case: Case, after: Dataset) -> None:
 
 def told(path: Iterable[str | int]) -> str:
     """A path in words."""
-    return "/".join(f"{step:08X}" if isinstance(step, int) and step > 10**5 else str(step) for step in path)
+    return "/".join(
+        f"{step:08X}" if isinstance(step, int) and step > 10**5 else str(step) for step in path
+    )
 
 
 def _values(value: object) -> list[str]:
@@ -354,13 +451,18 @@ def _same(found: object, value: object) -> bool:
     if found is None:
         return False
     if isinstance(value, bytes) or isinstance(found, bytes):
-        return bytes(found) == bytes(value) if isinstance(found, bytes) and isinstance(value, bytes) else False
+        return (
+            bytes(found) == bytes(value)
+            if isinstance(found, bytes) and isinstance(value, bytes)
+            else False
+        )
     one, two = _values(found), _values(value)
     if one == two:
         return True
     try:
         return len(one) == len(two) and all(
-            abs(float(a) - float(b)) <= 1e-6 * max(1, abs(float(b))) for a, b in zip(one, two, strict=True)
+            abs(float(a) - float(b)) <= 1e-6 * max(1, abs(float(b)))
+            for a, b in zip(one, two, strict=True)
         )
     except ValueError:
         return [each.strip() for each in one] == [each.strip() for each in two]

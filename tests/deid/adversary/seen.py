@@ -43,10 +43,18 @@ def pixels(case: Case, output: bytes) -> Iterator[tuple[Category, bool, str]]:
         ] = False
         where = (box.frame, slice(box.top, box.top + height), slice(box.left, box.left + width))
         share = visible(two[where], one[where], box.strokes)
-        yield Category.PIXELS_HIDDEN, share < 0.15, f"frame {box.frame}: {share:.2f} of the text is visible"
+        yield (
+            Category.PIXELS_HIDDEN,
+            share < 0.15,
+            f"frame {box.frame}: {share:.2f} of the text is visible",
+        )
     changed = np.abs(one[:, outside] - two[:, outside]) > (12 if case.lossy else 0)
     share = float(changed.mean()) if changed.size else 0.0
-    yield Category.PIXELS_RETAINED, share < (0.15 if case.boxes else 1e-9), f"{share:.3f} of the image changed"
+    yield (
+        Category.PIXELS_RETAINED,
+        share < (0.15 if case.boxes else 1e-9),
+        f"{share:.3f} of the image changed",
+    )
 
 
 def visible(

@@ -8,16 +8,18 @@ from random import Random
 
 from tests.deid.adversary import encoding, pictures
 from tests.deid.adversary.answers import Case, Secret
-from tests.deid.adversary.documents import DOCUMENTS, basic_text
+from tests.deid.adversary.documents import DOCUMENTS
 from tests.deid.adversary.encoding import Writing
+from tests.deid.adversary.enhanced import ENHANCED
 from tests.deid.adversary.people import SCRIPTS, Visit, person, visit
-from tests.deid.adversary.pictures import PICTURES, Kind
-from tests.deid.adversary.places import PLACES, Place, scripted
-from tests.deid.adversary.planting import Planting
+from tests.deid.adversary.pictures import PICTURES
+from tests.deid.adversary.places import PLACES, scripted
+from tests.deid.adversary.planting import Kind, Planting
 from tests.deid.adversary.planting import at as at_path
+from tests.deid.adversary.reports import REPORTS, basic_text
 
 ROOT = "1.2.826.0.1.3680043.8.498"
-KINDS: dict[str, Kind] = PICTURES | DOCUMENTS
+KINDS: dict[str, Kind] = PICTURES | ENHANCED | REPORTS | DOCUMENTS
 
 
 def cases(seed: int, times: int = 3) -> list[Case]:
@@ -58,16 +60,21 @@ class _Set:
             someone = person(self.random, 100 + self.number)
             where = visit(self.random, someone, self.number, ROOT)
             yield self.case(pictures.mr, where, 1, writing)
-        compressed = (pictures.ct, pictures.sc, pictures.us_cine, pictures.xa, pictures.nm, pictures.cr)
+        compressed = (
+            pictures.ct,
+            pictures.sc,
+            pictures.us_cine,
+            pictures.xa,
+            pictures.nm,
+            pictures.cr,
+        )
         for writing in encoding.COMPRESSED:
             for kind in self.random.sample(compressed, len(compressed)):
                 case = self.case(kind, next(turns), 1, writing)
                 if case.source:
                     yield case
 
-    def case(
-        self, kind: Kind, where: Visit, places: int, writing: Writing, *also: Place
-    ) -> Case:
+    def case(self, kind: Kind, where: Visit, places: int, writing: Writing, *also: Kind) -> Case:
         """One object; without bytes when it cannot be written like that."""
         self.number += 1
         case = Case("", where.patient.number)
@@ -77,7 +84,12 @@ class _Set:
         for place in chosen:
             place(at)
         case.name = "-".join(
-            (f"{self.number:03d}", kind.__name__, writing.__name__, *(one.__name__ for one in chosen))
+            (
+                f"{self.number:03d}",
+                kind.__name__,
+                writing.__name__,
+                *(one.__name__ for one in chosen),
+            )
         )
         if not encoding.fits(writing, case):
             writing = encoding.explicit if writing in (*encoding.PLAIN, *encoding.SETS) else writing
@@ -93,8 +105,9 @@ def _settle(case: Case) -> None:
     case.kept = list({path: (path, value) for path, value in case.kept}.values())
     case.words = [
         (path, words)
-        for path, words in {path: words for path, words in case.words}.items()
-        if set(words) <= set(re.split(r"[\s;,.\\]+", str(at_path(case.dataset, path)).replace("\0", " ")))
+        for path, words in dict(case.words).items()
+        if set(words)
+        <= set(re.split(r"[\s;,.\\]+", str(at_path(case.dataset, path)).replace("\0", " ")))
     ]
     stay = " ".join(str(value) for _, value in case.kept).lower()
     said = " ".join(word for _, words in case.words for word in words).lower()
@@ -110,5 +123,3 @@ def _searchable(secret: Secret) -> bool:
         needle = bytes.fromhex(secret.value)
         return len(set(needle)) > 2 and sum(byte != 0 for byte in needle) > 5
     return len(secret.value) > 3 or not secret.value.isascii()
-
-
