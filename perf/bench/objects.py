@@ -1,24 +1,25 @@
 """
 DICOM objects to measure de-identification with, made here and seeded: nothing is fetched.
 
-Four kinds: a CT series with long headers (some 340 elements counted through all sequences, 180 of
-them private), an MR series, 10 MB digital radiographs, and multi-frame ultrasound. Values change
-from slice to slice where a scanner changes them: UIDs, numbers, positions, times, dose. Pixels
-never hold text, and say so.
+A CT series with long headers (some 340 elements counted through all sequences, 180 of them
+private), CT slices that have no patient in common, an MR series, multi-frame CT, 10 MB digital
+radiographs, and ultrasound loops. Values change from slice to slice where a scanner changes them:
+UIDs, numbers, positions, times, dose. Pixels are smooth shapes and noise, without text.
 """
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
+    EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
     UltrasoundMultiFrameImageStorage,
@@ -35,6 +36,8 @@ class Kind:
     files: tuple[Path, ...]
     size: int
     elements: int
+    screened: bool
+    """Are these looked at for text in their pixels?"""
 
     @property
     def told(self) -> str:
@@ -50,18 +53,21 @@ def corpus(folder: Path, *, short: bool) -> Iterator[Kind]:
     strangers = "CT slice, each of another patient and study"
     yield _written(folder / "strangers", strangers, many, lambda number: _ct(100 + number, 1))
     yield _written(folder / "mr", "MR slice", many, _mr)
-    yield _written(folder / "dx", "digital radiograph", 2 * few, _dx)
-    yield _written(folder / "us", "ultrasound loop of 30 frames", few, _us)
+    yield _written(folder / "frames", "multi-frame CT of 40 frames", few, _frames)
+    yield _written(folder / "dx", "digital radiograph", 2 * few, _dx, screened=True)
+    yield _written(folder / "us", "ultrasound loop of 30 frames", few, _us, screened=True)
 
 
-def _written(folder: Path, name: str, count: int, make: Callable[[int], Dataset]) -> Kind:
+def _written(
+    folder: Path, name: str, count: int, make: Callable[[int], Dataset], screened: bool = False
+) -> Kind:
     folder.mkdir()
     files = []
     for number in range(1, count + 1):
         files.append(folder / f"{number:04d}.dcm")
         make(number).save_as(files[-1], enforce_file_format=True)
     size = sum(file.stat().st_size for file in files)
-    return Kind(name, tuple(files), size, sum(1 for _ in dcmread(files[0]).iterall()))
+    return Kind(name, tuple(files), size, sum(1 for _ in dcmread(files[0]).iterall()), screened)
 
 
 def item(**attributes: Any) -> Dataset:
@@ -147,9 +153,14 @@ def _pixels(
     made.BitsStored, made.HighBit, made.PixelRepresentation = bits, bits - 1, 0
     if samples > 1:
         made.PlanarConfiguration = 0
-    made.PixelData = random.Random(seed).randbytes(
-        rows * columns * samples * frames * made.BitsAllocated // 8
+    chance = np.random.default_rng(seed)
+    down, across = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
+    body = np.clip(1.2 - np.hypot(down * 1.3, across), 0, 1) * (
+        0.7 + 0.2 * np.cos(5 * across + seed)
     )
+    noise = chance.normal(0, 0.02, (frames, rows, columns))
+    picture = (np.clip(body + noise, 0, 1) * ((1 << bits) - 1)).astype("<u2" if bits > 8 else "u1")
+    made.PixelData = np.repeat(picture[..., None], samples, axis=-1).tobytes()
     return made
 
 
@@ -234,6 +245,24 @@ def _mr(number: int) -> Dataset:
     for group, creator in ((0x0019, "MR DIFFUSION"), (0x0029, "MR DETAIL"), (0x0051, "MR PLAN")):
         _private(made, group, f"PERFSCAN {creator} HEADER", number, 30)
     return _pixels(made, 256, 256, 12, 1, 1, number)
+
+
+def _frames(number: int) -> Dataset:
+    made = _any(500 + number, 1, EnhancedCTImageStorage, "CT", 1)
+    made.StudyDescription, made.NumberOfFrames = "CT CHEST W/O CONTRAST", 40
+    made.SharedFunctionalGroupsSequence = Sequence(
+        [item(PixelMeasuresSequence=Sequence([item(PixelSpacing=[0.7, 0.7], SliceThickness="1")]))]
+    )
+    made.PerFrameFunctionalGroupsSequence = Sequence(
+        [
+            item(
+                FrameContentSequence=Sequence([item(InStackPositionNumber=frame + 1)]),
+                PlanePositionSequence=Sequence([item(ImagePositionPatient=[0, 0, frame])]),
+            )
+            for frame in range(40)
+        ]
+    )
+    return _pixels(made, 512, 512, 12, 1, 40, number)
 
 
 def _dx(number: int) -> Dataset:
