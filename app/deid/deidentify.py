@@ -17,7 +17,7 @@ from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment
 from app.deid.json_model import json_model
-from app.deid.markers import mark
+from app.deid.markers import mark, same_for_all
 from app.deid.memory import Memories, Stretch, read
 from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
 from app.deid.pixels import Reason
@@ -45,41 +45,6 @@ _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
 _SCHEME = 0x00080102
-_PUBLIC_SCHEMES = frozenset(
-    [
-        "DCM",
-        "SCT",
-        "SRT",
-        "SNM3",
-        "99SDM",
-        "LN",
-        "UCUM",
-        "RADLEX",
-        "FMA",
-        "NCIt",
-        "MDC",
-        "NEU",
-        "UMLS",
-        "MSH",
-        "IBSI",
-        "RXNORM",
-        "BI",
-        "BARI",
-        "PUBCHEM_CID",
-        "NDC",
-        "I9C",
-        "I10",
-        "I10P",
-        "C4",
-        "ICD10",
-        "CPT",
-        "RADELEMENT",
-        "CID",
-        "ISO3166_1",
-        "ISO639_1",
-        "RFC5646",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +200,8 @@ class _Work:
             if profile.modified_dates
             else 0
         )
-        self.local = text_of(top.get(_SCHEME)) not in _PUBLIC_SCHEMES
-        self.view = _view(self.policy, self.charset, self.local)
+        self.scheme = text_of(top.get(_SCHEME))
+        self.view = _view(self.policy, self.charset, self.scheme)
         names, identifiers = self._own()
         cleaner = text.cleaner(names, identifiers)
         treatment = _treatment(self.view, keys, self.pseudonym, days, profile.full_dates, cleaner)
@@ -292,14 +257,20 @@ class _Work:
             became = stretch.became
             if became is None or became[0] is not self.treatment:
                 became = self._became(stretch)
-            result.update(became[1])
-            self.ready.update(became[2])
-            self.told += became[3]
-            odd.update(became[4])
+            _, kept, ready, told, private_ones = became
+            if told:
+                self.told += told
+                result.update(kept)
+                self.ready.update(ready)
+            if private_ones:
+                odd.update(private_ones)
         self._private(odd, result)
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
+        if stretch.raw and all(tag >> 16 & 1 for tag in stretch.elements):
+            stretch.became = self.treatment, _NOTHING, _NOTHING, (), stretch.elements
+            return stretch.became
         codecs = text.encodings(self.charset)
         explicit, little = self.instance.explicit, self.instance.little
         told_before, self.told = self.told, []
@@ -310,7 +281,7 @@ class _Work:
             if tag >> 16 & 1:
                 odd[tag] = element
                 continue
-            kept = self._one(tag, element, (), self.charset, codecs, self.local, 0)
+            kept = self._one(tag, element, (), self.charset, codecs, self.scheme, 0)
             if kept is not None:
                 result[tag] = kept
                 if stretch.raw:
@@ -327,11 +298,11 @@ class _Work:
         """One item: every element by its decision; private ones by the safe list."""
         charset = text_of(source.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
-        local = text_of(source.get(_SCHEME)) not in _PUBLIC_SCHEMES
+        scheme = text_of(source.get(_SCHEME))
         result: Dataset = {}
         for tag, element in source.items():
             if not tag >> 16 & 1:
-                kept = self._one(tag, element, path, charset, codecs, local, inside)
+                kept = self._one(tag, element, path, charset, codecs, scheme, inside)
                 if kept is not None:
                     result[tag] = kept
         self._private(source, result)
@@ -344,7 +315,7 @@ class _Work:
         path: tuple[str, ...],
         charset: str,
         codecs: list[str] | None,
-        local: bool,
+        scheme: str,
         inside: int,
     ) -> Element | None:
         """One element by its decision, at the top or in the sequence `inside`."""
@@ -358,7 +329,7 @@ class _Work:
         elif isinstance(element.value, list):
             kept = self._sequence(tag, element.value, decision, path, charset)
         else:
-            kept = self.treatment.apply(tag, element, decision, codecs, local)
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
         self._tell(path, tag, action, decision.rule)
         return kept
 
@@ -424,6 +395,7 @@ class _Work:
         ready = Instance(
             meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
         )
+        self.ready.update(_marks(self.profile, instance.explicit, instance.little))
         return Deidentified(
             parts=tuple(parts(ready, self.ready)),
             report=Report(tuple(self.told)),
@@ -443,10 +415,20 @@ class _Work:
 
 
 _FAST = frozenset(BINARY_SIZES)
+_NOTHING: dict[int, Any] = {}
+
+
+@lru_cache(maxsize=64)
+def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[Element, bytes]]:
+    """The marks that every object gets, encoded."""
+    return {
+        tag: (element, encoded(tag, element, explicit, little))
+        for tag, element in same_for_all(profile).items()
+    }
 
 
 @lru_cache(maxsize=256)
-def _view(policy: Policy, charset: str, local: bool) -> object:
+def _view(policy: Policy, charset: str, scheme: str) -> object:
     """What an element's meaning depends on, beside its bytes: one object for each combination."""
     return object()
 

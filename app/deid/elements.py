@@ -5,10 +5,12 @@ A `Treatment` belongs to one object: it knows its patient's pseudonym and offset
 cleaner that knows the object's own identifiers. None as an answer means that the element goes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.deid import dates, text, uids
+from app.deid import codes, dates, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.terms import is_term, only_terms, tidied
 from app.deid.text import Cleaner
 from app.deid.uids import Keys
 from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, suits
@@ -31,7 +33,7 @@ class Treatment:
         element: Element,
         decision: Decision,
         codecs: list[str] | None,
-        local: bool,
+        scheme: str,
     ) -> Element | None:
         """One element under one decision; None when it goes."""
         action, vr, value = decision.action, element.vr, element.value
@@ -64,7 +66,7 @@ class Treatment:
             return self._accession(value, codecs)
         if not suits(tag, vr) and vr not in TEXT_VRS and vr != "UN":
             return None
-        return self._text(value, expected, decision, codecs, local)
+        return self._text(tag, value, decision, codecs, scheme)
 
     def kept_binary(self, tag: int, element: Element, decision: Decision) -> Element | None:
         """Numbers in binary form: the VR is the dictionary's and the size what the VM allows."""
@@ -83,10 +85,10 @@ class Treatment:
             return True
         said = bytes(value).decode("latin-1").strip(" \0")
         if element.vr in ("DS", "IS"):
-            return is_number(said)
+            return all(map(self._is_number, said.split("\\")))
         if element.vr == "CS":
-            return is_code_string(said) and not self.cleaner.names_somebody(said)
-        return said.isascii() and self.cleaner.scrub(said) == said
+            return all(map(self._is_term, said.split("\\")))
+        return said.isascii() and is_term(said) and self.cleaner.scrub(said) == said
 
     def _kept(
         self, tag: int, element: Element, decision: Decision, codecs: list[str] | None
@@ -95,19 +97,30 @@ class Treatment:
         vr, value = element.vr, element.value
         assert isinstance(value, (bytes, memoryview))
         if not suits(tag, vr):
-            return None
+            vr = vr_of(tag)
+            if vr not in ("CS", "DS", "IS") or element.vr in BINARY_SIZES:
+                return None
+            element = Element(vr, value)  # text all the same, and judged like it
         if vr in ("CS", "DS", "IS"):
-            said = bytes(value).decode("latin-1").strip(" \0")
-            if vr == "CS":
-                stays = is_code_string(said) and not self.cleaner.names_somebody(said)
-            else:
-                stays = is_number(said) and not self.cleaner.is_own_number(said)
-            if stays:
+            said = bytes(value).decode("latin-1").strip(" \0").split("\\")
+            stays = self._is_term if vr == "CS" else self._is_number
+            judged = [stays(part) for part in said]
+            if all(judged):
                 return element
-            return Element(vr, DUMMIES[vr]) if vr == "CS" and said else Element(vr, b"")
+            if not any(part and stay for part, stay in zip(said, judged, strict=True)):
+                return _without(vr, decision)
+            gap = REMOVED.decode() if vr == "CS" else ""  # the places of the others count
+            told = [part if stay else gap for part, stay in zip(said, judged, strict=True)]
+            return Element(vr, "\\".join(told).encode("latin-1"))
         if vr in DATES:
             return element if self.dates_kept else self._shifted(value, vr, decision)
         return element
+
+    def _is_term(self, said: str) -> bool:
+        return is_code_string(said) and is_term(said) and not self.cleaner.names_somebody(said)
+
+    def _is_number(self, said: str) -> bool:
+        return is_number(said) and not self.cleaner.is_own_number(said)
 
     def _uids(self, value: bytes | memoryview, action: Action) -> bytes:
         """Each UID replaced, except those the standard assigns and, for classes, all well-formed."""
@@ -125,8 +138,8 @@ class Treatment:
             dates.shifted(vr, part.strip(" \0"), self.days)
             for part in bytes(value).decode("latin-1").split("\\")
         ]
-        if all(moved) and any(moved):
-            return Element(vr, "\\".join(part for part in moved if part).encode())
+        if any(moved) and None not in moved:
+            return Element(vr, "\\".join(part or "" for part in moved).encode())
         if decision.emptied is Action.DUMMY and vr in dates.DUMMIES:
             return Element(vr, dates.DUMMIES[vr].encode())
         return Element(vr, b"") if decision.emptied is not Action.REMOVE else None
@@ -137,20 +150,16 @@ class Treatment:
 
     def _text(
         self,
+        tag: int,
         value: bytes | memoryview,
-        vr: str,
         decision: Decision,
         codecs: list[str] | None,
-        local: bool,
+        scheme: str,
     ) -> Element | None:
         """Text: scrubbed or cleaned, re-encoded only when it changed."""
-        raw = bytes(value)
+        raw, vr = bytes(value), vr_of(tag)
         said = text.decoded(raw, codecs, vr)
-        action = decision.action
-        if vr not in TEXT_VRS:
-            action = Action.CLEAN
-        descriptor = action is Action.CLEAN or (action is Action.CODE and local)
-        wash = self.cleaner.clean if descriptor else self.cleaner.scrub
+        wash = self._wash(tag, vr, decision.action, scheme)
         several = vr in ("LO", "SH", "UC")
         before = said.rstrip(" \0").split("\\") if several else [said.rstrip(" \0")]
         after = [wash(part) for part in before]
@@ -160,8 +169,36 @@ class Treatment:
         if not any(after):
             if not any(part.strip() for part in before):
                 return Element(vr, b"")
-            if decision.emptied is Action.DUMMY:
-                return Element(vr, REMOVED)
-            return Element(vr, b"") if decision.emptied is Action.EMPTY else None
+            return _without(vr, decision)
         encoded = text.encoded("\\".join(after), codecs).strip()
-        return Element(vr, encoded or (REMOVED if decision.emptied is Action.DUMMY else b""))
+        return Element(vr, encoded) if encoded else _without(vr, decision)
+
+    def _wash(self, tag: int, vr: str, action: Action, scheme: str) -> Callable[[str], str]:
+        """How one value of text is rid of what identifies."""
+        public = scheme in codes.PUBLIC_SCHEMES
+        if vr not in TEXT_VRS or action is Action.CLEAN or (action is Action.CODE and not public):
+            return self.cleaner.clean
+        if action is Action.TERM:
+            return lambda said: tidied(only_terms(self.cleaner.scrub(said)))
+        if action is Action.CODE and tag in _CODE_VALUES:
+            return lambda said: said.strip(" \0") if self._is_code(scheme, said) else ""
+        if action is Action.CODE:
+            return lambda said: tidied(codes.meaning(self.cleaner.scrub(said)))
+        return self.cleaner.scrub
+
+    def _is_code(self, scheme: str, said: str) -> bool:
+        said = said.strip(" \0")
+        if codes.is_listed(scheme, said):
+            return True
+        own = self.cleaner.is_own_number(said) or self.cleaner.names_somebody(said)
+        return not own and codes.is_code(scheme, said)
+
+
+_CODE_VALUES = frozenset((0x00080100, 0x00080119))
+
+
+def _without(vr: str, decision: Decision) -> Element | None:
+    """What is left of a value of which nothing may stay."""
+    if decision.emptied is Action.DUMMY:
+        return Element(vr, DUMMIES.get(vr, REMOVED))
+    return Element(vr, b"") if decision.emptied is Action.EMPTY else None

@@ -17,7 +17,8 @@ import yaml
 from app.deid.actions import Action
 
 _MEANING = {
-    "technical": (Action.SCRUB, "listed: technical text"),
+    "products": (Action.SCRUB, "listed: makers and products"),
+    "technical": (Action.TERM, "listed: technical text"),
     "code_parts": (Action.CODE, "listed: part of a code"),
     "class_uids": (Action.CLASS_UID, "listed: names a class"),
     "bulk": (Action.KEEP, "listed: numbers by definition"),

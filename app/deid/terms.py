@@ -1,0 +1,59 @@
+"""
+Words that a code string and technical text may hold: defined terms, not names.
+
+A code string is a word of the standard or of a machine. What is written in one that neither the
+vocabulary nor `code_words.yaml` knows could be anybody's name, whoever else is named in the object.
+"""
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import yaml
+
+from app.deid.folding import folded
+from app.deid.vocabulary import vocabulary
+
+SHORT = 3
+"""Letters up to which a word is an abbreviation: too short to be told from one."""
+_WORD = re.compile(r"[^\W\d_]+")
+_RUN = re.compile(r"[^\W_]+")
+_SPACES = re.compile(r"[ \t]{2,}")
+_LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
+
+
+@cache
+def _code_words() -> frozenset[str]:
+    source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
+    lists = yaml.load(source, Loader=yaml.CSafeLoader)
+    return frozenset(folded(part) for said in lists.values() for part in _WORD.findall(said))
+
+
+@lru_cache(maxsize=16384)
+def is_term(text: str) -> bool:
+    """Is every longer word of this a known one?"""
+    return all(_known(word) for word in _WORD.findall(text))
+
+
+@lru_cache(maxsize=16384)
+def only_terms(text: str) -> str:
+    """Technical text without its unknown words; what holds a digit is a version, and stays."""
+    return _RUN.sub(lambda found: found[0] if _stays(found[0]) else "", text)
+
+
+def tidied(text: str) -> str:
+    """Text without the spaces and joints that lost words leave behind."""
+    return _SPACES.sub(" ", _LOOSE.sub(" ", text)).strip(" \t\0-_/,:;=^&") if text else ""
+
+
+def _stays(run: str) -> bool:
+    return any(char.isdigit() for char in run) or _known(run)
+
+
+def _known(word: str) -> bool:
+    if len(word) <= SHORT and word.isascii():
+        return True
+    plain, known = folded(word), vocabulary()
+    if plain in _code_words() or plain in known.core:
+        return True
+    return plain in known.words and plain not in known.names
