@@ -28,8 +28,26 @@ app = typer.Typer()
 HELD_BACK = 3
 """Exit code when an object was held back or refused; 0 says that every object was written."""
 
+# A paragraph is one line each: the terminal decides where lines break.
+HELP = "\n\n".join(
+    (
+        "De-identify DICOM objects: files, folders and zip archives into a new folder.",
+        "Every file is looked at; DICOM is known by its content, whatever its name. Outputs are named by "
+        "their new identifiers, PATIENT/STUDY/SERIES/INSTANCE.dcm. Inputs are only read.",
+        "What is done is PS3.15 Annex E with the options of the profile (see --explain), then a second "
+        "look for the object's own identifiers: what it doubts is held back and not written.",
+        "A run that was stopped goes on when the same command is given again: a key file is needed for "
+        "that. Nothing is ever half written, and no output is there before its line in the journal.",
+        "Ends with 0 when every object was written, 3 when some were held back or refused (the map and "
+        "the report say why), 1 when it could not go on, 2 when it was called wrongly. Files that are no "
+        "DICOM objects are listed and change nothing.",
+        "For example: hounsfield deid exports/ more.zip cleaned/ --key-file study.key --make-key "
+        "--map map.json --report report.json",
+    )
+)
 
-@app.command("deid", no_args_is_help=True)
+
+@app.command("deid", no_args_is_help=True, help=HELP)
 def deid(
     paths: Annotated[
         list[Path] | None,
@@ -95,21 +113,7 @@ def deid(
         ),
     ] = False,
 ) -> None:
-    """De-identify DICOM objects: files, folders and zip archives into a new folder.
-
-    Every file is looked at; DICOM is known by its content, whatever its name. Outputs are named
-    by their new identifiers, PATIENT/STUDY/SERIES/INSTANCE.dcm. Inputs are only read.
-
-    What is done is PS3.15 Annex E with the options of the profile (see --explain), then a second
-    look for the object's own identifiers: what it doubts is held back and not written.
-
-    A run that was stopped goes on when the same command is given again: a key file is needed for
-    that. Nothing is ever half written, and no output is there before its line in the journal.
-
-    Ends with 0 when every object was written, 3 when some were held back or refused (the map
-    and the report say why), 1 when it could not go on, 2 when it was called wrongly. Files that
-    are no DICOM objects are listed and change nothing.
-    """
+    """De-identify DICOM objects; `HELP` says the rest."""
     chosen = policy(profile)
     if explain:
         for line in lines(explained(chosen)):

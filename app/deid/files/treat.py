@@ -10,6 +10,7 @@ import os
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 import orjson
@@ -18,13 +19,15 @@ from app.deid.deidentify import Deidentified, Report, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
 from app.deid.files.outcomes import Obstacle, Row, Treated
-from app.deid.files.sources import Source
+from app.deid.files.sources import HEAD, Source
 from app.deid.pixels import Reason, has_pixels
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
 
 DICM = b"DICM"
+PARTS = 1024
+"""Parts that one call may write (IOV_MAX)."""
 GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 """How an object without preamble can begin: a first group, in either byte order."""
 
@@ -48,21 +51,22 @@ class Bench:
     def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
         """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
         seen: set[str] = set()
-        written: list[Path] = []
+        written: list[FileIO] = []
         try:
             treated = [
                 self._one(source, f"{number:x}-{place:x}", seen, written)
                 for place, source in enumerate(sources)
             ]
-            for draft in written:  # all are on their way by now: the first waits for the others
-                _settle(draft)
+            for stream in written:  # all are on their way by now: the first waits for the others
+                os.fsync(stream.fileno())
         except OSError as error:
-            for draft in written:
-                draft.unlink(missing_ok=True)
             raise OutputFailed(error.strerror or "unknown") from None
+        finally:
+            for stream in written:
+                stream.close()
         return treated
 
-    def _one(self, source: Source, draft: str, seen: set[str], written: list[Path]) -> Treated:
+    def _one(self, source: Source, draft: str, seen: set[str], written: list[FileIO]) -> Treated:
         try:
             content = self._read(source)
         except Unopened as error:
@@ -80,10 +84,9 @@ class Bench:
         if isinstance(treated, Treated):
             return treated
         outcome, result = treated
-        path = self.drafts / draft
-        written.append(path)
-        with path.open("wb") as stream:
-            stream.writelines(outcome.parts)
+        stream = FileIO(self.drafts / draft, "w")
+        written.append(stream)
+        _write(stream.fileno(), outcome.parts)
         return result
 
     def _treated(
@@ -145,15 +148,17 @@ class Bench:
             with source.path.open("rb") as stream:
                 if os.fstat(stream.fileno()).st_size > OBJECT_LIMIT:
                     raise Unopened(Obstacle.TOO_LARGE)
-                head = stream.read(132)
-                return head + stream.read() if looks_like_dicom(head) else None
+                if not looks_like_dicom(stream.read(HEAD)):
+                    return None
+                stream.seek(0)
+                return stream.read()
         *way, last = source.members
         place = (source.path, tuple(way))
         if self._archive is None or self._archive[0] != place:
             self.close()
             self._archive = (place, archives.opened(*place))
         archive = self._archive[1]
-        return archive.read(last) if looks_like_dicom(archive.head(last, 132)) else None
+        return archive.read(last) if looks_like_dicom(archive.head(last, HEAD)) else None
 
     def close(self) -> None:
         """Let the archive go that was read last."""
@@ -185,9 +190,14 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
-def _settle(draft: Path) -> None:
-    handle = os.open(draft, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _write(handle: int, parts: Sequence[bytes | memoryview]) -> None:
+    """Every part, without putting them together first; the kernel may take less than was given."""
+    waiting = [memoryview(part).cast("B") for part in parts if len(part)]
+    while waiting:
+        taken = os.writev(handle, waiting[:PARTS])
+        while taken:
+            first = waiting[0]
+            if taken < len(first):
+                waiting[0], taken = first[taken:], 0
+            else:
+                taken -= len(waiting.pop(0))
