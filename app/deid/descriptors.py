@@ -129,10 +129,11 @@ class Pass:
             return _Fate.OWN
         if word not in known.words and own.inside(word) is not None:
             return self._without(start, stop, word)
-        if not self.descriptor:
-            return _Fate.STAYS
         if word in known.words:
             return _Fate.STAYS
+        if not self.descriptor:
+            unsure = own.foreign and len(word) > 3 and word.isalpha()
+            return _Fate.UNKNOWN if unsure and not known.ideographs.fullmatch(word) else _Fate.STAYS
         if word in known.eponyms:
             return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
         if word.isdigit():

@@ -27,7 +27,8 @@ class Own:
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
     identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
-    begin the parts of names.
+    begin the parts of names. `foreign`: a name is in another script, so that nobody can say how
+    it would be written in Latin letters.
     """
 
     def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
@@ -67,6 +68,7 @@ class Own:
             elif len(digits) > 4:
                 wholes.add(digits.lstrip("0"))
         self.names = frozenset(of_names)
+        self.foreign = not all(name.isascii() for name in of_names)
         self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})

@@ -84,18 +84,18 @@ _PERSON_NUMBERS = (
     r"#\s?\d{3,}\b",
 )
 _CONTACT = (
-    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d\s()./-]*",
+    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*(?:\s[\d()./-]{2,}(?![a-z]))*",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
     r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
     r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b",  # of network cards
     r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b",
 )
 _STREET = (
-    r"(?:street|str|st|avenue|ave|av|road|rd|lane|ln|drive|dr|blvd|boulevard|way|court|ct|place|pl|square|sq"
+    r"(?:street|str|st|avenue|ave|av|road|rd|lane|ln|drive|dr|blvd|boulevard|way|court|place|square|sq"
     r"|highway|hwy|terrace|ter|parkway|pkwy|circle|cir|close|crescent)"
 )
 _ADDRESSES = (
-    rf"(?<![\d.])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
+    rf"(?<![\w.])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
     r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
     r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
     r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"

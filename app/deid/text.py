@@ -77,7 +77,10 @@ class Cleaner:
         return self._remembered(text, descriptor=True)
 
     def scrub(self, text: str) -> str:
-        """Technical text: own identifiers and hard patterns are gone, the rest stays."""
+        """Technical text: own identifiers and hard patterns are gone, the rest stays.
+
+        Where a name is in another script, unknown words go too: they could be it in Latin letters.
+        """
         return self._remembered(text, descriptor=False)
 
     def names_somebody(self, text: str) -> bool:
@@ -89,6 +92,8 @@ class Cleaner:
         tokens = [token for token in TOKEN.findall(folded(text)) if token not in known.words]
         if any(len(token) > 2 and own.is_word(token) for token in tokens):
             return True
+        if own.foreign and any(len(token) > 4 and token.isalpha() for token in tokens):
+            return True  # it could be the name in Latin letters
         return bool(tokens) and own.inside("".join(tokens)) is not None
 
     def is_own_number(self, text: str) -> bool:
