@@ -68,5 +68,7 @@ class Case:
     lossy: bool = False
     document: bool = False
     """An encapsulated document: holding it back is right."""
+    spare: bool = False
+    """Something was drawn in the bits above BitsStored: they must be empty."""
     age: str | None = None
     """What PatientAge must say; older than 89 may be any of 089Y and 090Y."""

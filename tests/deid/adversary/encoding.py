@@ -349,6 +349,21 @@ def jpeg_ls(at: Planting) -> bytes:
     return _dcmtk(at, "dcmcjls", "+el", "+ud")
 
 
+def again(at: Planting) -> bytes:
+    """Elements twice and out of order: the patient once more behind the end."""
+    source = packed(at.dataset)
+    family = at.patient.family.encode()
+    name = family + b" " * (len(family) % 2)
+    at.name_secrets("element repeated", at.patient.family)
+    return source + b"\x10\0\x10\0PN" + struct.pack("<H", len(name)) + name
+
+
+def padded(at: Planting) -> bytes:
+    """Deflated, with the null byte that makes the length even, as PS3.5 A.5 asks."""
+    source = deflated(at)
+    return source + b"\0" if len(source) % 2 else source
+
+
 PLAIN: tuple[Writing, ...] = (
     explicit,
     implicit,
@@ -358,6 +373,8 @@ PLAIN: tuple[Writing, ...] = (
     odd,
     grouped,
     as_unknown,
+    again,
+    padded,
 )
 SETS: tuple[Writing, ...] = (
     utf8_as_latin,

@@ -5,6 +5,7 @@ Every identity is searched in the output's bytes, inflated where deflated, in ev
 case; everything else is read with pydicom. Nothing here shares code with what is scored.
 """
 
+import re
 import unicodedata
 import warnings
 import zlib
@@ -101,6 +102,13 @@ def _object(score: Score, seen: "_Consistency", case: Case, output: bytes) -> No
             case,
             f"{told(path)} was {value!r} is {found!r}"[:200],
         )
+    spoken = set(_spoken(after))
+    for secret in case.secrets:
+        if "word" in secret.codecs:
+            gone = secret.value.upper() not in spoken
+            if not gone:
+                score.leaks[case.name].append(f"{secret.value!r} {secret.place}")
+            score.check(Category.REMOVED, gone, case, f"the word {secret.value!r} stands in a text")
     for path, words in case.words:
         text = f" {_text(at(after, path))} "
         for word in words:
@@ -121,6 +129,14 @@ def _object(score: Score, seen: "_Consistency", case: Case, output: bytes) -> No
         score.check(category, holds, case, place)
 
 
+def _spoken(dataset: Dataset) -> Iterator[str]:
+    """The words of every text, in capitals."""
+    for element in dataset.iterall():
+        if element.VR in ("LO", "SH", "ST", "LT", "UT", "UC", "PN"):
+            for value in _values(element.value):
+                yield from re.findall(r"[^\W\d_]+", value.upper())
+
+
 # --- what must be gone ----------------------------------------------------------------------
 
 
@@ -138,6 +154,8 @@ def needles(secret: Secret) -> Iterator[bytes]:
     if "hex" in secret.codecs:
         yield bytes.fromhex(secret.value)
         return
+    if "word" in secret.codecs:
+        return  # too short to be looked for in bytes
     folded = "".join(
         char
         for char in unicodedata.normalize("NFKD", secret.value)

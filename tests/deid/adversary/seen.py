@@ -24,6 +24,9 @@ def pixels(case: Case, output: bytes) -> Iterator[tuple[Category, bool, str]]:
     if "PixelData" not in after:
         yield Category.PIXELS_RETAINED, False, "no pixel data"
         return
+    if case.spare:
+        yield from _spare(before, after)
+        return
     if not case.boxes and bytes(after.PixelData) == bytes(before.PixelData)[: len(after.PixelData)]:
         yield Category.PIXELS_RETAINED, True, "the same bytes"
         return
@@ -55,6 +58,19 @@ def pixels(case: Case, output: bytes) -> Iterator[tuple[Category, bool, str]]:
         share < (0.15 if case.boxes else 1e-9),
         f"{share:.3f} of the image changed",
     )
+
+
+def _spare(before: Dataset, after: Dataset) -> Iterator[tuple[Category, bool, str]]:
+    """The bits above the pixels' are empty, the pixels as they were."""
+    one, two = decoded(before), decoded(after)
+    if one is None or two is None or one.shape != two.shape:
+        yield Category.PIXELS_RETAINED, False, "cannot be decoded"
+        return
+    top = 1 << int(before.BitsStored)
+    clean = not (np.asarray(two, np.int64) >= top).any()
+    same = bool(((np.asarray(one, np.int64) % top) == (np.asarray(two, np.int64) % top)).all())
+    yield Category.PIXELS_HIDDEN, clean, "spare bits are not empty"
+    yield Category.PIXELS_RETAINED, same, "pixels under spare bits changed"
 
 
 def visible(

@@ -8,6 +8,7 @@ from random import Random
 
 from tests.deid.adversary import encoding, pictures
 from tests.deid.adversary.answers import Case, Secret
+from tests.deid.adversary.captures import CAPTURES
 from tests.deid.adversary.documents import DOCUMENTS
 from tests.deid.adversary.encoding import Writing
 from tests.deid.adversary.enhanced import ENHANCED
@@ -19,7 +20,7 @@ from tests.deid.adversary.planting import at as at_path
 from tests.deid.adversary.reports import REPORTS, basic_text
 
 ROOT = "1.2.826.0.1.3680043.8.498"
-KINDS: dict[str, Kind] = PICTURES | ENHANCED | REPORTS | DOCUMENTS
+KINDS: dict[str, Kind] = PICTURES | CAPTURES | ENHANCED | REPORTS | DOCUMENTS
 
 
 def cases(seed: int, times: int = 3) -> list[Case]:
@@ -122,4 +123,6 @@ def _searchable(secret: Secret) -> bool:
     if "hex" in secret.codecs:
         needle = bytes.fromhex(secret.value)
         return len(set(needle)) > 2 and sum(byte != 0 for byte in needle) > 5
+    if "word" in secret.codecs:
+        return True
     return len(secret.value) > 3 or not secret.value.isascii()
