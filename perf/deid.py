@@ -1,7 +1,7 @@
 """
 How fast objects are de-identified, beside a plain copy and beside the tools others use.
 
-    python perf/deid.py [--short] [--rounds N] [--scratch FOLDER] [--no-tools]
+    python perf/deid.py [--short] [--rounds N] [--scratch FOLDER] [--no-tools] [--only WORD]
 
 Makes its own objects (`bench/objects.py`) and installs the tools in a scratch folder
 (`bench/tools.py`). In each round every way treats every file of a kind, file to file, one process,
@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scratch", type=Path, help="where the tools are installed, and stay")
     parser.add_argument("--no-tools", action="store_true", help="only the copy and pydicom beside")
+    parser.add_argument("--only", default="", help="kinds with this word in their name")
     asked = parser.parse_args()
     rounds = 1 if asked.short else asked.rounds
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -228,7 +229,11 @@ def main() -> None:
         installed: Path = asked.scratch or scratch / "tools"
         installed.mkdir(parents=True, exist_ok=True)
         (scratch / "objects").mkdir()
-        kinds = list(corpus(scratch / "objects", short=asked.short))
+        kinds = [
+            kind
+            for kind in corpus(scratch / "objects", short=asked.short)
+            if asked.only in kind.name
+        ]
         clocked(Ours().deidentify, [(kinds[0].files[0], scratch / "first")])  # loads tables
         if asked.no_tools:
             for kind in kinds:

@@ -6,6 +6,8 @@ whether dates are true, and that no text is burned in. The pseudonym stands wher
 the number stood.
 """
 
+from functools import lru_cache
+
 from app.deid import dates
 from app.deid.iods import Kind
 from app.deid.patients import BIRTH_DATE, PATIENT_ID, PATIENT_NAME
@@ -16,6 +18,7 @@ from app.deid.walk import Dataset, Element, text_of, vr_of
 _STUDY_DATE, _AGE = 0x00080020, 0x00101010
 _REMOVED, _METHOD, _CODES = 0x00120062, 0x00120063, 0x00120064
 _BURNED_IN, _TEMPORAL = 0x00280301, 0x00280303
+_NO = Element("CS", b"NO")
 # Type 2 in the Patient and General Study modules, which all but a few definitions include.
 _PATIENT = (BIRTH_DATE, 0x00100040)
 _STUDY = (_STUDY_DATE, 0x00080030, ACCESSION_NUMBER, 0x00080090, 0x00200010)
@@ -32,12 +35,20 @@ def mark(dataset: Dataset, source: Dataset, kind: Kind, profile: Profile, pseudo
         aged = dates.age(text_of(source.get(BIRTH_DATE)), text_of(source.get(_STUDY_DATE)))
         if aged:
             dataset[_AGE] = Element("AS", aged.encode())
-    dataset[_REMOVED] = Element("CS", b"YES")
-    dataset[_METHOD] = Element("LO", method(profile).encode())
-    dataset[_CODES] = Element("SQ", [code(*said) for said in profile.codes])
+    dataset.update(same_for_all(profile))
     if has_pixels(dataset):
-        dataset[_BURNED_IN] = Element("CS", b"NO")
-    dataset[_TEMPORAL] = Element("CS", temporal(profile).encode())
+        dataset[_BURNED_IN] = _NO
+
+
+@lru_cache(maxsize=64)
+def same_for_all(profile: Profile) -> Dataset:
+    """The marks that depend on the profile alone."""
+    return {
+        _REMOVED: Element("CS", b"YES"),
+        _METHOD: Element("LO", method(profile).encode()),
+        _CODES: Element("SQ", [code(*said) for said in profile.codes]),
+        _TEMPORAL: Element("CS", temporal(profile).encode()),
+    }
 
 
 def method(profile: Profile) -> str:
