@@ -91,11 +91,16 @@ _LETS_STAY = frozenset(("keep", "clean"))
 TEXT_MODALITIES = (
     *("US", "IVUS", "SC", "OT", "XC", "ES", "GM", "DOC", "HC", "CR", "RF", "XA", "DG", "EPS"),
     *("SMR", "VF", "BI", "CP", "DD", "DF", "DM", "DS", "EC", "FA", "FS", "LP", "LS", "MA", "MS"),
+    *("DX", "MG", "PX", "IO", "PR", "RTIMAGE"),
 )
 
 
 class BurnedIn(BaseModel):
-    """Which objects may carry text in their pixels."""
+    """Which objects are searched for text in their pixels, and what becomes of pages and doubts.
+
+    `unseen` is for an object whose sender says YES (BurnedInAnnotation) and in which no text is
+    found; `pages` for pictures that are nothing but text, as dose reports are.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -108,7 +113,11 @@ class BurnedIn(BaseModel):
         "1.2.840.10008.5.1.4.1.1.12",  # X-ray angiography and fluoroscopy
         "1.2.840.10008.5.1.4.1.1.1",  # Computed radiography
     )
+    manufacturers: tuple[str, ...] = ("VIDAR", "HOWTEK", "LUMISYS", "VITAL IMAGES", "TERARECON")
+    unseen: Literal["hold", "release"] = "hold"
+    pages: Literal["blank", "hold"] = "blank"
     image_types: tuple[str, ...] = (
+        "LOCALIZER",
         "SCREEN SAVE",
         "SCREENSAVE",
         "SCREEN",

@@ -1,5 +1,6 @@
 from io import BytesIO
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
@@ -144,13 +145,13 @@ def test_structured_content_is_cleaned_item_by_item():
     [
         ({}, None),
         ({"BurnedInAnnotation": "YES"}, Reason.BURNED_IN),
-        ({"Modality": "US"}, Reason.MAY_BE_BURNED_IN),
+        ({"Modality": "US"}, None),
         ({"Modality": "US", "BurnedInAnnotation": "NO"}, None),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, Reason.MAY_BE_BURNED_IN),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.2"}, Reason.MAY_BE_BURNED_IN),
-        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, Reason.MAY_BE_BURNED_IN),
-        ({"ConversionType": "WSD"}, Reason.MAY_BE_BURNED_IN),
-        ({"PhotometricInterpretation": "RGB"}, Reason.MAY_BE_BURNED_IN),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, None),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.2"}, None),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, None),
+        ({"ConversionType": "WSD"}, None),
+        ({"PhotometricInterpretation": "RGB"}, None),
         ({"Modality": "US", "PixelData": None}, None),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1", "PixelData": None}, Reason.ENCAPSULATED),
         ({"EncapsulatedDocument": b"%PDF"}, Reason.ENCAPSULATED),
@@ -165,11 +166,16 @@ def test_doubtful_objects_give_a_reason_instead_of_an_output(change, expected):
     assert reason(source) is expected
 
 
-def test_an_overlay_in_the_pixels_holds_the_object():
+def test_an_overlay_in_the_pixels_is_cleared_with_the_bits_it_is_drawn_in():
     made = ct()
     made.add_new(0x60000010, "US", 16)
     made.add_new(0x60000102, "US", 12)
-    assert reason(packed(made)) is Reason.PIXEL_OVERLAY
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    before = np.frombuffer(made.PixelData, "<u2")
+    after = np.frombuffer(dcmread(BytesIO(outcome.content)).PixelData, "<u2")
+    assert (before >> 12).any()
+    assert (after == before & 0x0FFF).all()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""
+Which objects may have text in their pixels, and what kind of page they are.
+
+Slices that a scanner reconstructed cannot: nothing draws on them, and no time is spent there.
+Whatever a person, a screen or an operator's console has been at can, whatever its sender says.
+"""
+
+from app.deid.choices import BurnedIn
+from app.deid.walk import Dataset, text_of
+
+_SOP_CLASS, _MODALITY, _IMAGE_TYPE = 0x00080016, 0x00080060, 0x00080008
+_CONVERSION, _MANUFACTURER, _MODEL = 0x00080064, 0x00080070, 0x00081090
+_SERIES, _STUDY, _PROTOCOL = 0x0008103E, 0x00081030, 0x00181030
+_BURNED_IN, _PHOTOMETRIC, _SEGMENTS = 0x00280301, 0x00280004, 0x00620002
+_NO_PICTURES = (
+    "1.2.840.10008.5.1.4.1.1.66",  # raw data, segmentation, surfaces, registration
+    "1.2.840.10008.5.1.4.1.1.481",  # radiotherapy, except the RT image
+    "1.2.840.10008.5.1.4.1.1.30",  # parametric map
+)
+_RT_IMAGE = "1.2.840.10008.5.1.4.1.1.481.1"
+_PAGES = (
+    *("DOSE REPORT", "DOSE_REPORT", "DOSEREPORT", "DOSE INFO", "DOSE_INFO", "PATIENT PROTOCOL"),
+    *("EXAM SUMMARY", "PATIENT INFO", "RADIATION DOSE", "CT_SOM5 PROT", "CT_SOM7 PROT"),
+)
+
+
+def says_yes(dataset: Dataset) -> bool:
+    """BurnedInAnnotation says YES."""
+    return text_of(dataset.get(_BURNED_IN)).upper().startswith("Y")
+
+
+def may_have_text(dataset: Dataset, rules: BurnedIn) -> bool:
+    """May something be written in this object's pixels?"""
+    if says_yes(dataset):
+        return True
+    sop_class = text_of(dataset.get(_SOP_CLASS))
+    if _under(sop_class, _NO_PICTURES) and sop_class != _RT_IMAGE:
+        return False
+    if text_of(dataset.get(_MODALITY)).upper() in rules.modalities or _CONVERSION in dataset:
+        return True
+    if _under(sop_class, rules.sop_classes):
+        return True
+    # Grey-scale machines that send colour send screens.
+    photometric = text_of(dataset.get(_PHOTOMETRIC)).upper()
+    if photometric and not photometric.startswith("MONOCHROME"):
+        return True
+    if is_page(dataset) or any(
+        word in text_of(dataset.get(_MANUFACTURER)).upper()
+        or word in text_of(dataset.get(_MODEL)).upper()
+        for word in rules.manufacturers
+    ):
+        return True
+    kinds = [kind.strip().upper() for kind in text_of(dataset.get(_IMAGE_TYPE)).split("\\")]
+    if any(word in kind for kind in kinds for word in rules.image_types):
+        return True
+    return kinds[0] != "ORIGINAL" or kinds[1:2] == ["SECONDARY"]
+
+
+def is_page(dataset: Dataset) -> bool:
+    """A page of text, as a dose report is, by what it is called."""
+    said = (text_of(dataset.get(tag)).upper() for tag in (_IMAGE_TYPE, _SERIES, _PROTOCOL, _STUDY))
+    return any(name in words for words in said for name in _PAGES)
+
+
+def _under(uid: str, roots: tuple[str, ...]) -> bool:
+    return any(uid == root or uid.startswith(root + ".") for root in roots)
