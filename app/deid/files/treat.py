@@ -168,8 +168,8 @@ class Bench:
 
 
 def looks_like_dicom(head: bytes) -> bool:
-    """Can these first 132 bytes be an object's, with or without a preamble?"""
-    return head[128:132] == DICM or (len(head) >= 8 and head[:2] in GROUPS)
+    """Can these first 132 bytes be an object's? Its preamble may be missing, with or without DICM."""
+    return DICM in (head[128:132], head[:4]) or (len(head) >= 8 and head[:2] in GROUPS)
 
 
 def gathered(places: Iterable[tuple[str, str, str]]) -> tuple[Row, ...]:

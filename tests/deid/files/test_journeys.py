@@ -212,7 +212,7 @@ BUNDLED = (
     "ExplVR_BigEnd.dcm",
     "JPEG-lossy.dcm",
     "MR_small_RLE.dcm",
-    "eCT_Supplemental.dcm",
+    "rtdose_rle.dcm",
     "image_dfl.dcm",
     "liver_1frame.dcm",
     "no_meta.dcm",
@@ -229,7 +229,7 @@ def test_objects_in_a_folder_and_in_an_archive_become_the_same_outputs(tmp_path:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in BUNDLED:
-        shutil.copy(get_testdata_file(name), folder)
+        shutil.copy(get_testdata_file(name, download=False), folder)
     archive(tmp_path / "in.zip", {name: (folder / name).read_bytes() for name in BUNDLED})
     secret = key(tmp_path)
     for given, out in ((folder, "folder"), (tmp_path / "in.zip", "zip")):
