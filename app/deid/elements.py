@@ -8,7 +8,7 @@ cleaner that knows the object's own identifiers. None as an answer means that th
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.deid import codes, dates, text, uids
+from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
 from app.deid.terms import is_term, only_terms, tidied
 from app.deid.text import Cleaner
@@ -114,6 +114,9 @@ class Treatment:
             return Element(vr, "\\".join(told).encode("latin-1"))
         if vr in DATES:
             return element if self.dates_kept else self._shifted(value, vr, decision)
+        if tag == _ICC_PROFILE:
+            made = icc.rebuilt(bytes(value))
+            return Element(vr, made) if made else _without(vr, decision, icc.plain())
         return element
 
     def _is_term(self, said: str) -> bool:
@@ -195,10 +198,11 @@ class Treatment:
 
 
 _CODE_VALUES = frozenset((0x00080100, 0x00080119))
+_ICC_PROFILE = 0x00282000
 
 
-def _without(vr: str, decision: Decision) -> Element | None:
+def _without(vr: str, decision: Decision, dummy: bytes | None = None) -> Element | None:
     """What is left of a value of which nothing may stay."""
     if decision.emptied is Action.DUMMY:
-        return Element(vr, DUMMIES.get(vr, REMOVED))
+        return Element(vr, DUMMIES.get(vr, REMOVED) if dummy is None else dummy)
     return Element(vr, b"") if decision.emptied is Action.EMPTY else None

@@ -23,16 +23,21 @@ _LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
 
 
 @cache
-def _code_words() -> frozenset[str]:
+def _lists() -> tuple[frozenset[str], frozenset[str]]:
+    """The words of code strings, and those of makers and products too."""
     source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
-    lists = yaml.load(source, Loader=yaml.CSafeLoader)
-    return frozenset(folded(part) for said in lists.values() for part in _WORD.findall(said))
+    lists = {
+        name: frozenset(folded(word) for word in _WORD.findall(said))
+        for name, said in yaml.load(source, Loader=yaml.CSafeLoader).items()
+    }
+    codes = lists["standard"] | lists["vendor"]
+    return codes, codes | lists["products"]
 
 
 @lru_cache(maxsize=16384)
 def is_term(text: str) -> bool:
-    """Is every longer word of this a known one?"""
-    return all(_known(word) for word in _WORD.findall(text))
+    """Is every longer word of this code string a known one?"""
+    return all(_known(word, _lists()[0]) for word in _WORD.findall(text))
 
 
 @lru_cache(maxsize=16384)
@@ -47,13 +52,13 @@ def tidied(text: str) -> str:
 
 
 def _stays(run: str) -> bool:
-    return any(char.isdigit() for char in run) or _known(run)
+    return any(char.isdigit() for char in run) or _known(run, _lists()[1])
 
 
-def _known(word: str) -> bool:
+def _known(word: str, listed: frozenset[str]) -> bool:
     if len(word) <= SHORT and word.isascii():
         return True
     plain, known = folded(word), vocabulary()
-    if plain in _code_words() or plain in known.core:
+    if plain in listed or plain in known.core:
         return True
     return plain in known.words and plain not in known.names

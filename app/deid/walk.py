@@ -14,7 +14,6 @@ import struct
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
-from mmap import mmap
 from typing import NamedTuple, TypeAlias
 
 from pydicom.datadict import DicomDictionary, RepeatersDictionary, mask_match
@@ -76,7 +75,6 @@ class Fragments(NamedTuple):
     parts: tuple[memoryview, ...]
 
 
-Source: TypeAlias = bytes | mmap
 Value: TypeAlias = "bytes | memoryview | list[dict[int, Element]] | Fragments"
 
 
@@ -134,11 +132,11 @@ class Beginning(NamedTuple):
     transfer_syntax: str
     explicit: bool
     little: bool
-    source: Source
+    source: bytes
     start: int
 
 
-def begin(source: Source) -> Beginning:
+def begin(source: bytes) -> Beginning:
     """Decode file meta information and encoding. Raises `Malformed`."""
     view = memoryview(source)
     meta, start = _meta(view)
@@ -154,7 +152,7 @@ def begin(source: Source) -> Beginning:
     return Beginning(meta, syntax, explicit, little, source, start)
 
 
-def read(source: Source) -> Instance:
+def read(source: bytes) -> Instance:
     """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
     meta, syntax, explicit, little, source, start = begin(source)
     reader = Reader(memoryview(source), explicit, little)
@@ -168,6 +166,8 @@ def _meta(view: memoryview) -> tuple[Dataset, int]:
     """File meta information (PS3.10 7.1) and where the dataset starts; none is allowed."""
     if len(view) >= 132 and bytes(view[128:132]) == b"DICM":
         start = 132
+    elif bytes(view[:6]) == b"DICM\x02\x00":  # the preamble was cut off
+        start = 4
     elif len(view) >= 8 and bytes(view[:2]) in _FIRST_GROUPS:
         start = 0
     else:
@@ -182,6 +182,11 @@ def _meta(view: memoryview) -> tuple[Dataset, int]:
     return meta, end
 
 
+_SWAPPED = {
+    **dict.fromkeys(("US", "SS", "OW", "AT"), 2),
+    **dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4),
+    **dict.fromkeys(("UV", "SV", "FD", "OD", "OV"), 8),
+}
 _FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 
 
@@ -319,8 +324,12 @@ class Reader:
     def _named(self, tag: int, at: int, stop: int, depth: int, little: bool) -> Element | None:
         """An element sent as UN that the standard names: under its own VR, if it can be read."""
         vr = vr_of(tag)
-        if vr == "UN" or not little:
+        if vr == "UN":
             return None
+        if not little and vr in _SWAPPED:  # what UN holds is always little endian (PS3.5 6.2.2)
+            size, value = _SWAPPED[vr], bytes(self.view[at:stop])
+            turned = [value[place : place + size][::-1] for place in range(0, len(value), size)]
+            return Element(vr, b"".join(turned))
         if vr == "SQ":
             try:
                 return Element("SQ", self.items(at, stop, depth, False, True, False)[0])
