@@ -32,6 +32,7 @@ from app.deid.deidentify import Deidentified, deidentify
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
+from app.deid.write import save
 
 UNSCREENED = "without screening"
 COPY, OURS, LOOK, PYDICOM = "plain copy", "hounsfield", "its second look", "pydicom read + save"
@@ -59,10 +60,12 @@ class Ours:
     def deidentify(self, pairs: Pairs) -> None:
         """From file to file."""
         for source, target in pairs:
-            made = deidentify(source.read_bytes(), self.profile, self.keys)
+            with source.open("rb", buffering=0) as stream:
+                made = deidentify(stream.readall(), self.profile, self.keys)
             if not isinstance(made, Deidentified):
                 raise SystemExit(f"{source.name} gave no output: {made.reason}")
-            target.write_bytes(made.content)
+            with target.open("xb", buffering=0) as stream:
+                save(stream.fileno(), made.parts)
 
     def look(self, pairs: Pairs) -> None:
         """At every output's bytes, and at every value of the first one of a series."""

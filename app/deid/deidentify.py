@@ -32,7 +32,6 @@ from app.deid.walk import (
     Fragments,
     Instance,
     Malformed,
-    Source,
     text_of,
     vr_of,
 )
@@ -114,8 +113,8 @@ class Withheld:
 Outcome = Deidentified | Withheld
 
 
-def deidentify(source: Source, profile: Profile, keys: Keys) -> Outcome:
-    """De-identify one object. A `source` that is a mapped file must stay open while parts are used."""
+def deidentify(source: bytes, profile: Profile, keys: Keys) -> Outcome:
+    """De-identify one object."""
     try:
         instance, stretches = read(source, _MEMORIES)
     except Malformed as error:
@@ -269,8 +268,9 @@ class _Work:
 
     def _became(self, stretch: Stretch) -> _Became:
         if stretch.raw and all(tag >> 16 & 1 for tag in stretch.elements):
-            stretch.became = self.treatment, _NOTHING, _NOTHING, (), stretch.elements
-            return stretch.became
+            bare: _Became = (self.treatment, _NOTHING, _NOTHING, (), stretch.elements)
+            stretch.became = bare
+            return bare
         codecs = text.encodings(self.charset)
         explicit, little = self.instance.explicit, self.instance.little
         told_before, self.told = self.told, []

@@ -17,7 +17,6 @@ from app.deid.walk import (
     Instance,
     Malformed,
     Reader,
-    Source,
     begin,
     vr_of,
 )
@@ -85,7 +84,7 @@ class Memories:
         return self._each[explicit, little]
 
 
-def read(source: Source, memories: Memories) -> tuple[Instance, list[Stretch]]:
+def read(source: bytes, memories: Memories) -> tuple[Instance, list[Stretch]]:
     """As `walk.read`, and the stretches the dataset is made of, in order. Raises `Malformed`."""
     beginning = begin(source)
     explicit, little = beginning.explicit, beginning.little
@@ -118,7 +117,7 @@ class _Top:
     def stretches(self) -> list[Stretch]:
         """All of them. Raises `Malformed`."""
         source, at, end = self.source, self.start, len(self.view)
-        stands = source.startswith if isinstance(source, bytes) else self._stands
+        stands = source.startswith
         taken: list[Stretch] = []
         streak: list[Stretch] = []
         last = self.memory.start
@@ -154,9 +153,6 @@ class _Top:
             last = met
         _closed(streak)
         return taken
-
-    def _stands(self, raw: bytes, at: int) -> bool:
-        return self.source[at : at + len(raw)] == raw
 
     def _met(self, at: int, end: int) -> tuple[Stretch | None, int]:
         """The element at a place, remembered or decoded, and its end; None for trailing padding."""

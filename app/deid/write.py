@@ -5,9 +5,10 @@ Even lengths, defined lengths for sequences, elements in the order of their tags
 (PS3.5 section 7, PS3.10 section 7.1). Large values, pixels above all, are handed on uncopied.
 """
 
+import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.deid.walk import (
     DEFLATED_LITTLE,
@@ -20,6 +21,7 @@ from app.deid.walk import (
     Instance,
 )
 
+_AT_ONCE = 512  # pieces; Linux and macOS take 1024
 LARGE = 1 << 16  # bytes; what is smaller is cheaper to copy than to keep apart
 
 
@@ -50,6 +52,22 @@ def parts(
     size = _write(instance.meta, meta, True, True)
     header = b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, size)
     return _joined([header, *meta, *chunks])
+
+
+def save(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
+    """Write all pieces to an open file, from where they lie; returns how many bytes that was.
+
+    Raises `OSError` as `os.writev` does, when the disk is full.
+    """
+    left = [memoryview(piece) for piece in pieces if len(piece)]
+    total = sum(map(len, left))
+    while left:
+        written = os.writev(descriptor, left[:_AT_ONCE])
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
+    return total
 
 
 def encoded(tag: int, element: Element, explicit: bool, little: bool) -> bytes:
