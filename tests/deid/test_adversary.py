@@ -16,6 +16,8 @@ from tests.deid.adversary.score import Score, scored
 from tests.deid.adversary.sets import KINDS, cases
 
 SEEDS = (1, 7)
+UNREADABLE = {"deflated", "padded", "bare", "again"}
+"""Ways of writing that dciodvfy cannot read in the input."""
 ENOUGH = 99.9
 
 
@@ -99,8 +101,8 @@ def test_no_output_has_an_error_of_form_that_its_input_had_not():
     worse: dict[str, list[str]] = {}
     for case in cases(11, times=1):
         outcome = deidentify(case.source, Profile(), KEYS)
-        if "deflated" in case.name or not isinstance(outcome, Deidentified):
-            continue  # dciodvfy cannot inflate
+        if UNREADABLE & set(case.name.split("-")) or not isinstance(outcome, Deidentified):
+            continue
         new = errors(outcome.content) - errors(case.source)
         if new:
             worse[case.name] = sorted(new)

@@ -35,7 +35,7 @@ def lines(at: Planting) -> list[str]:
     patient, visit = at.patient, at.visit
     return [
         f"{patient.family.upper()}, {patient.given.upper()}",
-        f"ID {patient.mrn}  {patient.sex}",
+        f"ID {patient.mrn}" if patient.mrn else f"Acc {visit.accession}",
         f"{written(at.random, visit.day)} 10:11:12",
         visit.institution,
         f"DOB {written(at.random, patient.born)}",

@@ -30,7 +30,10 @@ class Tree:
             setattr(item, keyword, value)
         parent.ContentSequence.append(item)
         alike = [one for one in parent.ContentSequence if named(one) == name[0]]
-        return item, (*path, "ContentSequence", f"{name[0]}:{len(alike) - 1}")
+        here = (*path, "ContentSequence", f"{name[0]}:{len(alike) - 1}")
+        self.at.case.kept.append(((*here, "RelationshipType"), "CONTAINS"))
+        self.at.case.kept.append(((*here, "ValueType"), kind))
+        return item, here
 
 
 def _report(
