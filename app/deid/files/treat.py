@@ -80,7 +80,7 @@ class Bench:
         except MemoryError:
             return Treated(Obstacle.TOO_LARGE.value)
         except Exception as error:  # its text could hold what the object says: never told
-            return Treated(Obstacle.FAILED.value, traces=(_where(error),))
+            return Treated(Obstacle.FAILED.value, traces=(where(error),))
         if isinstance(treated, Treated):
             return treated
         outcome, result = treated
@@ -183,7 +183,7 @@ def gathered(places: Iterable[tuple[str, str, str]]) -> tuple[Row, ...]:
     return tuple((*key, times) for key, times in sorted(counted.items()))
 
 
-def _where(error: Exception) -> str:
+def where(error: Exception) -> str:
     """The kind of a failure and the line of ours it came from, without its words."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "deid" in Path(frame.filename).parts] or frames
