@@ -10,10 +10,17 @@ from dataclasses import dataclass
 
 from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
-from app.deid.terms import is_term, only_terms, tidied
+from app.deid.terms import (
+    besides_terms,
+    is_enumerated,
+    is_term,
+    only_terms,
+    tidied,
+    words_of,
+)
 from app.deid.text import Cleaner
 from app.deid.uids import Keys
-from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, suits
+from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, may_repeat, suits
 from app.deid.walk import PIXEL_DATA, TEXT_VRS, Element, Fragments, text_of, vr_of
 
 
@@ -102,16 +109,7 @@ class Treatment:
                 return None
             element = Element(vr, value)  # text all the same, and judged like it
         if vr in ("CS", "DS", "IS"):
-            said = bytes(value).decode("latin-1").strip(" \0").split("\\")
-            stays = self._is_term if vr == "CS" else self._is_number
-            judged = [stays(part) for part in said]
-            if all(judged):
-                return element
-            if not any(part and stay for part, stay in zip(said, judged, strict=True)):
-                return _without(vr, decision)
-            gap = REMOVED.decode() if vr == "CS" else ""  # the places of the others count
-            told = [part if stay else gap for part, stay in zip(said, judged, strict=True)]
-            return Element(vr, "\\".join(told).encode("latin-1"))
+            return self._judged(tag, element, decision)
         if vr in DATES:
             return element if self.dates_kept else self._shifted(value, vr, decision)
         if tag == _ICC_PROFILE:
@@ -119,8 +117,28 @@ class Treatment:
             return Element(vr, made) if made else _without(vr, decision, icc.plain())
         return element
 
+    def _judged(self, tag: int, element: Element, decision: Decision) -> Element | None:
+        """A code string or number: each value stays or leaves a gap, for their places count."""
+        vr, value = element
+        assert isinstance(value, (bytes, memoryview))
+        said = [part.strip() for part in bytes(value).decode("latin-1").strip(" \0").split("\\")]
+        if vr == "CS":
+            judged = [is_enumerated(tag, part) or self._is_term(part) for part in said]
+        else:
+            judged = [self._is_number(part) for part in said]
+        if all(judged):
+            return element
+        told = [part if stay else "" for part, stay in zip(said, judged, strict=True)]
+        if not any(told) or not may_repeat(tag):
+            return _without(vr, decision)
+        return Element(vr, "\\".join(told).rstrip("\\").encode("latin-1"))
+
     def _is_term(self, said: str) -> bool:
-        return is_code_string(said) and is_term(said) and not self.cleaner.names_somebody(said)
+        if not is_code_string(said) or not is_term(said):
+            return False
+        if any(map(self.cleaner.own.is_word, words_of(said))):
+            return False
+        return not self.cleaner.names_somebody(besides_terms(said))
 
     def _is_number(self, said: str) -> bool:
         return is_number(said) and not self.cleaner.is_own_number(said)
@@ -172,8 +190,11 @@ class Treatment:
         if not any(after):
             if not any(part.strip() for part in before):
                 return Element(vr, b"")
-            return _without(vr, decision)
+            dummy = b"REMOVED_LONG_CODE_VALUE" if tag == _LONG_CODE_VALUE else None
+            return _without(vr, decision, dummy)
         encoded = text.encoded("\\".join(after), codecs).strip()
+        if tag == _LONG_CODE_VALUE and len(encoded) <= 16:
+            return _without(vr, decision, b"REMOVED_LONG_CODE_VALUE")
         return Element(vr, encoded) if encoded else _without(vr, decision)
 
     def _wash(self, tag: int, vr: str, action: Action, scheme: str) -> Callable[[str], str]:
@@ -197,7 +218,8 @@ class Treatment:
         return not own and codes.is_code(scheme, said)
 
 
-_CODE_VALUES = frozenset((0x00080100, 0x00080119))
+_LONG_CODE_VALUE = 0x00080119
+_CODE_VALUES = frozenset((0x00080100, _LONG_CODE_VALUE))
 _ICC_PROFILE = 0x00282000
 
 

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 import yaml
+from pydicom.datadict import tag_for_keyword
 
 from app.deid.folding import folded
 from app.deid.vocabulary import vocabulary
@@ -38,6 +39,39 @@ def _lists() -> tuple[frozenset[str], frozenset[str]]:
 def is_term(text: str) -> bool:
     """Is every longer word of this code string a known one?"""
     return all(_known(word, _lists()[0]) for word in _WORD.findall(text))
+
+
+@lru_cache(maxsize=16384)
+def is_enumerated(tag: int, text: str) -> bool:
+    """Is this one of the values that the standard itself lists for the attribute?"""
+    return text in _enumerated().get(tag, ())
+
+
+@lru_cache(maxsize=16384)
+def besides_terms(text: str) -> str:
+    """What a code string says beside listed words."""
+    return _WORD.sub(lambda word: " " if folded(word[0]) in _lists()[0] else word[0], text)
+
+
+@lru_cache(maxsize=16384)
+def words_of(text: str) -> tuple[str, ...]:
+    """The folded words of a code string that somebody could be called like."""
+    core = vocabulary().core
+    plain = (folded(word) for word in _WORD.findall(text))
+    return tuple(word for word in plain if len(word) > 2 and word not in core)
+
+
+@cache
+def _enumerated() -> dict[int, frozenset[str]]:
+    source = files("app.deid").joinpath("enumerated.yaml").read_text(encoding="utf-8")
+    lists = yaml.load(source, Loader=yaml.CSafeLoader)
+    told = {}
+    for keyword, words in lists.items():
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        values = str(words).split()
+        told[tag] = frozenset(values) | {value.replace("_", " ") for value in values}
+    return told
 
 
 @lru_cache(maxsize=16384)

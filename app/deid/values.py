@@ -56,6 +56,13 @@ def suits(tag: int, vr: str) -> bool:
     return vr in NUMBER_BYTES and bool(set(allowed) & NUMBER_BYTES)
 
 
+@lru_cache(maxsize=16384)
+def may_repeat(tag: int) -> bool:
+    """May the attribute have any number of values (1-n, 2-n …), so that one may be missing?"""
+    entry = DicomDictionary.get(tag)
+    return entry is not None and entry[1].endswith("n")
+
+
 def dummy_code() -> Dataset:
     """One item that says a code was taken out."""
     return {
