@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from app.deid import content, dates, pixels, private, text, uids
+from app.deid import bulk, content, dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment
@@ -161,9 +161,11 @@ def _unusable(instance: Instance) -> Reason | None:
     return None
 
 
-_Became = tuple[Treatment, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...], Dataset]
-"""What a stretch became under a treatment: what stays, the same encoded, what is told of it, and
-its private elements, which are decided together."""
+_Became = tuple[object, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...], Dataset]
+"""What a stretch became, after what that depends on (a treatment, or less: a view): what stays, the
+same encoded, what is told of it, and its private elements, which are decided together."""
+_SAME_FOR_ALL = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.DUMMY_CODE))
+"""Actions whose outcome is the same for every patient."""
 
 
 class _Work:
@@ -174,7 +176,8 @@ class _Work:
     ) -> None:
         self.instance, self.stretches = instance, stretches
         self.profile, self.keys = profile, keys
-        self.policy = profile.policy(text_of(instance.dataset.get(_SOP_CLASS_UID)))
+        self.sop_class = text_of(instance.dataset.get(_SOP_CLASS_UID))
+        self.policy = profile.policy(self.sop_class)
         self.told: list[Told] = []
         self.ready: dict[int, tuple[Element, bytes]] = {}
         top = instance.dataset
@@ -192,13 +195,8 @@ class _Work:
             said[ISSUER],
             said[ACCESSION_NUMBER],
         )
-        self.pseudonym = uids.token(keys.patient, *who(said, self.original.study_instance_uid))
-        chosen = profile.choices.dates
-        days = (
-            dates.offset(keys.dates, self.pseudonym, chosen.least, chosen.most)
-            if profile.modified_dates
-            else 0
-        )
+        person = who(said, self.original.study_instance_uid)
+        self.pseudonym, days = _pseudonym(keys, profile, *person)
         self.scheme = text_of(top.get(_SCHEME))
         self.view = _view(self.policy, self.charset, self.scheme)
         names, identifiers = self._own()
@@ -214,13 +212,18 @@ class _Work:
         for stretch in self.stretches:
             gathered = stretch.gathered
             if gathered is None or gathered[0] is not view:
-                some: tuple[set[str], set[str]] = set(), set()
-                self._gather(stretch.elements, 0, self.charset, *some)
-                stretch.gathered = gathered = (view, some if any(some) else None)
+                gathered = self._gathered(stretch)
             if gathered[1] is not None:
                 names |= gathered[1][0]
                 identifiers |= gathered[1][1]
         return frozenset(names), frozenset(identifiers)
+
+    def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
+        some: tuple[set[str], set[str]] = set(), set()
+        self._gather(stretch.elements, 0, self.charset, *some)
+        gathered = self.view, some if some[0] or some[1] else None
+        stretch.gathered = gathered
+        return gathered
 
     def _gather(
         self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]
@@ -253,9 +256,7 @@ class _Work:
         result: Dataset = {}
         odd: Dataset = {}
         for stretch in self.stretches:
-            became = stretch.became
-            if became is None or became[0] is not self.treatment:
-                became = self._became(stretch)
+            became = self._became(stretch)
             _, kept, ready, told, private_ones = became
             if told:
                 self.told += told
@@ -267,29 +268,61 @@ class _Work:
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
-        if stretch.raw and all(tag >> 16 & 1 for tag in stretch.elements):
-            bare: _Became = (self.treatment, _NOTHING, _NOTHING, (), stretch.elements)
-            stretch.became = bare
-            return bare
+        known: _Became | None = stretch.became
+        if known is not None and (known[0] is self.treatment or known[0] is self.view):
+            return known
+        if stretch.parts:
+            became = self._together(stretch.parts)
+        elif all(tag >> 16 & 1 for tag in stretch.elements):
+            became = self.view, _NOTHING, _NOTHING, (), stretch.elements
+        else:
+            became = self._alone(stretch)
+        if stretch.raw:  # what is too large to be remembered must not be held on to
+            stretch.became = became
+        return became
+
+    def _together(self, parts: tuple[Stretch, ...]) -> _Became:
+        """What a longer stretch became, from what its elements became."""
+        result: Dataset = {}
+        ready: dict[int, tuple[Element, bytes]] = {}
+        told: list[Told] = []
+        odd: Dataset = {}
+        depends: object = self.view
+        for part in parts:
+            on, kept, encoded_ones, said, private_ones = self._became(part)
+            if on is not self.view:
+                depends = self.treatment
+            result.update(kept)
+            ready.update(encoded_ones)
+            told += said
+            odd.update(private_ones)
+        return depends, result, ready, tuple(told), odd
+
+    def _alone(self, stretch: Stretch) -> _Became:
         codecs = text.encodings(self.charset)
         explicit, little = self.instance.explicit, self.instance.little
+        level = self.policy.level()
         told_before, self.told = self.told, []
         result: Dataset = {}
         ready: dict[int, tuple[Element, bytes]] = {}
         odd: Dataset = {}
+        depends: object = self.view
         for tag, element in stretch.elements.items():
             if tag >> 16 & 1:
                 odd[tag] = element
                 continue
+            action = level[tag].action
+            if action not in _SAME_FOR_ALL and not (
+                action is Action.KEEP and element.vr in BINARY_SIZES
+            ):
+                depends = self.treatment
             kept = self._one(tag, element, (), self.charset, codecs, self.scheme, 0)
             if kept is not None:
                 result[tag] = kept
                 if stretch.raw:
                     ready[tag] = kept, encoded(tag, kept, explicit, little)
-        became = (self.treatment, result, ready, tuple(self.told), odd)
+        became = depends, result, ready, tuple(self.told), odd
         self.told = told_before
-        if stretch.raw:  # what is too large to be remembered must not be held on to
-            stretch.became = became
         return became
 
     def dataset(
@@ -369,6 +402,7 @@ class _Work:
                 self._tell(here, CONCEPT_NAME, Action.REMOVE, known.rule)
                 continue
             cleaned = self.dataset(item, here, charset, tag)
+            bulk.settle_item(cleaned, tag, self.sop_class, self.instance.little)
             if known is not None:
                 content.finish(cleaned, content.concept_of(item), known)
                 if known.action is Action.DUMMY:
@@ -380,6 +414,7 @@ class _Work:
 
     def finished(self, dataset: Dataset) -> Deidentified:
         """Markers, age, file meta information, and the bytes."""
+        bulk.settle(dataset, self.policy.kind, self.instance.little)
         mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
         instance, original = self.instance, self.original
         sop_class = text_of(dataset.get(_SOP_CLASS_UID))
@@ -425,6 +460,15 @@ def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[El
         tag: (element, encoded(tag, element, explicit, little))
         for tag, element in same_for_all(profile).items()
     }
+
+
+@lru_cache(maxsize=256)
+def _pseudonym(keys: Keys, profile: Profile, *who: str) -> tuple[str, int]:
+    """A patient's pseudonym, and the days to move dates back by."""
+    pseudonym, chosen = uids.token(keys.patient, *who), profile.choices.dates
+    if not profile.modified_dates:
+        return pseudonym, 0
+    return pseudonym, dates.offset(keys.dates, pseudonym, chosen.least, chosen.most)
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ met before where there are any, and whoever works on a stretch may note on it wh
 Nothing here outlives the process, and only what was met lately is kept.
 """
 
+from struct import Struct
 from typing import Any
 
 from app.deid.walk import (
@@ -29,18 +30,17 @@ SHORTEST = 3  # elements of a stretch
 class Stretch:
     """One element of the top level, or several that stand together, and their bytes.
 
-    `raw` is empty where it is too large to be remembered. `next` is what followed it last time, `run`
-    the longest stretch it was found to begin. `gathered` and `became` are notes of those who work
-    on it, each beside what it depended on.
+    `raw` is empty where it is too large to be remembered. `parts` are the single elements of a longer
+    one. `next` is what followed it last time, `run` the longest stretch it was found to begin.
+    `gathered` and `became` are notes of those who work on it, each beside what it depended on.
     """
 
-    __slots__ = ("became", "elements", "gathered", "last", "next", "raw", "run")
+    __slots__ = ("became", "elements", "gathered", "next", "parts", "raw", "run")
 
     def __init__(
-        self, elements: dict[int, Element], raw: bytes, last: "Stretch | None" = None
+        self, elements: dict[int, Element], raw: bytes, parts: "tuple[Stretch, ...]" = ()
     ) -> None:
-        self.elements, self.raw = elements, raw
-        self.last = self if last is None else last
+        self.elements, self.raw, self.parts = elements, raw, parts
         self.next: Stretch | None = None
         self.run: Stretch | None = None
         self.gathered: Any = None
@@ -113,6 +113,8 @@ class _Top:
         self.explicit, self.little = beginning.explicit, beginning.little
         self.view = memoryview(beginning.source)
         self.reader = Reader(self.view, self.explicit, self.little)
+        order = "<" if self.little else ">"
+        self.header, self.implicit = Struct(order + "HH2sHL"), Struct(order + "HHL")
 
     def stretches(self) -> list[Stretch]:
         """All of them. Raises `Malformed`."""
@@ -129,7 +131,7 @@ class _Top:
                     streak = _closed(streak)
                     taken.append(run)
                     at += len(run.raw)
-                    last = run.last
+                    last = run.parts[-1]
                     continue
                 if stands(expected.raw, at):
                     streak.append(expected)
@@ -163,7 +165,7 @@ class _Top:
             if known is not None:
                 return known, stop
             if vr in _PLAIN and tag >> 16 != 0xFFFE:
-                met = Stretch({tag: Element(vr, raw[value - at :])}, raw)
+                met = Stretch({tag: Element(vr, raw[value:])}, raw)
                 self.memory.put(met)
                 return met, stop
         explicit, little = self.explicit, self.little
@@ -181,21 +183,20 @@ class _Top:
         return met, stop
 
     def _header(self, at: int, end: int) -> tuple[int, str, int, int]:
-        """Tag, VR, where the value begins and ends; 0 for the end where that is not easily told."""
+        """Tag, VR, length of the header, and the element's end, 0 where that is not easily told."""
         if at + 12 > end:
             return 0, "", 0, 0
-        view, long = self.view, self.reader.long[self.little]
-        group, number = self.reader.tags[self.little].unpack_from(view, at)
-        tag = group << 16 | number
         if not self.explicit:
-            return tag, vr_of(tag), at + 8, at + 8 + int(long.unpack_from(view, at + 4)[0])
-        vr = VRS.get(bytes(view[at + 4 : at + 6]))
+            group, number, long = self.implicit.unpack_from(self.source, at)
+            tag = group << 16 | number
+            return tag, vr_of(tag), 8, at + 8 + long
+        group, number, code, short, long = self.header.unpack_from(self.source, at)
+        vr = VRS.get(code)
         if vr is None:
-            return tag, "", 0, 0
+            return 0, "", 0, 0
         if vr in LONG_HEADER:
-            return tag, vr, at + 12, at + 12 + int(long.unpack_from(view, at + 8)[0])
-        length = int(self.reader.short[self.little].unpack_from(view, at + 6)[0])
-        return tag, vr, at + 8, at + 8 + length
+            return group << 16 | number, vr, 12, at + 12 + long
+        return group << 16 | number, vr, 8, at + 8 + short
 
 
 def _closed(streak: list[Stretch]) -> list[Stretch]:
@@ -206,5 +207,5 @@ def _closed(streak: list[Stretch]) -> list[Stretch]:
             elements.update(one.elements)
         if len(elements) == len(streak):
             raw = b"".join([one.raw for one in streak])
-            streak[0].run = Stretch(elements, raw, streak[-1])
+            streak[0].run = Stretch(elements, raw, tuple(streak))
     return [] if streak else streak
