@@ -68,6 +68,8 @@ class Case:
     lossy: bool = False
     document: bool = False
     """An encapsulated document: holding it back is right."""
+    page: bool = False
+    """A page of text (a screen, a dose report, a label), which may be blanked whole."""
     spare: bool = False
     """Something was drawn in the bits above BitsStored: they must be empty."""
     age: str | None = None

@@ -17,6 +17,7 @@ def dose_page(at: Planting) -> None:
     ds.ImageType = ["DERIVED", "SECONDARY", "OTHER", "DOSE_INFO"]
     modules.plane(at)
     at.kept(ds, (), RescaleIntercept="0", RescaleSlope="1")
+    at.case.page = True
     page = np.zeros((320, 320), np.uint16)
     burn(at, page, 4000, 15, count=5)
     modules.pixels(at, page, stored=12)
@@ -28,6 +29,7 @@ def colour_screen(at: Planting) -> None:
     modules.begin(at, uid.SecondaryCaptureImageStorage, random.choice(("PT", "MR", "CT", "NM")))
     ds.ImageType = ["DERIVED", "SECONDARY", "SCREEN SAVE"]
     at.kept(ds, (), ConversionType="SYN")
+    at.case.page = True
     page = np.full((400, 500, 3), 24, np.uint8)
     page[120:340, 150:480] = modules.anatomy(at, 220, 330, top=255).astype(np.uint8)[..., None]
     y = 8
@@ -48,6 +50,7 @@ def white_pages(at: Planting) -> None:
     modules.begin(at, uid.MultiFrameTrueColorSecondaryCaptureImageStorage, "OT")
     ds.ImageType = ["DERIVED", "SECONDARY"]
     at.kept(ds, (), ConversionType="DI")
+    at.case.page = True
     pages = np.full((3, 260, 360, 3), 245, np.uint8)
     for frame, line in enumerate(lines(at)[:3]):
         _write(at, pages[frame], line, 30 + 60 * frame, 20, 16, (20, 20, 30), frame)
@@ -104,6 +107,7 @@ def label(at: Planting) -> None:
     ds.LabelText = at.phrase("LabelText")
     at.kept(ds, (), TotalPixelMatrixColumns=300, TotalPixelMatrixRows=200)
     ds.SpecimenLabelInImage = "YES"
+    at.case.page = True
     paper = np.full((1, 200, 300, 3), (235, 230, 220), np.uint8)
     for number, line in enumerate(lines(at)[:3]):
         _write(at, paper[0], line, 20 + 40 * number, 16, 17, (15, 15, 25))

@@ -63,7 +63,10 @@ def short_names(at: Planting) -> None:
     """Names of two and three letters: they may stand nowhere as words."""
     family, given = at.random.choice(SHORT)
     ds = at.dataset
-    ds.PatientName = f"{family}^{given}"
+    if at.patient.empty_id:
+        ds.OtherPatientNames = f"{family}^{given}"  # the name is all that tells this patient apart
+    else:
+        ds.PatientName = f"{family}^{given}"
     at.forget("StudyDescription", "SeriesDescription")
     ds.StudyDescription = f"CT CHEST {family.upper()} {given.upper()} 3MM"
     ds.SeriesDescription = f"{given} {family} lung window"

@@ -244,8 +244,9 @@ def structure(at: Planting) -> None:
     text = f"{at.patient.family} {at.patient.mrn}".encode()[:24].ljust(24, b"\0")
     ds.ICCProfile = (profile + text).ljust(160, b"\0")
     at.name_secrets("ICCProfile", at.patient.family)
-    ds.ShutterShape, ds.ShutterLeftVerticalEdge = "RECTANGULAR", 10
-    at.keep(("ShutterShape",))
+    if ds.Modality in ("XA", "RF", "CR", "PR"):
+        ds.ShutterShape, ds.ShutterLeftVerticalEdge = "RECTANGULAR", 10
+        at.keep(("ShutterShape",))
     ds.LossyImageCompression = "00"
     at.keep(("LossyImageCompression",))
 

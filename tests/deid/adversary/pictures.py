@@ -138,6 +138,8 @@ def _projection(at: Planting, sop_class: str, modality: str, text: float) -> Non
     at.describe(ds, (), "AcquisitionDeviceProcessingDescription")
     dark = random.random() < 0.4
     picture = modules.anatomy(at, 320, 256)
+    if dark:
+        picture = 4095 - picture
     if random.random() < text:
         burn(at, picture, 0 if dark else 4095, random.choice((14, 18, 22)), count=2)
         said = random.choice(("YES", None, "NO"))
@@ -295,6 +297,7 @@ def sc(at: Planting) -> None:
     at.kept(ds, (), ConversionType="WSD")
     at.dates(ds, (), "DateOfSecondaryCapture")
     ds.SecondaryCaptureDeviceID = at.identifier("SecondaryCaptureDeviceID")
+    at.case.page = True
     page = np.full((240, 320, 3), random.choice((10, 40, 230)), np.uint8)
     page[90:170, 120:280] = modules.anatomy(at, 80, 160, top=255).astype(np.uint8)[..., None]
     burn(at, page, 240 if page[0, 0, 0] < 100 else 12, random.choice((13, 16, 20)))

@@ -8,6 +8,8 @@ from tests.deid.adversary.answers import Path
 from tests.deid.adversary.people import REMARKS
 from tests.deid.adversary.planting import Kind, Planting, code, items, made, named, path
 
+TAKEN_OUT = ("121013", "121016", "121030", "121012")
+"""Concepts that PS3.15 Table E.3.4-1 lets no option keep here."""
 FINDING = ("121071", "DCM", "Finding")
 
 
@@ -31,8 +33,9 @@ class Tree:
         parent.ContentSequence.append(item)
         alike = [one for one in parent.ContentSequence if named(one) == name[0]]
         here = (*path, "ContentSequence", f"{name[0]}:{len(alike) - 1}")
-        self.at.case.kept.append(((*here, "RelationshipType"), "CONTAINS"))
-        self.at.case.kept.append(((*here, "ValueType"), kind))
+        if name[0] not in TAKEN_OUT:
+            self.at.case.kept.append(((*here, "RelationshipType"), "CONTAINS"))
+            self.at.case.kept.append(((*here, "ValueType"), kind))
         return item, here
 
 
