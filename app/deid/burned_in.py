@@ -79,11 +79,13 @@ def _looked(
     palette = pixels.palette
     view = seen(pixels, raster, pixels.colours, palette)
     whole = Box(0, 0, raster.rows, raster.columns)
-    if screening.is_page(dataset):
+    if screening.is_page(dataset) and _plain(view):
         return [whole], view
-    read = [box for picture in view.pictures for box in legible(picture)]
+    exact = (None,) * len(view.values) if pixels.lossy else view.values
+    shown = list(zip(view.pictures, exact, strict=True))
+    read = [box for picture, values in shown for box in legible(picture, values)]
     if not read and screening.says_yes(dataset):
-        read = [box for picture in view.pictures for box in legible(picture, _SEARCHED)]
+        read = [box for picture, values in shown for box in legible(picture, values, _SEARCHED)]
     boxes = [box.grown(_MARGIN) for box in read] + regions.known(dataset, raster)
     if pixels.lossy:
         boxes = [_snapped(box) for box in boxes]
@@ -92,6 +94,12 @@ def _looked(
     for box in boxes:
         covered[box.top : box.bottom, box.left : box.right] = True
     return ([whole] if covered.mean() > _MOSTLY else boxes), view
+
+
+def _plain(view: Seen) -> bool:
+    """Is most of the picture of one colour, as paper and screens are?"""
+    shade = view.pictures[0][..., 1]
+    return float(np.bincount(shade.reshape(-1)).max()) > _MOSTLY * shade.size
 
 
 def _snapped(box: Box) -> Box:
@@ -195,9 +203,7 @@ class _Compressed(_Pixels):
                     break
                 coded.append(data)
             else:
-                return Cleaned(
-                    Element("OB", encapsulated(iter(coded))), self._said(coded), tuple(boxes)
-                )
+                return Cleaned(Element("OB", encapsulated(coded)), self._said(coded), tuple(boxes))
         return self._plain(boxes, fill)
 
     def _covered(self, boxes: Sequence[Box], fill: Sequence[int]) -> Iterator[Frame]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.deid.encapsulated import rle_end
 from app.deid.raster import TRANSFORMED, YBR_422, Raster
 
 Frame = NDArray[Any]
@@ -144,8 +145,9 @@ def _rle_decoded(data: bytes, raster: Raster) -> Frame:
     count, *offsets = struct.unpack_from("<16L", data)
     if count != size * raster.samples:
         raise Undecodable
-    bounds = [*offsets[:count], len(data)]
-    planes = np.empty((count, raster.rows * raster.columns), np.uint8)
+    size_of_plane = raster.rows * raster.columns
+    bounds = [*offsets[:count], rle_end(memoryview(data), size_of_plane)]
+    planes = np.empty((count, size_of_plane), np.uint8)
     for number, (start, stop) in enumerate(pairwise(bounds)):
         run = np.frombuffer(imagecodecs.packbits_decode(data[start:stop]), np.uint8)
         planes[number] = run[: planes.shape[1]]

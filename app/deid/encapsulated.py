@@ -8,7 +8,7 @@ What is not picture is overwritten in place, so that lengths, offsets and the pi
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.deid.walk import Fragments
 
@@ -44,7 +44,7 @@ def frames_of(fragments: Fragments, frames: int) -> list[list[memoryview]] | Non
     return groups if len(groups) == frames else None
 
 
-def encapsulated(frames: Iterator[bytes]) -> Fragments:
+def encapsulated(frames: Iterable[bytes]) -> Fragments:
     """Fragments of one frame each, with an offset table where 32 bits suffice."""
     parts = [memoryview(frame + b"\0" if len(frame) & 1 else frame) for frame in frames]
     offsets, at = [], 0
@@ -72,6 +72,34 @@ def without_remarks(fragments: Fragments) -> Fragments:
             part, changed = memoryview(bytes(copy)), True
         cleaned.append(part)
     return Fragments((kept, *cleaned)) if changed else fragments
+
+
+def without_tails(fragments: Fragments, size: int) -> Fragments:
+    """The same RLE frames, whose last segments end where `size` bytes are told."""
+    _, *parts = fragments.parts or (_NO_TABLE,)
+    ends = [rle_end(part, size) for part in parts]
+    if all(not any(part[end:]) for part, end in zip(parts, ends, strict=True)):
+        return fragments
+    return encapsulated(bytes(part[:end]) for part, end in zip(parts, ends, strict=True))
+
+
+def rle_end(part: memoryview, size: int) -> int:
+    """Where the last segment of an RLE frame has told its `size` bytes (PS3.5 G.3)."""
+    if len(part) < 64:
+        return len(part)
+    count, *offsets = struct.unpack_from("<16L", part)
+    if not 0 < count <= 15:
+        return len(part)
+    at, end = offsets[count - 1], len(part)
+    while size > 0 and at < end:
+        header = part[at]
+        if header < 128:
+            at, size = at + header + 2, size - header - 1
+        elif header > 128:
+            at, size = at + 2, size - 257 + header
+        else:
+            at += 1
+    return int(min(at, end))
 
 
 def _offsets(table: memoryview) -> tuple[int, ...]:

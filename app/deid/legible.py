@@ -10,6 +10,7 @@ import numpy as np
 
 from app.deid.boxes import Box
 from app.deid.detector import MEAN_OF_BOX, text_boxes
+from app.deid.ink import Values, elsewhere
 from app.deid.networks import Picture
 from app.deid.reader import readable
 from app.deid.strokes import Grey, grey, places, written
@@ -26,8 +27,20 @@ BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
 
-def legible(picture: Picture, mean: float = MEAN_OF_BOX) -> list[Box]:
-    """Boxes, with a margin, that cover what can be read. `picture` is rows × columns × 3 bytes."""
+def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX) -> list[Box]:
+    """Boxes, with a margin, that cover what can be read.
+
+    `picture` is rows × columns × 3 bytes; `exact` its grey values where it shows them coarser.
+    """
+    text = _read(picture, mean)
+    if text and (more := elsewhere(picture, text, exact)):
+        inked, bounds = more
+        text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
+    rows, columns = picture.shape[:2]
+    return [_lengthened(box).within(rows, columns) for box in text]
+
+
+def _read(picture: Picture, mean: float) -> list[Box]:
     rows, columns = picture.shape[:2]
     lightness, pixels = grey(picture), rows * columns
     if pixels <= WHOLE:
@@ -45,6 +58,15 @@ def legible(picture: Picture, mean: float = MEAN_OF_BOX) -> list[Box]:
         else:
             text += _within(picture, lightness, box, mean)
     return text
+
+
+def _lengthened(box: Box) -> Box:
+    """Longer by a letter at both ends of the line: the last ones are the first to be missed."""
+    tall, wide = box.bottom - box.top, box.right - box.left
+    letter = round(0.6 * min(tall, wide))
+    if wide >= tall:
+        return Box(box.top, box.left - letter, box.bottom, box.right + letter)
+    return Box(box.top - letter, box.left, box.bottom + letter, box.right)
 
 
 def _bulky(box: Box) -> bool:

@@ -29,9 +29,10 @@ often brighter or darker than everything else, and must not be lost in either.""
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Pictures of an object, and the least and greatest stored value of a grey one."""
+    """Pictures of an object; of a grey one the values each shows, the least and the greatest."""
 
     pictures: tuple[Picture, ...]
+    values: tuple[Frame | None, ...]
     least: int = 0
     greatest: int = 0
 
@@ -51,7 +52,8 @@ def seen(frames: Iterable[Frame], raster: Raster, colours: str, palette: Picture
         else:
             np.maximum(pictures[0], picture, out=pictures[0])
             np.minimum(pictures[1], picture, out=pictures[1])
-    return Seen(_different(pictures))
+    different = _different(pictures)
+    return Seen(tuple(different), (None,) * len(different))
 
 
 def _seen_grey(frames: Iterable[Frame], raster: Raster) -> Seen:
@@ -67,16 +69,17 @@ def _seen_grey(frames: Iterable[Frame], raster: Raster) -> Seen:
             np.minimum(arrays[1], values, out=arrays[1])
     least = min(int(array.min()) for array in arrays)
     greatest = max(int(array.max()) for array in arrays)
-    pictures = [_toned(array, raster.dark_is_high) for array in arrays]
-    return Seen(_different(pictures), least, greatest)
+    arrays = _different(arrays)
+    pictures = tuple(_toned(array, raster.dark_is_high) for array in arrays)
+    return Seen(pictures, tuple(arrays), least, greatest)
 
 
-def _different(pictures: list[Picture]) -> tuple[Picture, ...]:
-    kept: list[Picture] = []
-    for picture in pictures:
-        if not any(np.array_equal(picture, other) for other in kept):
-            kept.append(picture)
-    return tuple(kept)
+def _different(arrays: list[Frame]) -> list[Frame]:
+    kept: list[Frame] = []
+    for array in arrays:
+        if not any(np.array_equal(array, other) for other in kept):
+            kept.append(array)
+    return kept
 
 
 def numbers(frame: Frame, raster: Raster) -> Frame:

@@ -10,7 +10,7 @@ there; compressed pixel data loses comments and what follows the image.
 from enum import StrEnum
 
 from app.deid import screening
-from app.deid.encapsulated import without_remarks
+from app.deid.encapsulated import without_remarks, without_tails
 from app.deid.profile import Profile
 from app.deid.raster import Cleaned, Raster
 from app.deid.walk import PIXEL_DATA, Dataset, Element, Fragments, Instance, number_of, text_of
@@ -51,7 +51,9 @@ _HOLDS = frozenset(
 )
 ENCAPSULATED_DOCUMENT = 0x00420011
 PIXELS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
+_RLE = "1.2.840.10008.1.2.5"
 _CLASS_OF_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
+_OVERLAY_BITS = frozenset(group << 16 | 0x0102 for group in range(0x6000, 0x6100, 2))
 _SOP_CLASS, _PHOTOMETRIC = 0x00080016, 0x00280004
 
 
@@ -104,6 +106,9 @@ def _bare(instance: Instance) -> Element | Reason:
         if overlay:
             return Reason.PIXEL_OVERLAY
         bare = without_remarks(whole.value)
+        raster = Raster.of(instance)
+        if raster is not None and instance.transfer_syntax == _RLE:
+            bare = without_tails(bare, raster.rows * raster.columns)
         return whole if bare is whole.value else Element(whole.vr, bare)
     assert not isinstance(whole.value, list)
     raster = Raster.of(instance)
@@ -126,12 +131,8 @@ def _bare(instance: Instance) -> Element | Reason:
 
 def _overlay_in_pixels(instance: Instance) -> bool:
     """Overlays in the unused bits of the pixels (retired): drawn where nobody looks."""
-    return any(
-        tag >> 16 & 0xFF01 == 0x6000
-        and tag & 0xFFFF == 0x0102
-        and bool(number_of(element, instance.little))
-        for tag, element in instance.dataset.items()
-    )
+    dataset, little = instance.dataset, instance.little
+    return any(number_of(dataset[tag], little) for tag in dataset.keys() & _OVERLAY_BITS)
 
 
 def trimmed(instance: Instance) -> Element | Reason:

@@ -10,8 +10,8 @@ from app.deid.walk import Dataset, text_of
 
 _SOP_CLASS, _MODALITY, _IMAGE_TYPE = 0x00080016, 0x00080060, 0x00080008
 _CONVERSION, _MANUFACTURER, _MODEL = 0x00080064, 0x00080070, 0x00081090
-_SERIES, _STUDY, _PROTOCOL = 0x0008103E, 0x00081030, 0x00181030
-_BURNED_IN, _PHOTOMETRIC, _SEGMENTS = 0x00280301, 0x00280004, 0x00620002
+_SERIES, _FRAMES = 0x0008103E, 0x00280008
+_BURNED_IN, _PHOTOMETRIC = 0x00280301, 0x00280004
 _NO_PICTURES = (
     "1.2.840.10008.5.1.4.1.1.66",  # raw data, segmentation, surfaces, registration
     "1.2.840.10008.5.1.4.1.1.481",  # radiotherapy, except the RT image
@@ -57,8 +57,10 @@ def may_have_text(dataset: Dataset, rules: BurnedIn) -> bool:
 
 
 def is_page(dataset: Dataset) -> bool:
-    """A page of text, as a dose report is, by what it is called."""
-    said = (text_of(dataset.get(tag)).upper() for tag in (_IMAGE_TYPE, _SERIES, _PROTOCOL, _STUDY))
+    """A page of text, as a dose report is, by what it is called: one frame, no loop."""
+    if text_of(dataset.get(_FRAMES)) not in ("", "1"):
+        return False
+    said = (text_of(dataset.get(tag)).upper() for tag in (_IMAGE_TYPE, _SERIES))
     return any(name in words for words in said for name in _PAGES)
 
 
