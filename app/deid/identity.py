@@ -15,7 +15,6 @@ from pydicom.datadict import DicomDictionary, tag_for_keyword
 from app.deid.flat import Flat
 from app.deid.spellings import Identity, Spelt, Trace
 
-
 NUMBERS = [
     "PatientID",
     "OtherPatientIDs",
@@ -103,9 +102,7 @@ def _kinds() -> dict[int, bytes]:
 
 @cache
 def _names_of_people() -> frozenset[int]:
-    return frozenset(
-        tag for tag, entry in DicomDictionary.items() if entry[0] == "PN" and tag != PIXELS
-    )
+    return frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "PN")
 
 
 @lru_cache(maxsize=64)
