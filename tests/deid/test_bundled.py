@@ -14,13 +14,38 @@ from tests.deid.adversary.door import through
 from tests.deid.adversary.score import inflated
 
 FOLDER = Path(pydicom.__file__).parent / "data"
-OTHERS = {".txt", ".py", ".pyc", ".json", ".dump", ".icc", ".gz", ".zip"}
+OTHERS = {".md", ".txt", ".py", ".pyc", ".json", ".dump", ".icc", ".gz", ".zip"}
 FILES = sorted(
     path.relative_to(FOLDER).as_posix()
     for path in FOLDER.rglob("*")
     if path.is_file() and path.suffix not in OTHERS
 )
-REASONS = (("dicomdirtests/", "not-an-instance"),)
+WITHHELD = {
+    "missing-uid": (  # fragments made for tests of reading, and palettes, which are of no study
+        "charset_files/chrSQEncoding.dcm",
+        "charset_files/chrSQEncoding1.dcm",
+        "test_files/JPEGLSNearLossless_08.dcm",
+        "test_files/JPEGLSNearLossless_16.dcm",
+        "test_files/SC_rgb_jls_lossy_line.dcm",
+        "test_files/SC_rgb_jls_lossy_sample.dcm",
+        "test_files/UN_sequence.dcm",
+        "test_files/empty_charset_LEI.dcm",
+        "test_files/meta_missing_tsyntax.dcm",
+        "test_files/nested_priv_SQ.dcm",
+        "test_files/no_meta_group_length.dcm",
+        "test_files/priv_SQ.dcm",
+        *(name for name in FILES if name.startswith("palettes/")),
+    ),
+    "not-an-instance": tuple(
+        name for name in FILES if "/DICOMDIR" in name and not name.endswith("DICOMDIR-nooffset")
+    ),
+    "wrong-length": ("test_files/dicomdirtests/DICOMDIR-nooffset",),
+    "truncated": ("test_files/MR_truncated.dcm", "test_files/rtplan_truncated.dcm"),
+    "not-dicom": ("test_files/no_meta.dcm", "test_files/dicomdirtests/TINY_ALPHA/README"),
+    # Its one frame ends in the middle: what it shows cannot be seen.
+    "may-be-burned-in": ("test_files/JPEG2000-embedded-sequence-delimiter.dcm",),
+}
+REASON = {name: reason for reason, names in WITHHELD.items() for name in names}
 NUMBERS = (
     "PatientID",
     "AccessionNumber",
@@ -56,16 +81,15 @@ def identities(dataset: Dataset) -> Iterator[bytes]:
 def test_a_bundled_file_gives_an_output_that_leaks_nothing_or_a_reason(name):
     source = (FOLDER / name).read_bytes()
     outcome = through(source)
+    assert outcome.reason == REASON.get(name, "")
     if outcome.content is None:
-        assert (name, outcome.reason) in EXPECTED or any(
-            name.startswith(start) and outcome.reason == reason for start, reason in REASONS
-        ), outcome.reason
         return
-    assert name not in {known for known, _ in EXPECTED}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before, after = dcmread(BytesIO(source), force=True), dcmread(BytesIO(outcome.content))
-        planted = set(identities(before))
+        # A maker's own scanner: the house is called as the machine is.
+        makers = set(re.split("[ _]", str(before.get("Manufacturer"))))
+        planted = set(identities(before)) - {maker.encode() for maker in makers}
         for element in after.iterall():
             element.value  # noqa: B018 - decodes
     body = inflated(outcome.content)
@@ -73,4 +97,7 @@ def test_a_bundled_file_gives_an_output_that_leaks_nothing_or_a_reason(name):
     assert after.PatientIdentityRemoved == "YES"
 
 
-EXPECTED: frozenset[tuple[str, str]] = frozenset()
+def test_all_of_them_are_there_and_most_give_an_output():
+    assert len(FILES) > 150
+    assert set(REASON) <= set(FILES)
+    assert len(REASON) < len(FILES) / 4

@@ -350,12 +350,13 @@ def jpeg_ls(at: Planting) -> bytes:
 
 
 def again(at: Planting) -> bytes:
-    """Elements twice and out of order: the patient once more behind the end."""
+    """Elements twice and out of order: a name once more behind the end."""
     source = packed(at.dataset)
     family = at.patient.family.encode()
     name = family + b" " * (len(family) % 2)
     at.name_secrets("element repeated", at.patient.family)
-    return source + b"\x10\0\x10\0PN" + struct.pack("<H", len(name)) + name
+    tag = b"\x08\0\x70\x10" if at.patient.empty_id else b"\x10\0\x10\0"
+    return source + tag + b"PN" + struct.pack("<H", len(name)) + name
 
 
 def padded(at: Planting) -> bytes:

@@ -224,7 +224,8 @@ def trials(at: Planting) -> None:
 def strings(at: Planting) -> None:
     """Attributes of harmless VRs that hold something else than they should."""
     ds = at.dataset
-    ds.ImageType = ["ORIGINAL", "PRIMARY", at.patient.family.upper()[:16]]
+    third = "AXIAL" if ds.Modality == "CT" else "OTHER"
+    ds.ImageType = ["ORIGINAL", "PRIMARY", third, at.patient.family.upper()[:16]]
     at.forget(
         "ImageType",
         "Manufacturer",
