@@ -56,7 +56,7 @@ def cleaned(instance: Instance, element: Element, rules: BurnedIn) -> Cleaned:
     if raster is None:
         raise Unseen
     try:
-        pixels = _pixels(instance, element, raster)
+        pixels = pixels_of(instance, element, raster)
         boxes, view = _looked(pixels, dataset, raster, rules)
         if not boxes:
             if screening.says_yes(dataset) and rules.unseen == "hold":
@@ -124,7 +124,8 @@ def _fill(pixels: "_Native | _Compressed", view: Seen) -> tuple[int, ...]:
     return (view.greatest if raster.dark_is_high else view.least,)
 
 
-def _pixels(instance: Instance, element: Element, raster: Raster) -> "_Native | _Compressed":
+def pixels_of(instance: Instance, element: Element, raster: Raster) -> "_Native | _Compressed":
+    """The frames of pixel data, native or compressed. Raises `Undecodable` or `ValueError`."""
     if isinstance(element.value, Fragments):
         return _Compressed(instance, element.value, raster)
     assert not isinstance(element.value, list)

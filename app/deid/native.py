@@ -14,6 +14,8 @@ from app.deid.boxes import Box
 from app.deid.raster import Raster
 
 Frame = NDArray[Any]
+DRAWN = 0.3
+"""Part of the pixels that a drawing in spare bits may take; more is noise, or no bit is spare."""
 
 
 class Native:
@@ -109,6 +111,11 @@ def stray_bits(content: bytes | memoryview, raster: Raster) -> Frame | None:
         negative = native >> raster.high & 1 == 1
         stray = np.where(negative & (stray == unused), 0, stray)
     return stray.reshape(shape) if stray.any() else None
+
+
+def sparse(stray: Frame) -> bool:
+    """Few enough pixels to be a drawing on empty ground, and no noise."""
+    return 0 < np.count_nonzero(stray) <= DRAWN * stray.size
 
 
 def without_stray_bits(content: bytes | memoryview, raster: Raster) -> bytes:

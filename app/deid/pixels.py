@@ -122,6 +122,8 @@ def _bare(instance: Instance) -> Element | Reason:
     if stray is None:
         return whole
     if not overlay:  # bits that mean nothing stay as they are, unless they mean something
+        if not native.sparse(stray):
+            return whole
         from app.deid import burned_in
 
         if not burned_in.drawn(stray):
