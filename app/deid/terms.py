@@ -18,6 +18,7 @@ from app.deid.vocabulary import vocabulary
 SHORT = 3
 """Letters up to which a word is an abbreviation: too short to be told from one."""
 _WORD = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _RUN = re.compile(r"[^\W_]+")
 _SPACES = re.compile(r"[ \t]{2,}")
 _LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
@@ -86,7 +87,10 @@ def tidied(text: str) -> str:
 
 
 def _stays(run: str) -> bool:
-    return any(char.isdigit() for char in run) or _known(run, _lists()[1])
+    if any(char.isdigit() for char in run) or _known(run, _lists()[1]):
+        return True
+    parts = _CAMEL.findall(run)  # BoneDetail, GrowCut
+    return len(parts) > 1 and all(_known(part, _lists()[1]) for part in parts)
 
 
 def _known(word: str, listed: frozenset[str]) -> bool:
