@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.deid import bulk, content, dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
@@ -161,9 +161,21 @@ def _unusable(instance: Instance) -> Reason | None:
     return None
 
 
-_Became = tuple[object, Dataset, dict[int, tuple[Element, bytes]], tuple[Told, ...], Dataset]
-"""What a stretch became, after what that depends on (a treatment, or less: a view): what stays, the
-same encoded, what is told of it, and its private elements, which are decided together."""
+class _Became(NamedTuple):
+    """What a stretch became, after what that depends on (a treatment, or less: a view).
+
+    What stays, the same encoded, what is told of it; its private elements, which are decided
+    together, and which of them are creators of blocks.
+    """
+
+    on: object
+    kept: Dataset
+    ready: dict[int, tuple[Element, bytes]]
+    told: list[Told]
+    odd: Dataset
+    creators: Dataset
+
+
 _SAME_FOR_ALL = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.DUMMY_CODE))
 """Actions whose outcome is the same for every patient."""
 
@@ -255,75 +267,74 @@ class _Work:
         """
         result: Dataset = {}
         odd: Dataset = {}
+        creators: Dataset = {}
+        treatment, view = self.treatment, self.view
         for stretch in self.stretches:
-            became = self._became(stretch)
-            _, kept, ready, told, private_ones = became
+            became: _Became = stretch.became
+            if became is None or (became.on is not treatment and became.on is not view):
+                became = self._became(stretch)
+            _, kept, ready, told, others, named = became
             if told:
                 self.told += told
                 result.update(kept)
                 self.ready.update(ready)
-            if private_ones:
-                odd.update(private_ones)
-        self._private(odd, result)
+            if others:
+                odd.update(others)
+                creators.update(named)
+        if creators and private.any_known(creators):
+            self._private(odd, result)
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
         known: _Became | None = stretch.became
-        if known is not None and (known[0] is self.treatment or known[0] is self.view):
+        if known is not None and (known.on is self.treatment or known.on is self.view):
             return known
         if stretch.parts:
             became = self._together(stretch.parts)
-        elif all(tag >> 16 & 1 for tag in stretch.elements):
-            became = self.view, _NOTHING, _NOTHING, (), stretch.elements
-        else:
-            became = self._alone(stretch)
+        elif len(stretch.elements) == 1:
+            ((tag, element),) = stretch.elements.items()
+            became = self._alone(tag, element, bool(stretch.raw))
+        else:  # an object in which an element stands twice
+            became = self._together(
+                tuple(Stretch({t: e}, b"") for t, e in stretch.elements.items())
+            )
         if stretch.raw:  # what is too large to be remembered must not be held on to
             stretch.became = became
         return became
 
-    def _together(self, parts: tuple[Stretch, ...]) -> _Became:
+    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
         """What a longer stretch became, from what its elements became."""
-        result: Dataset = {}
-        ready: dict[int, tuple[Element, bytes]] = {}
-        told: list[Told] = []
-        odd: Dataset = {}
-        depends: object = self.view
-        for part in parts:
-            on, kept, encoded_ones, said, private_ones = self._became(part)
-            if on is not self.view:
-                depends = self.treatment
-            result.update(kept)
-            ready.update(encoded_ones)
-            told += said
-            odd.update(private_ones)
-        return depends, result, ready, tuple(told), odd
+        joined = _Became(self.view, {}, {}, [], {}, {})
+        on: object = self.view
+        for stretch in stretches:
+            became = self._became(stretch)
+            if became.on is not self.view:
+                on = self.treatment
+            joined.kept.update(became.kept)
+            joined.ready.update(became.ready)
+            joined.told.extend(became.told)
+            joined.odd.update(became.odd)
+            joined.creators.update(became.creators)
+        return joined._replace(on=on)
 
-    def _alone(self, stretch: Stretch) -> _Became:
+    def _alone(self, tag: int, element: Element, small: bool) -> _Became:
+        if tag >> 16 & 1:
+            odd = {tag: element}
+            return _Became(self.view, {}, {}, [], odd, {} if tag & 0xFF00 else odd)
+        action = self.policy.level()[tag].action
+        same = action in _SAME_FOR_ALL or (action is Action.KEEP and element.vr in BINARY_SIZES)
+        on: object = self.view if same else self.treatment
+        before, told = self.told, list[Told]()
+        self.told = told
         codecs = text.encodings(self.charset)
-        explicit, little = self.instance.explicit, self.instance.little
-        level = self.policy.level()
-        told_before, self.told = self.told, []
-        result: Dataset = {}
-        ready: dict[int, tuple[Element, bytes]] = {}
-        odd: Dataset = {}
-        depends: object = self.view
-        for tag, element in stretch.elements.items():
-            if tag >> 16 & 1:
-                odd[tag] = element
-                continue
-            action = level[tag].action
-            if action not in _SAME_FOR_ALL and not (
-                action is Action.KEEP and element.vr in BINARY_SIZES
-            ):
-                depends = self.treatment
-            kept = self._one(tag, element, (), self.charset, codecs, self.scheme, 0)
-            if kept is not None:
-                result[tag] = kept
-                if stretch.raw:
-                    ready[tag] = kept, encoded(tag, kept, explicit, little)
-        became = depends, result, ready, tuple(self.told), odd
-        self.told = told_before
-        return became
+        kept = self._one(tag, element, (), self.charset, codecs, self.scheme, 0)
+        self.told = before
+        if kept is None:
+            return _Became(on, {}, {}, told, {}, {})
+        ready = {}
+        if small:
+            ready[tag] = kept, encoded(tag, kept, self.instance.explicit, self.instance.little)
+        return _Became(on, {tag: kept}, ready, told, {}, {})
 
     def dataset(
         self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
@@ -450,7 +461,6 @@ class _Work:
 
 
 _FAST = frozenset(BINARY_SIZES)
-_NOTHING: dict[int, Any] = {}
 
 
 @lru_cache(maxsize=64)

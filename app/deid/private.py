@@ -43,6 +43,11 @@ def _creators() -> frozenset[tuple[int, str]]:
     return frozenset((group, creator) for creator, group, _ in safe())
 
 
+def any_known(creators: Dataset) -> bool:
+    """Does the list know any of these creators (gggg,0010–00FF)?"""
+    return any((tag >> 16, text_of(said)) in _creators() for tag, said in creators.items())
+
+
 def kept(dataset: Dataset) -> Iterator[tuple[int, Element, Safe | None]]:
     """The private elements that may stay, each after its creator (which has no `Safe`)."""
     blocks: dict[int, str] = {}

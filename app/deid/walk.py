@@ -172,14 +172,26 @@ def _meta(view: memoryview) -> tuple[Dataset, int]:
         start = 0
     else:
         raise Malformed("not-dicom")
-    reader = Reader(view, explicit=True, little=True)
-    end = start
-    while end + 8 <= len(view) and bytes(view[end : end + 2]) == b"\x02\x00":
-        end = reader.skip(end)
-    if end == start:
-        return {}, start
-    meta, _ = reader.elements(start, end, 0, True, True)
-    return meta, end
+    meta: Dataset = {}
+    at, most = start, len(view)
+    while at + 8 <= most:
+        group, number, code, length = _SHORT_FORM.unpack_from(view, at)
+        if group != 2:
+            break
+        vr = VRS.get(code)
+        if vr is None:
+            raise Malformed("file-meta-broken")
+        at += 8
+        if vr in LONG_HEADER:
+            if at + 4 > most:
+                raise Malformed("truncated")
+            length = int.from_bytes(view[at : at + 4], "little")
+            at += 4
+        if at + length > most:
+            raise Malformed("truncated")
+        meta[group << 16 | number] = Element(vr, view[at : at + length])
+        at += length
+    return meta, at
 
 
 _SWAPPED = {
@@ -187,6 +199,7 @@ _SWAPPED = {
     **dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4),
     **dict.fromkeys(("UV", "SV", "FD", "OD", "OV"), 8),
 }
+_SHORT_FORM = struct.Struct("<HH2sH")
 _FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 
 
@@ -222,21 +235,6 @@ class Reader:
         self.tags = {True: struct.Struct("<HH"), False: struct.Struct(">HH")}
         self.short = {True: struct.Struct("<H"), False: struct.Struct(">H")}
         self.long = {True: struct.Struct("<L"), False: struct.Struct(">L")}
-
-    def skip(self, at: int) -> int:
-        """Past one element of the file meta information, which is always explicit little."""
-        header = VRS.get(bytes(self.view[at + 4 : at + 6]))
-        if header is None:
-            raise Malformed("file-meta-broken")
-        if header in LONG_HEADER:
-            if at + 12 > len(self.view):
-                raise Malformed("truncated")
-            end = at + 12 + int(self.long[True].unpack_from(self.view, at + 8)[0])
-        else:
-            end = at + 8 + int(self.short[True].unpack_from(self.view, at + 6)[0])
-        if end > len(self.view):
-            raise Malformed("truncated")
-        return end
 
     def elements(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from app.deid.walk import (
     DEFLATED_LITTLE,
     LONG_HEADER,
+    SHORT_HEADER,
     TEXT_VRS,
     UNDEFINED,
     Dataset,
@@ -72,6 +73,14 @@ def save(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
 
 def encoded(tag: int, element: Element, explicit: bool, little: bool) -> bytes:
     """One element by itself."""
+    vr, value = element
+    if explicit and little and vr in SHORT_HEADER and isinstance(value, (bytes, memoryview)):
+        size = len(value)
+        if size <= 0xFFFE:
+            value = bytes(value)
+            if size & 1:
+                value, size = value + _PADS[vr], size + 1
+            return _SHORT.pack(tag >> 16, tag & 0xFFFF, vr.encode(), size) + value
     chunks: list[bytes | memoryview] = []
     _write({tag: element}, chunks, explicit, little)
     return b"".join(chunks)
@@ -109,7 +118,7 @@ def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, litt
             size = len(value)
             body.append(value)
             if size & 1:
-                body.append(b" " if vr in TEXT_VRS or vr in _PADDED_BY_SPACE else b"\0")
+                body.append(_PADS[vr])
                 size += 1
             length = size
         if not explicit:
@@ -126,7 +135,9 @@ def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, litt
     return written
 
 
-_PADDED_BY_SPACE = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"])
+_PADDED_BY_SPACE = TEXT_VRS | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"}
+_PADS = {vr: b" " if vr in _PADDED_BY_SPACE else b"\0" for vr in LONG_HEADER | SHORT_HEADER}
+_SHORT = struct.Struct("<HH2sH")
 
 
 def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
