@@ -5,6 +5,8 @@ Slices that a scanner reconstructed cannot: nothing draws on them, and no time i
 Whatever a person, a screen or an operator's console has been at can, whatever its sender says.
 """
 
+from functools import lru_cache
+
 from app.deid.choices import BurnedIn
 from app.deid.walk import Dataset, text_of
 
@@ -33,25 +35,41 @@ def may_have_text(dataset: Dataset, rules: BurnedIn) -> bool:
     """May something be written in this object's pixels?"""
     if says_yes(dataset):
         return True
-    sop_class = text_of(dataset.get(_SOP_CLASS))
+    said = [text_of(dataset.get(tag)) for tag in _TELLING]
+    listed = rules.modalities, rules.sop_classes, rules.manufacturers, rules.image_types
+    return _may(listed, _CONVERSION in dataset, is_page(dataset), *said)
+
+
+_TELLING = (_SOP_CLASS, _MODALITY, _PHOTOMETRIC, _MANUFACTURER, _MODEL, _IMAGE_TYPE)
+
+
+@lru_cache(maxsize=1024)
+def _may(
+    listed: tuple[tuple[str, ...], ...],
+    converted: bool,
+    page: bool,
+    sop_class: str,
+    modality: str,
+    photometric: str,
+    manufacturer: str,
+    model: str,
+    image_type: str,
+) -> bool:
+    modalities, sop_classes, manufacturers, image_types = listed
     if _under(sop_class, _NO_PICTURES) and sop_class != _RT_IMAGE:
         return False
-    if text_of(dataset.get(_MODALITY)).upper() in rules.modalities or _CONVERSION in dataset:
+    if modality.upper() in modalities or converted:
         return True
-    if _under(sop_class, rules.sop_classes):
+    if _under(sop_class, sop_classes):
         return True
     # Grey-scale machines that send colour send screens.
-    photometric = text_of(dataset.get(_PHOTOMETRIC)).upper()
-    if photometric and not photometric.startswith("MONOCHROME"):
+    if photometric and not photometric.upper().startswith("MONOCHROME"):
         return True
-    if is_page(dataset) or any(
-        word in text_of(dataset.get(_MANUFACTURER)).upper()
-        or word in text_of(dataset.get(_MODEL)).upper()
-        for word in rules.manufacturers
-    ):
+    made_by = manufacturer.upper(), model.upper()
+    if page or any(word in name for name in made_by for word in manufacturers):
         return True
-    kinds = [kind.strip().upper() for kind in text_of(dataset.get(_IMAGE_TYPE)).split("\\")]
-    if any(word in kind for kind in kinds for word in rules.image_types):
+    kinds = [kind.strip().upper() for kind in image_type.split("\\")]
+    if any(word in kind for kind in kinds for word in image_types):
         return True
     return kinds[0] != "ORIGINAL" or kinds[1:2] == ["SECONDARY"]
 
