@@ -132,8 +132,9 @@ class Pass:
         if word in known.words:
             return _Fate.STAYS
         if not self.descriptor:
-            unsure = own.foreign and len(word) > 3 and word.isalpha()
-            return _Fate.UNKNOWN if unsure and not known.ideographs.fullmatch(word) else _Fate.STAYS
+            # A word written as names are, which could be one whose letters are not known.
+            unsure = own.foreign and (token.istitle() or token.isupper()) and token.isalpha()
+            return _Fate.UNKNOWN if unsure and len(word) > 4 else _Fate.STAYS
         if word in known.eponyms:
             return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
         if word.isdigit():
@@ -228,7 +229,8 @@ class Pass:
             found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
             if "." in between and place + 2 < len(found):  # a family name after a given one
                 last, end, fate = found[place + 2]
-                if self.text[until:last] == " " and self.text[last:end].istitle():
+                house = self.plain[last:end] in self.known.houses
+                if self.text[until:last] == " " and self.text[last:end].istitle() and not house:
                     found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
 
     def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:
@@ -286,7 +288,7 @@ class Pass:
         if not token[0].isupper():
             return named and word in self.known.particles and word not in self.known.core
         if word in self.known.suffixes and not before:
-            return "," in between or named
+            return "," in between or named or word not in self.known.words
         if word in self.known.titles:
             return before and (named or not token.isupper())
         return word in self.known.names

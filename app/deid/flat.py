@@ -85,7 +85,7 @@ def flat(source: bytes) -> Flat:
 
 
 def _flat(source: bytes) -> Flat:
-    begin = 132 if source[128:132] == b"DICM" else 0
+    begin = 132 if source[128:132] == b"DICM" else 4 if source[:4] == b"DICM" else 0
     reader = _Row(source)
     at = reader.meta(begin)
     syntax = b""

@@ -131,6 +131,8 @@ class Own:
             before = text[:first].rstrip("0")[-1:]
             if before.isdigit() or text[last + 1 : last + 2].isdigit():
                 return False
+            if broken == len(at) - 1:  # 5 8 5 0 9 4
+                return len(one) > 4 and not before.isalpha()
             return (len(one) > 6 and not before.isalpha()) if broken else len(one) > 3
         alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
         if not broken:

@@ -95,7 +95,7 @@ _STREET = (
     r"|highway|hwy|terrace|ter|parkway|pkwy|circle|cir|close|crescent)"
 )
 _ADDRESSES = (
-    rf"(?<![\w.])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
+    rf"(?<![\w./:-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
     r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
     r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
     r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"
