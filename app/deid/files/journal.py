@@ -52,9 +52,11 @@ class Journal:
         self._file = self.path.open("a+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._file.close()
             raise Conflict("Another run is writing to this folder.") from None
+        except OSError:  # a file system without locks: nobody can be kept out
+            pass
         self.known: dict[bytes, int] = {}
         """Token of an input to where its line stands."""
         self.treatments: dict[str, int] = {}

@@ -1,11 +1,13 @@
 """A kill, a full disk, a dying worker: nothing half written, nothing without its line, and it goes on."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +17,13 @@ from pydicom import dcmread
 from app.deid.files.crew import Crew
 from app.deid.files.journal import FOLDER
 from app.deid.files.outcomes import Treated
-from app.deid.files.run import batches
+from app.deid.files.run import Order, batches, run
 from app.deid.files.sources import Source, walk
 from app.deid.files.treat import Bench
 from app.deid.profile import Profile
 from app.deid.uids import Keys
-from tests.deid.files.folders import ROOT, command, key, outputs, study
+from app.errors import Conflict
+from tests.deid.files.folders import ROOT, command, key, outputs, read, study
 
 PATIENCE = 120.0
 
@@ -40,8 +43,9 @@ def accounted(out: Path) -> None:
         assert dcmread(out / name).PatientIdentityRemoved == "YES"
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next_one_finishes(
-    tmp_path: Path,
+    tmp_path: Path, how: signal.Signals
 ) -> None:
     for number in range(1, 5):
         study(tmp_path / "in", number, 40, Rows=256, Columns=256, PixelData=b"\1\0" * 65536)
@@ -58,8 +62,8 @@ def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next
     patience = time.monotonic() + PATIENCE
     while not any(out.rglob("*.dcm")) and time.monotonic() < patience:
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, how)
+    assert process.wait(PATIENCE) == (130 if how is signal.SIGINT else -how)
     before = outputs(out)
     assert before, "something was written"
     assert len(before) < 160, "and something was still to do"
@@ -79,6 +83,17 @@ def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next
     assert (tmp_path / "map.json").read_bytes() == (tmp_path / "clean.map").read_bytes()
     assert (tmp_path / "report.json").read_bytes() == (tmp_path / "clean.report").read_bytes()
     assert [path.name for path in (out / FOLDER).iterdir()] == ["journal.ndjson"]
+
+
+def test_two_runs_do_not_write_to_one_folder_at_once(tmp_path: Path) -> None:
+    study(tmp_path / "in", 1, 1)
+    secret, out = key(tmp_path), tmp_path / "out"
+    assert command(tmp_path / "in", out, "--key-file", secret).returncode == 0
+    with (out / FOLDER / "journal.ndjson").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        ended = command(tmp_path / "in", out, "--key-file", secret)
+    assert ended.returncode == 1
+    assert "Another run" in ended.stderr
 
 
 def members(session: int) -> list[str]:
@@ -116,38 +131,50 @@ def test_a_second_run_over_the_same_folder_changes_nothing_and_mends_what_was_lo
     tmp_path: Path,
 ) -> None:
     study(tmp_path / "in", 1, 5)
-    secret, out = key(tmp_path), tmp_path / "out"
-    words = [tmp_path / "in", out, "--key-file", secret, "--report", tmp_path / "report.json"]
-    assert command(*words).returncode == 0
-    report = (tmp_path / "report.json").read_bytes()
+    out = tmp_path / "out"
+    order = Order([tmp_path / "in"], out, Profile(), b"k" * 32, report_file=tmp_path / "report")
+    run(order)
+    report = order.report_file.read_bytes() if order.report_file else b""
     first = {name: (out / name).stat().st_mtime_ns for name in outputs(out)}
-    assert command(*words).returncode == 0
-    assert {name: (out / name).stat().st_mtime_ns for name in outputs(out)} == first
     content = outputs(out)
+    run(order)
+    assert {name: (out / name).stat().st_mtime_ns for name in outputs(out)} == first
+    assert (tmp_path / "report").read_bytes() == report
     (out / next(iter(first))).unlink()
     study(tmp_path / "in", 2, 2)
-    assert command(*words).returncode == 0
+    totals = run(order)
+    assert totals.outputs == 7
     assert content.items() <= outputs(out).items()
     assert len(outputs(out)) == 7
-    assert (tmp_path / "report.json").read_bytes() != report
+    told = read(tmp_path / "report")
+    assert [one["output"] for one in told["objects"] if one["output"] in content] == list(
+        dict.fromkeys(one["output"] for one in json.loads(report)["objects"])
+    )
+
+
+def test_a_report_may_be_asked_for_later(tmp_path: Path) -> None:
+    study(tmp_path / "in", 1, 2)
+    order = Order([tmp_path / "in"], tmp_path / "out", Profile(), b"k" * 32)
+    run(order)
+    before = outputs(tmp_path / "out")
+    run(replace(order, report_file=tmp_path / "report"))
+    run(order)
+    run(replace(order, report_file=tmp_path / "again"))
+    assert outputs(tmp_path / "out") == before
+    assert read(tmp_path / "report")["treatments"]
+    assert (tmp_path / "report").read_bytes() == (tmp_path / "again").read_bytes()
 
 
 def test_outputs_of_two_keys_or_two_policies_are_never_mixed(tmp_path: Path) -> None:
     study(tmp_path / "in", 1, 2)
-    secret, out = key(tmp_path), tmp_path / "out"
-    assert command(tmp_path / "in", out, "--key-file", secret).returncode == 0
-    before = outputs(out)
-    policy = tmp_path / "deid.yaml"
-    policy.write_text("profile: basic\nedition: 2026d\noptions: [clean_pixel_data]\n")
-    for words in (
-        [],
-        ["--key-file", secret, "--scope", "other"],
-        ["--key-file", secret, "--profile", policy],
-    ):
-        ended = command(tmp_path / "in", out, *words)
-        assert ended.returncode == 1
-        assert "another key" in ended.stderr
-    assert outputs(out) == before
+    order = Order([tmp_path / "in"], tmp_path / "out", Profile(), b"k" * 32)
+    run(order)
+    before = outputs(tmp_path / "out")
+    other = Profile.of({"options": ["clean_pixel_data"]})
+    for change in ({"secret": b"l" * 32}, {"scope": "other"}, {"profile": other}):
+        with pytest.raises(Conflict, match="another key"):
+            run(replace(order, **change))
+    assert outputs(tmp_path / "out") == before
 
 
 class Fragile(Bench):

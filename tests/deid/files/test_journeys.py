@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from typer.testing import CliRunner
 
+from app.cli import assembled
 from app.deid.files.account import REASONS
+from app.errors import RegistryError
 from tests.deid.files.folders import SECRETS, archive, command, key, outputs, read, study
 from tests.make.instances import ct, packed
 
@@ -295,10 +298,13 @@ def test_the_command_says_what_is_wrong_with_how_it_was_called_without_repeating
         ([folder, tmp_path / "out", "--map", tmp_path / "x", "--report", tmp_path / "x"], 1),
     ]
     for words, code in wrong:
-        ended = command(*words)
-        assert ended.returncode == code, (words, ended.stderr)
-        assert "Traceback" not in ended.stderr
-        assert "Quizzleberry" not in ended.stdout + ended.stderr
+        ended = CliRunner().invoke(assembled("deid"), ["deid", *map(str, words)])
+        assert ended.exit_code == code, (words, ended.output)
+        assert (code == 1) == isinstance(ended.exception, RegistryError)
+        assert "Quizzleberry" not in ended.output + str(ended.exception)
+    last = command(*wrong[-1][0])
+    assert last.returncode == 1
+    assert last.stderr == "hounsfield: The map and the report must be two files.\n"
     assert not (tmp_path / "out").exists()
     assert [path.name for path in folder.iterdir()] == ["a"]
 
