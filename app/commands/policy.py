@@ -59,7 +59,8 @@ def lines(told: Explanation) -> Iterator[str]:
         families = f" Only in: {', '.join(one.families)}." if one.families else ""
         deviation = f" Departs from the table: {one.deviation}" if one.deviation else ""
         name = one.keyword or one.name
-        yield f"{one.tag} {name:56} {one.vr:2} {one.action:24} {one.why}{families}{deviation}"
+        said = f"{one.why} [{one.rule}]{families}{deviation}"
+        yield f"{one.tag} {name:56} {one.vr:2} {one.action:24} {said}"
     yield "\nCONTENT ITEMS (Table E.3.4-1)"
     for item in told.content_items:
         yield f"{item.scheme:8} {item.code:14} {item.meaning:56} {item.action:24} {item.rule}"
