@@ -250,7 +250,7 @@ def _deviation(profile: Profile, tag: int, made: list[Decision]) -> str:
         return "Removed although an option would clean or keep it: nothing of it can be known."
     if set(chosen.values()) == {"C", "K"}:
         return "One option keeps it and another cleans it: cleaning wins."
-    if "C" not in chosen.values() and action in (Action.SCRUB, Action.CLEAN):
+    if "C" not in chosen.values() and action in (Action.SCRUB, Action.TERM, Action.CLEAN):
         return "K in the table; yet the object's own identifiers are taken out of it."
     if "C" not in chosen.values() and action is Action.AGE:
         return "K in the table; yet ages over 89 are told as 89."

@@ -180,7 +180,7 @@ class Profile:
             option = next(iter(chosen))
             action = actions.kept(vr)
             if action is Action.SCRUB and option == "retain_patient_characteristics":
-                action = Action.CLEAN  # a trait is words we know, or it is something else
+                action = Action.TERM  # a trait is words we know, or it is something else
             return Decision(action, f"table E.1-1, {option}", emptied, longest)
         action = actions.basic(row["basic"], vr, row["name"], needed)
         if tag in CONTENT_SEQUENCES and action is Action.ITEMS:

@@ -26,14 +26,14 @@ _LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
 
 @cache
 def _lists() -> tuple[frozenset[str], frozenset[str]]:
-    """The words of code strings, and those of makers and products too."""
+    """The words of code strings, and those of makers, products and traits too."""
     source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
     lists = {
         name: frozenset(folded(word) for word in _WORD.findall(said))
         for name, said in yaml.load(source, Loader=yaml.CSafeLoader).items()
     }
     codes = lists["standard"] | lists["vendor"]
-    return codes, codes | lists["products"]
+    return codes, codes | lists["products"] | lists["traits"]
 
 
 @lru_cache(maxsize=16384)

@@ -7,7 +7,7 @@ from app.deid.profile import Profile
 
 
 def complaints(document: dict[str, object]) -> list[str]:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=":") as refused:
         choices_of(document)
     return str(refused.value).split("\n")
 

@@ -89,6 +89,14 @@ def test_a_code_is_what_codes_of_its_scheme_look_like(scheme, value, stays):
     assert codes.is_code(scheme, value) is stays
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [("HISPANIC", "HISPANIC"), ("African American", "African American"), ("Thackeray", None)],
+)
+def test_a_trait_is_words_we_know(said, left):
+    assert done(ct(EthnicGroup=said)).get("EthnicGroup") == left
+
+
 def test_public_codes_stay_and_a_name_behind_their_meaning_goes():
     made = ct()
     made.AnatomicRegionSequence = items(
