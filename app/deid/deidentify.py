@@ -40,6 +40,11 @@ from app.deid.write import encoded, parts
 IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
 IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
 
+_META: Dataset = {
+    0x00020001: Element("OB", b"\0\1"),
+    0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
+    0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
+}
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
@@ -193,10 +198,11 @@ class _Work:
         self.told: list[Told] = []
         self.ready: dict[int, tuple[Element, bytes]] = {}
         top = instance.dataset
+        self.level = self.policy.level()
         self.charset = text_of(top.get(_CHARACTER_SET))
-        codecs = text.encodings(self.charset)
+        self.codecs = text.encodings(self.charset)
         said = {
-            tag: _value(top.get(tag), codecs)
+            tag: _value(top.get(tag), self.codecs)
             for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
         }
         self.original = Original(
@@ -252,7 +258,8 @@ class _Work:
                 continue
             elif vr == "PN":
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
-                    names.update(part for part in name.split("=") if part.strip(" \0^"))
+                    if name.strip(" \0^="):
+                        names.add(name)
             elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
@@ -266,23 +273,19 @@ class _Work:
         depends on other elements too has its place in `finished`.
         """
         result: Dataset = {}
-        odd: Dataset = {}
         creators: Dataset = {}
-        treatment, view = self.treatment, self.view
+        others: list[Dataset] = []
         for stretch in self.stretches:
-            became: _Became = stretch.became
-            if became is None or (became.on is not treatment and became.on is not view):
-                became = self._became(stretch)
-            _, kept, ready, told, others, named = became
+            _, kept, ready, told, odd, named = self._became(stretch)
             if told:
                 self.told += told
                 result.update(kept)
                 self.ready.update(ready)
-            if others:
-                odd.update(others)
+            if odd:
+                others.append(odd)
                 creators.update(named)
         if creators and private.any_known(creators):
-            self._private(odd, result)
+            self._private({tag: one for odd in others for tag, one in odd.items()}, result)
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
@@ -321,14 +324,13 @@ class _Work:
         if tag >> 16 & 1:
             odd = {tag: element}
             return _Became(self.view, {}, {}, [], odd, {} if tag & 0xFF00 else odd)
-        action = self.policy.level()[tag].action
+        decision = self.level[tag]
+        action = decision.action
         same = action in _SAME_FOR_ALL or (action is Action.KEEP and element.vr in BINARY_SIZES)
         on: object = self.view if same else self.treatment
-        before, told = self.told, list[Told]()
-        self.told = told
-        codecs = text.encodings(self.charset)
-        kept = self._one(tag, element, (), self.charset, codecs, self.scheme, 0)
-        self.told = before
+        before, self.told = self.told, []
+        kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, decision)
+        told, self.told = self.told, before
         if kept is None:
             return _Became(on, {}, {}, told, {}, {})
         ready = {}
@@ -343,10 +345,11 @@ class _Work:
         charset = text_of(source.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
         scheme = text_of(source.get(_SCHEME))
+        level = self.policy.level(inside)
         result: Dataset = {}
         for tag, element in source.items():
             if not tag >> 16 & 1:
-                kept = self._one(tag, element, path, charset, codecs, scheme, inside)
+                kept = self._one(tag, element, path, charset, codecs, scheme, level[tag])
                 if kept is not None:
                     result[tag] = kept
         self._private(source, result)
@@ -360,10 +363,9 @@ class _Work:
         charset: str,
         codecs: list[str] | None,
         scheme: str,
-        inside: int,
+        decision: Decision,
     ) -> Element | None:
-        """One element by its decision, at the top or in the sequence `inside`."""
-        decision = self.policy.level(inside)[tag]
+        """One element by its decision, at any level."""
         action = decision.action
         kept: Element | None
         if tag == _CHARACTER_SET:
@@ -386,7 +388,8 @@ class _Work:
             _drop_lone_creators(result)
 
     def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
-        self.told.append(("/".join((*path, f"{tag:08X}")), action, rule))
+        place = f"{tag:08X}"
+        self.told.append(("/".join((*path, place)) if path else place, action, rule))
 
     def _sequence(
         self,
@@ -430,14 +433,9 @@ class _Work:
         instance, original = self.instance, self.original
         sop_class = text_of(dataset.get(_SOP_CLASS_UID))
         new_uid = text_of(dataset.get(_SOP_INSTANCE_UID))
-        meta: Dataset = {
-            0x00020001: Element("OB", b"\0\1"),
-            0x00020002: Element("UI", sop_class.encode()),
-            0x00020003: Element("UI", new_uid.encode()),
-            0x00020010: Element("UI", instance.transfer_syntax.encode()),
-            0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
-            0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
-        }
+        meta = {**_META, 0x00020002: Element("UI", sop_class.encode())}
+        meta[0x00020003] = Element("UI", new_uid.encode())
+        meta[0x00020010] = Element("UI", instance.transfer_syntax.encode())
         ready = Instance(
             meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
         )
