@@ -206,13 +206,14 @@ def encoded(at: Planting) -> None:
         ds.add_new(0x00091000 + number, "OB", body + b"\0" * (len(body) % 2))
     at.case.secrets.append(Secret(base64.b64encode(said.encode())[:12].decode(), "base64"))
     at.case.secrets.append(Secret(patient.family[::-1], "reversed"))
+    at.name_secrets("bytes", patient.family, patient.given)
+    if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return
     ds.PixelPaddingValue = 0
-    ds.RedPaletteColorLookupTableDescriptor = [16, 0, 16]
     body = (said.encode() + b" " * 32)[:32]
     for colour in ("Red", "Green", "Blue"):
         setattr(ds, f"{colour}PaletteColorLookupTableDescriptor", [16, 0, 16])
         setattr(ds, f"{colour}PaletteColorLookupTableData", bytes(32) if colour != "Red" else body)
-    at.name_secrets("bytes", patient.family, patient.given)
 
 
 def layers(at: Planting) -> None:

@@ -1,5 +1,7 @@
 """The modules that objects share: patient, study, series, equipment, frame of reference, pixels."""
 
+from random import Random
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
@@ -18,6 +20,19 @@ MACHINES = {
     "DX": ("Carestream Health", "DRX-Revolution"),
     "MG": ("HOLOGIC, Inc.", "Selenia Dimensions"),
 }
+
+
+def invented(random: Random) -> tuple[str, str]:
+    """A maker and a model that no list can know."""
+    first, last = (
+        "".join(
+            random.choice(("vex", "zon", "qua", "tri", "lum", "ort", "mex", "ilo"))
+            for _ in range(2)
+        )
+        for _ in range(2)
+    )
+    kind = random.choice(("Medical", "Imaging", "Medizintechnik", "Systems", "Healthcare"))
+    return f"{first.capitalize()} {kind}", f"{last.capitalize()} {random.randrange(100, 9000)}"
 
 
 def begin(at: Planting, sop_class: str, modality: str) -> None:
@@ -66,6 +81,8 @@ def begin(at: Planting, sop_class: str, modality: str) -> None:
     ds.StationName = at.secret(visit.station, "StationName")
     at.numbers(ds, (), "DeviceSerialNumber")
     maker, model = MACHINES.get(modality, ("ACME Imaging", "Model 9"))
+    if random.random() < 0.2:
+        maker, model = invented(random)
     at.kept(ds, (), Manufacturer=maker, ManufacturerModelName=model, SoftwareVersions="VB20A_SP3")
     at.kept(ds, (), SeriesNumber=visit.series, InstanceNumber=at.number % 40 + 1)
     at.describe(ds, (), "StudyDescription", "SeriesDescription")
