@@ -36,6 +36,8 @@ _SEARCHED = 0.25
 """Mean probability that is enough when the sender says that there is text."""
 _MOSTLY = 0.5
 """Part of a picture from which, when text covers it, the picture is a page of text."""
+_BLACK = 12
+_SOME = 0.02
 
 
 class Unseen(Exception):
@@ -62,8 +64,10 @@ def cleaned(instance: Instance, element: Element, rules: BurnedIn) -> Cleaned:
             if screening.says_yes(dataset) and rules.unseen == "hold":
                 raise NotFound
             return Cleaned(element)
-        return pixels.blanked(boxes, _fill(pixels, view))
-    except (Undecodable, ValueError, MemoryError) as error:
+        return pixels.blanked(boxes, _fill(pixels, view, boxes))
+    except (NotFound, ImportError, OSError):  # a broken installation is no broken object
+        raise
+    except Exception as error:  # whatever somebody's bytes do to a decoder: nobody has looked
         raise Unseen from error
 
 
@@ -111,17 +115,28 @@ def _snapped(box: Box) -> Box:
     )
 
 
-def _fill(pixels: "_Native | _Compressed", view: Seen) -> tuple[int, ...]:
-    """Black, as stored."""
-    raster = pixels.raster
+def _fill(pixels: "_Native | _Compressed", view: Seen, boxes: Sequence[Box]) -> tuple[int, ...]:
+    """Black as stored; white where the ink is black, so that no blank looks like what it hides."""
+    raster, white = pixels.raster, _black_ink(view, boxes)
     if pixels.palette is not None:
-        return (int(pixels.palette.astype(int).sum(axis=1).argmin()),)
+        light = pixels.palette.astype(int).sum(axis=1)
+        return (int(light.argmax() if white else light.argmin()),)
+    most = (1 << raster.stored) - 1 if white else 0
     if pixels.colours == "YBR":
         middle = 1 << raster.stored - 1
-        return (0, middle, middle)
+        return (most, middle, middle)
     if pixels.colours == "RGB":
-        return (0,) * raster.samples
-    return (view.greatest if raster.dark_is_high else view.least,)
+        return (most,) * raster.samples
+    return (view.greatest if raster.dark_is_high is not white else view.least,)
+
+
+def _black_ink(view: Seen, boxes: Sequence[Box]) -> bool:
+    """Is black what stands in the boxes but not most of them, as dark letters on light paper?"""
+    inside = np.zeros(view.pictures[0].shape[:2], np.bool_)
+    for box in boxes:
+        inside[box.top : box.bottom, box.left : box.right] = True
+    black = float((view.pictures[0][inside].max(axis=1) <= _BLACK).mean())
+    return _SOME < black < _MOSTLY
 
 
 def pixels_of(instance: Instance, element: Element, raster: Raster) -> "_Native | _Compressed":
@@ -198,7 +213,9 @@ class _Compressed(_Pixels):
         if encode is not None:
             coded: list[bytes] = []
             for frame in self._covered(boxes, fill):
-                data = encode(frame)
+                data = compression.coded(encode, frame)
+                if data is None:
+                    break
                 again = compression.decoded(data, self.syntax, self.raster)
                 if not self.lossy and not np.array_equal(again, frame):
                     break

@@ -43,6 +43,8 @@ def decoded(data: bytes, syntax: str, raster: Raster) -> Frame:
     """The samples of one frame, in the size that `raster` states. Raises `Undecodable`."""
     import imagecodecs
 
+    if (size := stated(data)) and size != (raster.rows, raster.columns):
+        raise Undecodable  # before anything is made room for
     try:
         if syntax == RLE:
             frame = _rle_decoded(data, raster)
@@ -65,6 +67,14 @@ def decoded(data: bytes, syntax: str, raster: Raster) -> Frame:
     if frame.shape != expected:
         raise Undecodable
     return frame
+
+
+def coded(encode: Callable[[Frame], bytes], frame: Frame) -> bytes | None:
+    """One frame coded; None when its values are not ones that the codec takes."""
+    try:
+        return encode(frame)
+    except Exception:  # each codec has its own tree of errors
+        return None
 
 
 def encoder(syntax: str, raster: Raster, colours: str) -> Callable[[Frame], bytes] | None:
@@ -98,6 +108,26 @@ def encoder(syntax: str, raster: Raster, colours: str) -> Callable[[Frame], byte
         return lambda frame: bytes(
             imagecodecs.htj2k_encode(frame, reversible=True, rgb=transformed, tlm=True)
         )
+    return None
+
+
+def stated(data: bytes) -> tuple[int, int] | None:
+    """Rows and columns that the header of a JPEG, JPEG-LS or JPEG 2000 stream states."""
+    if data[:4] == b"\xff\x4f\xff\x51" and len(data) >= 24:
+        right, bottom, left, top = struct.unpack_from(">4L", data, 8)
+        return bottom - top, right - left
+    at = 2
+    while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFF:
+            at += 1
+        elif marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = struct.unpack_from(">2H", data, at + 5)
+            return rows, columns
+        elif marker == 0xDA or length < 2:
+            return None
+        else:
+            at += 2 + length
     return None
 
 

@@ -115,7 +115,7 @@ def stray_bits(content: bytes | memoryview, raster: Raster) -> Frame | None:
 
 def sparse(stray: Frame) -> bool:
     """Few enough pixels to be a drawing on empty ground, and no noise."""
-    return 0 < np.count_nonzero(stray) <= DRAWN * stray.size
+    return 0 < int(np.count_nonzero(stray)) <= DRAWN * stray.size
 
 
 def without_stray_bits(content: bytes | memoryview, raster: Raster) -> bytes:

@@ -19,6 +19,8 @@ _NO_PICTURES = (
     "1.2.840.10008.5.1.4.1.1.481",  # radiotherapy, except the RT image
     "1.2.840.10008.5.1.4.1.1.30",  # parametric map
 )
+_SLIDES = "1.2.840.10008.5.1.4.1.1.77.1.6"
+"""Whole slides: tiles of tissue; their labels, thumbnails and overviews are objects of their own."""
 _RT_IMAGE = "1.2.840.10008.5.1.4.1.1.481.1"
 _PAGES = (
     *("DOSE REPORT", "DOSE_REPORT", "DOSEREPORT", "DOSE INFO", "DOSE_INFO", "PATIENT PROTOCOL"),

@@ -189,6 +189,19 @@ def test_where_small_values_are_bright_the_blank_is_the_largest() -> None:
     assert (after[0][strokes] == (255 - array).astype("u1").max()).all()
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2", "RGB"])
+def test_dark_letters_on_paper_are_blanked_in_white(photometric: str) -> None:
+    _, strokes = drawn(9)
+    paper = np.where(strokes, 0, 240).astype("u1")[np.newaxis]
+    if photometric == "MONOCHROME1":
+        paper = 255 - paper
+    if photometric == "RGB":
+        paper = np.repeat(paper[..., np.newaxis], 3, axis=3)
+    after = frames_of(treated(packed(capture(paper, photometric))))
+    assert not (after[0][strokes] == paper[0][strokes]).any()
+    hidden(paper, after, strokes)
+
+
 def test_text_in_pictures_of_one_bit_is_blanked() -> None:
     _, strokes = drawn(9)
     made = capture(np.zeros((1, ROWS, COLUMNS), np.uint8))
@@ -289,6 +302,14 @@ def test_what_cannot_be_decoded_is_held() -> None:
     made["PixelData"].is_undefined_length = True
     assert deidentify(packed(made), PROFILE, KEYS) == Withheld(Reason.MAY_BE_BURNED_IN)
     made.file_meta.TransferSyntaxUID = UID(JPEG + "102")  # a film: nothing here decodes it
+    assert deidentify(packed(made), PROFILE, KEYS) == Withheld(Reason.MAY_BE_BURNED_IN)
+
+
+@pytest.mark.parametrize("syntax", ["50", "57", "80", "90", "201"])
+def test_a_header_that_promises_more_than_the_attributes_is_not_believed(syntax: str) -> None:
+    array, _ = drawn(35)
+    made = dcmread(BytesIO(compressed(array.astype("u1"), JPEG + syntax, "MONOCHROME2")))
+    made.Rows = ROWS - 8
     assert deidentify(packed(made), PROFILE, KEYS) == Withheld(Reason.MAY_BE_BURNED_IN)
 
 
