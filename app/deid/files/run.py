@@ -126,7 +126,7 @@ def check(order: Order) -> None:
             raise Conflict("The map and the report must not lie among the inputs.")
     if len(set(written)) != len(written):
         raise Conflict("The map and the report must be two files.")
-    if any(path.is_dir() or not path.parent.is_dir() for path in written):
+    if any(path.is_dir() or not (path.parent.is_dir() or path.parent == out) for path in written):
         raise Unprocessable("The map and the report are files in a folder that exists.")
 
 

@@ -309,6 +309,19 @@ def test_the_command_says_what_is_wrong_with_how_it_was_called_without_repeating
     assert [path.name for path in folder.iterdir()] == ["a"]
 
 
+def test_a_map_in_the_folder_of_the_outputs_is_written_and_warned_of(tmp_path: Path) -> None:
+    study(tmp_path / "in", 1, 1)
+    out = tmp_path / "out"
+    made = CliRunner().invoke(
+        assembled("deid"),
+        ["deid", str(tmp_path / "in"), str(out), "--jobs", "1", "--map", str(out / "map.json")],
+    )
+    assert made.exit_code == 0, made.output
+    assert "move it before OUT is shared" in made.output
+    (output,) = read(out / "map.json").values()
+    assert (out / output).is_file()
+
+
 def test_explain_needs_no_input_and_names_every_option_and_attribute() -> None:
     ended = command("--explain")
     assert ended.returncode == 0, ended.stderr
