@@ -20,7 +20,16 @@ from app.deid.terms import (
 )
 from app.deid.text import Cleaner
 from app.deid.uids import Keys
-from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, may_repeat, suits
+from app.deid.values import (
+    DUMMIES,
+    REMOVED,
+    is_code_string,
+    is_like_a_date,
+    is_long,
+    is_number,
+    may_repeat,
+    suits,
+)
 from app.deid.walk import PIXEL_DATA, TEXT_VRS, Element, Fragments, text_of, vr_of
 
 
@@ -92,7 +101,7 @@ class Treatment:
             return True
         said = bytes(value).decode("latin-1").strip(" \0")
         if element.vr in ("DS", "IS"):
-            return all(map(self._is_number, said.split("\\")))
+            return not is_long(said) and all(map(self._is_number, said.split("\\")))
         if element.vr == "CS":
             return all(map(self._is_term, said.split("\\")))
         return said.isascii() and is_term(said) and self.cleaner.scrub(said) == said
@@ -141,7 +150,13 @@ class Treatment:
         return not self.cleaner.names_somebody(besides_terms(said))
 
     def _is_number(self, said: str) -> bool:
-        return is_number(said) and not self.cleaner.is_own_number(said)
+        if not is_number(said) or self.cleaner.is_own_number(said):
+            return False
+        whole = said.strip().split(".")[0].lstrip("+-0")
+        if len(whole) < 6:
+            return True
+        own = self.cleaner.own.inside(whole)
+        return own != (0, len(whole)) and not is_like_a_date(said)
 
     def _uids(self, value: bytes | memoryview, action: Action) -> bytes:
         """Each UID replaced, except those the standard assigns and, for classes, all well-formed."""

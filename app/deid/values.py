@@ -25,6 +25,7 @@ DUMMIES: dict[str, bytes] = {
 _CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}(?:\\[A-Z0-9 _]{0,16})*")
 _LONG_NUMBER = re.compile(r"\d{7}")
 _NUMBER = re.compile(r" *[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1,4})? *")
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _INTERCHANGEABLE = (
     frozenset(("OB", "OW", "UN")),
     frozenset(("US", "SS", "OW")),
@@ -40,6 +41,16 @@ def is_code_string(said: str) -> bool:
 def is_number(said: str) -> bool:
     """A DS or IS of any multiplicity."""
     return all(not part.strip() or _NUMBER.fullmatch(part) for part in said.split("\\"))
+
+
+def is_like_a_date(said: str) -> bool:
+    """A whole number that reads as a day of the last or of this century."""
+    return bool(_DAY.fullmatch(said.strip()))
+
+
+def is_long(said: str) -> bool:
+    """Does any value have more digits before its point than a measurement has?"""
+    return any(len(part.strip().split(".")[0].lstrip("+-0")) > 6 for part in said.split("\\"))
 
 
 @lru_cache(maxsize=16384)

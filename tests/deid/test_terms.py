@@ -61,6 +61,20 @@ def test_a_stranger_in_a_code_string_goes_and_the_other_values_keep_their_places
     assert not read.get("PatientOrientation")
 
 
+def test_numbers_that_are_the_own_one_or_a_day_go_from_numbers_too():
+    made = ct(PatientID="773-00-1599", KVP="773001599", Exposure="19610704", TableHeight="123456.5")
+    made.InstanceNumber = "19610704"
+    safe = made.private_block(0x0019, "GEMS_ACQU_01", create=True)
+    safe.add_new(0x23, "DS", "39.37")
+    safe.add_new(0x24, "DS", "7730015")
+    read = done(made)
+    assert read.get("KVP") is None
+    assert "Exposure" not in read
+    assert read.InstanceNumber is None
+    assert read.TableHeight == 123456.5
+    assert [hex(one.tag) for one in read if one.tag.is_private] == ["0x190010", "0x191023"]
+
+
 def test_the_own_number_among_numbers_goes_and_the_others_stay():
     made = ct(PatientID="7730015", KVP="120", WindowCenter=["40", "7730015"])
     made.Exposure = "7730015"
