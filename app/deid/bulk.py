@@ -5,6 +5,10 @@ Lookup tables and waveforms are numbers by definition (PS3.3 C.7.6.3, C.11, C.10
 stops a sender from writing more behind them, or a table that no pixel uses. A voice is silenced.
 """
 
+import re
+import struct
+from itertools import pairwise
+
 from app.deid.iods import Kind
 from app.deid.walk import PIXEL_DATA, Dataset, Element, number_of, text_of
 
@@ -13,6 +17,8 @@ _PHOTOMETRIC, _PRESENTATION = 0x00280004, 0x00089205
 _COLOURED = frozenset(("COLOR", "MIXED", "COLOR_RANGE", "COLOR_REF"))
 _DESCRIPTORS = {0x00281201: 0x00281101, 0x00281202: 0x00281102, 0x00281203: 0x00281103}
 _DESCRIPTORS |= {0x00281204: 0x00281104, 0x00283006: 0x00283002}
+_TABLES = (0x00281201, 0x00281202, 0x00281203, 0x00281204)
+_LETTERS = re.compile(rb"[A-Za-z][A-Za-z ^,.'-]{7,}")
 _SEGMENTED = (0x00281221, 0x00281222, 0x00281223, 0x00281224)
 _PALETTE = (*range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205), *_SEGMENTED)
 _CHANNELS, _SAMPLES, _BITS, _KIND_OF_SAMPLE = 0x003A0005, 0x003A0010, 0x54001004, 0x54001006
@@ -21,11 +27,17 @@ _UNSIGNED = frozenset(("UB", "MB", "AB"))
 
 
 def settle(dataset: Dataset, kind: Kind, little: bool) -> None:
-    """The top level of a treated object: no table without a use, and nothing behind any."""
+    """The top level of a treated object: no table without a use, nothing behind and in any."""
     if not _palette_means_something(dataset, kind):
         for tag in _PALETTE:
             dataset.pop(tag, None)
     cut(dataset, little)
+    for tag in _TABLES:
+        element = dataset.get(tag)
+        if element is not None and isinstance(element.value, (bytes, memoryview)):
+            table = bytes(element.value)
+            if _reads(table):
+                dataset[tag] = Element(element.vr, _ramp(len(table), little))
 
 
 def settle_item(item: Dataset, sequence: int, sop_class: str, little: bool) -> None:
@@ -33,6 +45,23 @@ def settle_item(item: Dataset, sequence: int, sop_class: str, little: bool) -> N
     cut(item, little)
     if sequence == _WAVEFORM_SEQUENCE and sop_class == VOICE:
         _silence(item)
+
+
+def _reads(table: bytes) -> bool:
+    """Do letters stand in a row that no ramp of colours makes, in bytes or in every second one?"""
+    for letters in (table, table[::2], table[1::2]):
+        for found in _LETTERS.finditer(letters):
+            steps = [two - one for one, two in pairwise(found[0])]
+            if min(steps) < 0 < max(steps):
+                return True
+    return False
+
+
+def _ramp(size: int, little: bool) -> bytes:
+    """A table of 16-bit entries from black to full colour."""
+    count = size // 2
+    steps = (65535 * place // max(count - 1, 1) for place in range(count))
+    return struct.pack(f"{'<' if little else '>'}{count}H", *steps)
 
 
 def cut(item: Dataset, little: bool) -> None:

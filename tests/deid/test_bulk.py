@@ -45,6 +45,20 @@ def test_a_palette_in_use_stays_without_what_follows_it():
     assert SECRET not in outcome.content
 
 
+def test_a_palette_in_use_that_reads_like_text_becomes_a_ramp_and_a_true_one_stays():
+    made = palette(ct(PhotometricInterpretation="PALETTE COLOR", BurnedInAnnotation="NO"))
+    made.RedPaletteColorLookupTableDescriptor = [16, 0, 16]
+    made.RedPaletteColorLookupTableData = SECRET.ljust(32)
+    made.BluePaletteColorLookupTableData = bytes(min(255, 40 + place // 2) for place in range(512))
+    blue = made.BluePaletteColorLookupTableData
+    read = done(made)
+    ramp = struct.unpack("<16H", read.RedPaletteColorLookupTableData)
+    assert (ramp[0], ramp[-1]) == (0, 65535)
+    assert list(ramp) == sorted(ramp)
+    assert read.GreenPaletteColorLookupTableData == RAMP
+    assert read.BluePaletteColorLookupTableData == blue
+
+
 def test_a_lookup_table_is_cut_to_its_entries():
     table = item(LUTDescriptor=[256, 0, 16], LUTData=RAMP + SECRET.ljust(20))
     read = done(ct(VOILUTSequence=items(table)))
