@@ -83,7 +83,7 @@ def _looked(
     palette = pixels.palette
     view = seen(pixels, raster, pixels.colours, palette)
     whole = Box(0, 0, raster.rows, raster.columns)
-    if screening.is_page(dataset) and _plain(view):
+    if screening.is_label(dataset) or (screening.is_page(dataset) and _plain(view)):
         return [whole], view
     exact = (None,) * len(view.values) if pixels.lossy else view.values
     shown = list(zip(view.pictures, exact, strict=True))

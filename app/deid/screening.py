@@ -60,6 +60,8 @@ def _may(
     modalities, sop_classes, manufacturers, image_types = listed
     if _under(sop_class, _NO_PICTURES) and sop_class != _RT_IMAGE:
         return False
+    if sop_class == _SLIDES and "VOLUME" in image_type.upper():
+        return False
     if modality.upper() in modalities or converted:
         return True
     if _under(sop_class, sop_classes):
@@ -74,6 +76,12 @@ def _may(
     if any(word in kind for kind in kinds for word in image_types):
         return True
     return kinds[0] != "ORIGINAL" or kinds[1:2] == ["SECONDARY"]
+
+
+def is_label(dataset: Dataset) -> bool:
+    """The photographed label of a slide: names in print, in handwriting and in barcodes."""
+    kinds = text_of(dataset.get(_IMAGE_TYPE)).upper().split("\\")
+    return text_of(dataset.get(_SOP_CLASS)) == _SLIDES and "LABEL" in kinds
 
 
 def is_page(dataset: Dataset) -> bool:

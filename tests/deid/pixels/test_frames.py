@@ -325,6 +325,15 @@ def test_a_dose_report_is_blanked_whole_or_held_as_the_profile_says() -> None:
     assert deidentify(packed(made), holding, KEYS) == Withheld(Reason.BURNED_IN)
 
 
+def test_the_label_of_a_slide_is_blanked_whole_for_its_barcodes() -> None:
+    stripes = np.zeros((1, ROWS, COLUMNS), np.uint8)
+    stripes[:, 40:90, 20:200:5] = stripes[:, 40:90, 21:200:7] = 255
+    made = capture(stripes)
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
+    made.Modality, made.ImageType = "SM", ["ORIGINAL", "PRIMARY", "LABEL", "NONE"]
+    assert len(np.unique(frames_of(treated(packed(made))))) == 1
+
+
 def test_where_a_known_machine_writes_is_blanked_although_nothing_is_read_there() -> None:
     rng = np.random.default_rng(37)
     values = tissue(rng, 480, 640, "soft")[np.newaxis].astype("u1")
