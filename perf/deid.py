@@ -194,7 +194,8 @@ def measured(kind: Kind, rounds: int, scratch: Path, others: Sequence[Tool]) -> 
 def jobs(kind: Kind, rounds: int, scratch: Path) -> None:
     """The command itself, everything on, with one job and with two."""
     key = scratch / "key"
-    key.write_bytes(os.urandom(32).hex().encode())
+    key.touch(mode=0o600)
+    key.write_text(os.urandom(32).hex(), encoding="ascii")
     walls: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for number, some in walls.items():
@@ -207,7 +208,10 @@ def jobs(kind: Kind, rounds: int, scratch: Path) -> None:
             written = len(list(target.rglob("*.dcm"))) if target.exists() else 0
             shutil.rmtree(target, ignore_errors=True)
             if done.returncode or written != len(kind.files):
-                raise SystemExit(f"hounsfield deid: exit code {done.returncode}, {written} outputs")
+                raise SystemExit(
+                    f"hounsfield deid: exit code {done.returncode}, {written} outputs:"
+                    f" {done.stderr.decode().strip()[-300:]}"
+                )
     one, two = (len(kind.files) / statistics.median(walls[number]) for number in (1, 2))
     gain = statistics.median(a / b for a, b in zip(walls[1], walls[2], strict=True))
     print(f"\nhounsfield deid, start-up and second look included, {kind.told}:")
