@@ -68,7 +68,7 @@ def deid(
         Path | None,
         typer.Option(
             help="The secret behind pseudonyms, UIDs and dates: at least 32 random bytes that "
-            "nobody else may read. Equal secrets give equal results, on any machine. Without one "
+            "nobody else should read. Equal secrets give equal results, on any machine. Without one "
             "a fresh secret is used and forgotten."
         ),
     ] = None,
@@ -140,6 +140,11 @@ def deid(
         console.print(
             "No key file: a fresh secret is used and forgotten. Another run will give other "
             "pseudonyms, and this one cannot be continued.",
+            soft_wrap=True,
+        )
+    elif secret.is_open(key_file):
+        console.print(
+            "Others may read the key file, and so undo pseudonyms: make it yours alone (chmod 600).",
             soft_wrap=True,
         )
     _tell(console, order, _carried_out(console, order))

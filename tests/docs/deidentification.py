@@ -20,6 +20,7 @@ ACTIONS: dict[Action, str] = {
     Action.CLASS_UID: "Names a class, not an object: stays when it is well-formed.",
     Action.ITEMS: "A sequence stays; each item is treated like the dataset.",
     Action.CONTENT: "A sequence of content items stays; each is decided by its concept name (Table E.3.4-1).",
+    Action.TERM: "Technical text: as scrub, and of what is left only known words and what holds a digit (versions, models) stay.",
     Action.DUMMY: "Replaced by a value that says nothing.",
     Action.DUMMY_CODE: "A code is replaced by one that says that it was taken out.",
     Action.EMPTY: "Stays without a value.",

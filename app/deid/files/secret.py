@@ -1,8 +1,9 @@
 """
 The secret of a run: read from its file, or made fresh.
 
-Who holds the secret can tell which pseudonym belongs to which number, so its file may be read by
-its owner alone.
+Who holds the secret can tell which pseudonym belongs to which number. A file that others may write
+is refused: they could have chosen it. One that others may read is told of and taken, since secrets
+that are mounted into a container often come so.
 """
 
 import base64
@@ -18,6 +19,9 @@ LEAST = 32
 MOST = 4096
 """Bytes a secret's file has at most: what is longer was not meant."""
 
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+
 
 def fresh() -> bytes:
     """A new secret of 32 random bytes."""
@@ -27,7 +31,7 @@ def fresh() -> bytes:
 def read(path: Path) -> bytes:
     """The secret of a file: its bytes, or its text without the space around it.
 
-    Raises `Unprocessable` when others may read the file, or when it is too short to be a secret.
+    Raises `Unprocessable` when others may write the file, or when it is too short to be a secret.
     """
     try:
         with path.open("rb") as stream:
@@ -37,11 +41,8 @@ def read(path: Path) -> bytes:
         raise Unprocessable(
             "The key file cannot be read. `--make-key` makes it where there is none."
         ) from None
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise Unprocessable(
-            "Others may read the key file. Whoever has it can undo pseudonyms: make it yours alone "
-            "(chmod 600)."
-        )
+    if found.st_mode & OTHERS_WRITE:
+        raise Unprocessable("Others may write the key file: make it yours alone (chmod 600).")
     if len(said) > MOST:
         raise Unprocessable(f"The key file is longer than {MOST} bytes: it is no key.")
     secret = said.strip() if _is_text(said) else said
@@ -51,6 +52,11 @@ def read(path: Path) -> bytes:
             "characters that write them."
         )
     return secret
+
+
+def is_open(path: Path) -> bool:
+    """May others read the file?"""
+    return bool(path.stat().st_mode & OTHERS_READ)
 
 
 def made(path: Path) -> bytes:

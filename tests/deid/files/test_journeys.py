@@ -317,9 +317,20 @@ def test_a_map_in_the_folder_of_the_outputs_is_written_and_warned_of(tmp_path: P
         ["deid", str(tmp_path / "in"), str(out), "--jobs", "1", "--map", str(out / "map.json")],
     )
     assert made.exit_code == 0, made.output
+    assert "chmod 600" not in made.output
     assert "move it before OUT is shared" in made.output
     (output,) = read(out / "map.json").values()
     assert (out / output).is_file()
+
+
+def test_a_key_that_others_may_read_is_taken_and_warned_of(tmp_path: Path) -> None:
+    study(tmp_path / "in", 1, 1)
+    secret = key(tmp_path)
+    secret.chmod(0o644)
+    words = ["deid", str(tmp_path / "in"), str(tmp_path / "out"), "--key-file", str(secret)]
+    made = CliRunner().invoke(assembled("deid"), words)
+    assert made.exit_code == 0, made.output
+    assert "chmod 600" in made.output
 
 
 def test_explain_needs_no_input_and_names_every_option_and_attribute() -> None:

@@ -193,7 +193,7 @@ def test_every_reason_has_a_fate_and_only_what_is_no_object_is_passed_by() -> No
     assert all(REMEDIES.values())
 
 
-def test_a_key_is_its_owners_alone_long_enough_and_the_same_as_bytes_or_as_text(
+def test_a_key_is_nobody_elses_to_write_long_enough_and_the_same_as_bytes_or_as_text(
     tmp_path: Path,
 ) -> None:
     path = key(tmp_path)
@@ -203,11 +203,16 @@ def test_a_key_is_its_owners_alone_long_enough_and_the_same_as_bytes_or_as_text(
     raw = bytes(range(10, 42)) + b"\n"
     path.write_bytes(raw)
     assert secret.read(path) == raw, "bytes are taken as they are"
-    for mode in (0o640, 0o604, 0o660, 0o644):
+    for mode in (0o620, 0o602, 0o660, 0o666):
         path.chmod(mode)
         with pytest.raises(Unprocessable, match="chmod 600"):
             secret.read(path)
+    for mode in (0o640, 0o604, 0o444):
+        path.chmod(mode)
+        assert secret.is_open(path)
+        assert secret.read(path) == raw
     path.chmod(0o600)
+    assert not secret.is_open(path)
     for content in (b"", b"short", b"x" * 31, b"y" * 5000):
         path.write_bytes(content)
         with pytest.raises(Unprocessable, match=r"short|longer"):
