@@ -132,9 +132,9 @@ class Pass:
         if word in known.words:
             return _Fate.STAYS
         if not self.descriptor:
-            # A word written as names are, which could be one whose letters are not known.
-            unsure = own.foreign and (token.istitle() or token.isupper()) and token.isalpha()
-            return _Fate.UNKNOWN if unsure and len(word) > 4 else _Fate.STAYS
+            # Makers and models have any name, but where nobody can tell how the patient's is
+            # spelt in Latin letters, none that people have.
+            return _Fate.UNKNOWN if own.foreign and word in known.people else _Fate.STAYS
         if word in known.eponyms:
             return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
         if word.isdigit():

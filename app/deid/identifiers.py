@@ -27,8 +27,8 @@ class Own:
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
     identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
-    begin the parts of names. `foreign`: a name is in another script, so that nobody can say how
-    it would be written in Latin letters.
+    begin the parts of names. `foreign`: a name is in another script alone, so that nobody can
+    say how it would be written in Latin letters.
     """
 
     def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
@@ -39,13 +39,20 @@ class Own:
         wholes: set[str] = set()
         short: set[str] = set()
         initials: set[str] = set()
+        foreign = False
         for name in names:
-            for spelt in _spellings(name):
-                parts = [part for part in TOKEN.findall(spelt) if part not in besides]
-                telling = [part for part in parts if len(part) > 1 and part not in known.particles]
-                of_names.update(telling)
-                wholes.update(_wholes(parts))
-                initials.update(part[0] for part in parts)
+            scripts: set[bool] = set()
+            for group in name.split("="):
+                for spelt in _spellings(group):
+                    parts = [part for part in TOKEN.findall(spelt) if part not in besides]
+                    telling = {
+                        part for part in parts if len(part) > 1 and part not in known.particles
+                    }
+                    scripts.update(part.isascii() for part in telling)
+                    of_names |= telling
+                    wholes.update(_wholes(parts))
+                    initials.update(part[0] for part in parts)
+            foreign |= scripts == {False}
         for identifier in identifiers:
             parts = TOKEN.findall(folded(identifier))
             for part in parts:
@@ -68,7 +75,7 @@ class Own:
             elif len(digits) > 4:
                 wholes.add(digits.lstrip("0"))
         self.names = frozenset(of_names)
-        self.foreign = not all(name.isascii() for name in of_names)
+        self.foreign = foreign
         self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})

@@ -79,7 +79,8 @@ class Cleaner:
     def scrub(self, text: str) -> str:
         """Technical text: own identifiers and hard patterns are gone, the rest stays.
 
-        Where a name is in another script, unknown words go too: they could be it in Latin letters.
+        Where a name is in another script alone, words that are people's names go too: they could
+        be it in Latin letters.
         """
         return self._remembered(text, descriptor=False)
 
@@ -92,7 +93,7 @@ class Cleaner:
         tokens = [token for token in TOKEN.findall(folded(text)) if token not in known.words]
         if any(len(token) > 2 and own.is_word(token) for token in tokens):
             return True
-        if own.foreign and any(len(token) > 4 and token.isalpha() for token in tokens):
+        if own.foreign and not known.people.isdisjoint(tokens):
             return True  # it could be the name in Latin letters
         return bool(tokens) and own.inside("".join(tokens)) is not None
 

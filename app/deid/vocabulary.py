@@ -18,8 +18,8 @@ class Vocabulary:
 
     `words` may stay; of these, `core` ones stay even when somebody is called so, and `names` go
     where they stand beside a name. `eponyms` only stay beside one of `eponym_of`. `ideographs` are
-    the words of scripts without spaces. The last six are what stands beside names; soft titles are
-    also modalities and abbreviations of radiology.
+    the words of scripts without spaces. Then comes what stands beside names; soft titles are also
+    modalities and abbreviations of radiology. `people` are common given and family names.
     """
 
     words: frozenset[str]
@@ -34,6 +34,7 @@ class Vocabulary:
     suffixes: frozenset[str]
     cues: frozenset[str]
     houses: frozenset[str]
+    people: frozenset[str]
 
     def joined(self, token: str) -> bool:
         """Is a folded token two core words written as one, as in `ABDOMENPELVIS`?"""
@@ -66,6 +67,7 @@ def vocabulary() -> Vocabulary:
         suffixes=said("suffixes"),
         cues=said("cues"),
         houses=said("houses"),
+        people=said("people"),
     )
 
 
