@@ -307,18 +307,27 @@ class _Work:
 
     def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
         """What a longer stretch became, from what its elements became."""
-        joined = _Became(self.view, {}, {}, [], {}, {})
-        on: object = self.view
+        treatment, view = self.treatment, self.view
+        on: object = view
+        kept: Dataset = {}
+        ready: dict[int, tuple[Element, bytes]] = {}
+        told: list[Told] = []
+        odd: Dataset = {}
+        creators: Dataset = {}
         for stretch in stretches:
-            became = self._became(stretch)
-            if became.on is not self.view:
-                on = self.treatment
-            joined.kept.update(became.kept)
-            joined.ready.update(became.ready)
-            joined.told.extend(became.told)
-            joined.odd.update(became.odd)
-            joined.creators.update(became.creators)
-        return joined._replace(on=on)
+            became: _Became | None = stretch.became
+            if became is None or (became.on is not view and became.on is not treatment):
+                became = self._became(stretch)
+            if became.on is not view:
+                on = treatment
+            if became.told:
+                told += became.told
+                kept.update(became.kept)
+                ready.update(became.ready)
+            if became.odd:
+                odd.update(became.odd)
+                creators.update(became.creators)
+        return _Became(on, kept, ready, told, odd, creators)
 
     def _alone(self, tag: int, element: Element, small: bool) -> _Became:
         if tag >> 16 & 1:
