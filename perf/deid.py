@@ -230,6 +230,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="kinds with this word in their name")
     asked = parser.parse_args()
     rounds = 1 if asked.short else asked.rounds
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory(prefix="hounsfield-perf-") as name:
         scratch = Path(name)
