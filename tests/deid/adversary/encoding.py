@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from pydicom import Dataset, dcmread, uid
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
@@ -307,24 +307,15 @@ def rle(at: Planting) -> bytes:
 
 
 def tail(at: Planting) -> bytes:
-    """RLE with an identity after the end of the fragment, in its padding."""
+    """RLE with an identity after the end of the last frame, in its padding."""
     ds = at.dataset
-    source = rle(at)
-    said = f" {at.patient.family} {at.patient.mrn} ".encode()
-    said += b"\0" * (len(said) % 2)
-    start = source.rindex(b"\xfe\xff\xdd\xe0")
-    item = source.rindex(b"\xfe\xff\x00\xe0", 0, start)
-    length = int.from_bytes(source[item + 4 : item + 8], "little")
-    at.name_secrets("after the fragment", at.patient.family)
-    assert item + 8 + length == start
-    del ds
-    return (
-        source[: item + 4]
-        + struct.pack("<L", length + len(said))
-        + source[item + 8 : start]
-        + said
-        + source[start:]
+    ds.compress(uid.RLELossless, generate_instance_uid=False)
+    frames = list(
+        generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1) or 1))
     )
+    frames[-1] += f" {at.patient.family} {at.patient.mrn} ".encode()
+    at.name_secrets("after the frame", at.patient.family)
+    return _encapsulated(at, uid.RLELossless, frames)
 
 
 def _dcmtk(at: Planting, program: str, *options: str) -> bytes:
