@@ -16,6 +16,7 @@ class Action(StrEnum):
     KEEP = "keep"  # after a check that the value is what its VR says
     SCRUB = "scrub"  # text: own identifiers and what is shaped like one go
     TERM = "term"  # technical text: as scrub, and only known words and what holds digits stay
+    PRODUCT = "product"  # makers and products: as scrub, and people's names go
     CLEAN = "clean"  # text: as scrub, and only words of the vocabulary stay
     CODE = "code"  # a part of a code: of a public scheme by what such codes are, else as clean
     SHIFT = "shift"  # dates by the patient's whole days

@@ -15,6 +15,7 @@ from app.deid.terms import (
     is_enumerated,
     is_term,
     only_terms,
+    product,
     tidied,
     words_of,
 )
@@ -219,6 +220,8 @@ class Treatment:
             return self.cleaner.clean
         if action is Action.TERM:
             return lambda said: tidied(only_terms(self.cleaner.scrub(said)))
+        if action is Action.PRODUCT:
+            return lambda said: tidied(product(self.cleaner.scrub(said)))
         if action is Action.CODE and tag in _CODE_VALUES:
             return lambda said: said.strip(" \0") if self._is_code(scheme, said) else ""
         if action is Action.CODE:

@@ -178,6 +178,7 @@ _WHY = {
     Action.KEEP: "Kept when its value is what the VR allows and none of the patient's own identifiers.",
     Action.SCRUB: "Kept without the object's own identifiers and what is shaped like one.",
     Action.TERM: "Kept without identifiers; only known words and what holds a digit (versions) stay.",
+    Action.PRODUCT: "Kept without identifiers and people's names: nobody knows every maker.",
     Action.CLEAN: "Kept without identifiers, dates and names; only words of the vocabulary stay.",
     Action.CODE: "A code of a public scheme keeps its meaning; a local one is cleaned as a descriptor.",
     Action.SHIFT: "Moved by the patient's own number of whole days; times of day stay.",

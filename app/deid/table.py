@@ -17,7 +17,7 @@ import yaml
 from app.deid.actions import Action
 
 _MEANING = {
-    "products": (Action.TERM, "listed: makers and products"),
+    "products": (Action.PRODUCT, "listed: makers and products"),
     "technical": (Action.TERM, "listed: technical text"),
     "code_parts": (Action.CODE, "listed: part of a code"),
     "class_uids": (Action.CLASS_UID, "listed: names a class"),

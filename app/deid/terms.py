@@ -25,15 +25,16 @@ _LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
 
 
 @cache
-def _lists() -> tuple[frozenset[str], frozenset[str]]:
-    """The words of code strings, and those of makers, products and traits too."""
+def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The words of code strings, those of makers, products and traits too, and well-known makers."""
     source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
     lists = {
         name: frozenset(folded(word) for word in _WORD.findall(said))
         for name, said in yaml.load(source, Loader=yaml.CSafeLoader).items()
     }
     codes = lists["standard"] | lists["vendor"]
-    return codes, codes | lists["products"] | lists["traits"]
+    makers = lists["makers"]
+    return codes, codes | lists["products"] | lists["traits"] | makers, makers
 
 
 @lru_cache(maxsize=16384)
@@ -84,6 +85,23 @@ def only_terms(text: str) -> str:
 def tidied(text: str) -> str:
     """Text without the spaces and joints that lost words leave behind."""
     return _SPACES.sub(" ", _LOOSE.sub(" ", text)).strip(" \t\0-_/,:;=^&") if text else ""
+
+
+@lru_cache(maxsize=16384)
+def product(text: str) -> str:
+    """A maker or a product without people's names.
+
+    Nobody knows all makers, so an unknown word stays; not one that people are called by, and not
+    one beside a maker we know, whose products we know too.
+    """
+    beside = any(folded(word) in _lists()[2] for word in _WORD.findall(text))
+
+    def left(found: re.Match[str]) -> str:
+        if _stays(found[0]):
+            return found[0]
+        return "" if beside or folded(found[0]) in vocabulary().people else found[0]
+
+    return _RUN.sub(left, text)
 
 
 def _stays(run: str) -> bool:

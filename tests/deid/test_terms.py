@@ -52,6 +52,22 @@ def test_technical_text_keeps_versions_and_known_words(said, left):
     assert terms.only_terms(said) == left
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("SIEMENS", "SIEMENS"),
+        ("Quamex Imaging", "Quamex Imaging"),
+        ("Vexalon Medizintechnik VX", "Vexalon Medizintechnik VX"),
+        ("Lumvex 278", "Lumvex 278"),
+        ("SIEMENS Thackeray", "SIEMENS"),
+        ("Vexalon of Alejandro", "Vexalon of"),
+        ("GE MEDICAL SYSTEMS", "GE MEDICAL SYSTEMS"),
+    ],
+)
+def test_an_unknown_maker_stays_and_people_go(said, left):
+    assert done(ct(Manufacturer=said)).Manufacturer == left
+
+
 def test_a_stranger_in_a_code_string_goes_and_the_other_values_keep_their_places():
     made = ct(ImageType=["ORIGINAL", "PRIMARY", "HUMPHREY", "MFSPLIT"], ScanOptions="HUMPHREY")
     made.PatientOrientation = ["HUMPHREY", "P"]
