@@ -108,27 +108,32 @@ def is_listed(scheme: str, value: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def meaning(text: str) -> str:
-    """The words of a public scheme's code meaning that such meanings are made of."""
+    """The words of a public scheme's code meaning that such meanings are made of.
+
+    A meaning that PS3.16 lists stays whole. Elsewhere its eponyms could be anybody's name.
+    """
+    if folded(text.strip()) in _listed()[1]:
+        return text
     return _WORD.sub(lambda word: word[0] if _means(word[0]) else "", text)
 
 
 def _means(word: str) -> bool:
-    return is_term(word) or folded(word) in _listed()[1] or folded(word) in vocabulary().words
+    return is_term(word) or folded(word) in vocabulary().words
 
 
 @cache
 def _listed() -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """The codes of PS3.16 as pydicom holds them, and the words of their meanings."""
+    """The codes of PS3.16 as pydicom holds them, and their meanings, folded."""
     from pydicom.sr._concepts_dict import concepts  # large, and most objects need none of it
 
     codes: set[tuple[str, str]] = set()
-    words: set[str] = set()
+    meanings: set[str] = set()
     for scheme, keywords in concepts.items():
         for said in keywords.values():
             for value, (told, _) in said.items():
                 codes.add((scheme, value))
-                words.update(folded(word) for word in _WORD.findall(told))
-    return frozenset(codes), frozenset(words)
+                meanings.add(folded(told))
+    return frozenset(codes), frozenset(meanings)
 
 
 def _checked(digits: str) -> bool:

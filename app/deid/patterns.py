@@ -73,7 +73,7 @@ _PERSON_NUMBERS = (
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
     r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF
     r"\b(?:mrn|ssn|nhs|npi|pid|mpi|dob|hrn|umrn|urn|emrn|medrec)\b[\s.:#=-]*(?:no\.?|number|nr\.?)?"
-    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-. /]\d+)*",
+    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-. /]\d+(?!\w))*",
     r"\b(?:medical record|accession|encounter|admission|policy|member|insurance|passport|license"
     r"|licence|social security|hospital|patient|pat|pt|chart|account|acct|acc|order|req|claim|versicherten"
     r")\b[\s.:]*(?:id|no|number|num|nr|nummer|#)[\s.:#=]*(?=[\w-]*\d)[\w-]+",
