@@ -174,7 +174,7 @@ REST = (
     ),
 )
 
-_WHY = {
+MEANINGS = {
     Action.KEEP: "Kept when its value is what the VR allows and none of the patient's own identifiers.",
     Action.SCRUB: "Kept without the object's own identifiers and what is shaped like one.",
     Action.TERM: "Kept without identifiers; only known words and what holds a digit (versions) stay.",
@@ -209,7 +209,7 @@ def _attribute(profile: Profile, tag: int) -> ExplainedAttribute:
         where = tuple(kind.family for kind in _one_of_each_family() if tag in kind.allowed)
         if not where:
             told, first = [Action.REMOVE], profile.decide(tag, OPTIONAL, listed=False)
-    why = " ".join(_WHY[action] for action in told) if len(told) == 1 else _BY_TYPE
+    why = " ".join(MEANINGS[action] for action in told) if len(told) == 1 else _BY_TYPE
     if first.rule == NOT_LISTED:
         why = "Removed: no information object definition that we know carries it."
     entry = DicomDictionary[tag]

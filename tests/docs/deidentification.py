@@ -4,31 +4,9 @@ from collections.abc import Iterable
 from functools import cache
 
 from app.deid.actions import Action
-from app.deid.explain import ExplainedAttribute, Explanation, explained
+from app.deid.explain import MEANINGS, ExplainedAttribute, Explanation, explained
 from app.deid.profile import Profile
 from tests.docs.reference import MADE, cell, code, table
-
-ACTIONS: dict[Action, str] = {
-    Action.KEEP: "Stays, once the value is seen to be what its VR says and none of the object's own identifiers.",
-    Action.SCRUB: "Text stays without the object's own identifiers and without what is shaped like one: dates, "
-    "telephone numbers, addresses, e-mail, numbers of records.",
-    Action.CLEAN: "As scrub, and of the words that are left only those of a shipped vocabulary stay.",
-    Action.CODE: "A part of a code: as scrub in a public coding scheme, as clean in a local one.",
-    Action.SHIFT: "Dates go back by whole days, the same number for all objects of a patient; times of day stay.",
-    Action.AGE: "Stays; ages over 89 years are told as 89.",
-    Action.UID: "Replaced by a keyed UID of the form 2.25, the same wherever the original stands.",
-    Action.CLASS_UID: "Names a class, not an object: stays when it is well-formed.",
-    Action.ITEMS: "A sequence stays; each item is treated like the dataset.",
-    Action.CONTENT: "A sequence of content items stays; each is decided by its concept name (Table E.3.4-1).",
-    Action.TERM: "Technical text: as scrub, and of what is left only known words and what holds a digit (versions, models) stay.",
-    Action.DUMMY: "Replaced by a value that says nothing.",
-    Action.DUMMY_CODE: "A code is replaced by one that says that it was taken out.",
-    Action.EMPTY: "Stays without a value.",
-    Action.REMOVE: "Goes, with everything in it.",
-    Action.PATIENT_ID: "Replaced by the patient's pseudonym.",
-    Action.PATIENT_NAME: "Replaced by the patient's pseudonym.",
-    Action.ACCESSION: "Replaced by a keyed token of 16 characters; an empty one stays empty.",
-}
 
 
 @cache
@@ -70,7 +48,7 @@ lists them for the kind of object, and go otherwise. [{len(told.attributes) - le
     rest = [[cell(one.place), cell(one.action), cell(one.why)] for one in told.rest]
     parts.append(table(["place", "what is done", "why"], rest) + "\n")
     parts.append("## Actions\n")
-    actions = [[f"`{action}`", cell(said)] for action, said in ACTIONS.items()]
+    actions = [[f"`{action}`", cell(said)] for action, said in MEANINGS.items()]
     parts.append(table(["action", "what it does"], actions) + "\n")
     parts.append(
         "Several actions joined by ` / ` depend on the type that the attribute has in its object (PS3.3): the first that "
