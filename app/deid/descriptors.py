@@ -229,8 +229,13 @@ class Pass:
             found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
             if "." in between and place + 2 < len(found):  # a family name after a given one
                 last, end, fate = found[place + 2]
-                house = self.plain[last:end] in self.known.houses
-                if self.text[until:last] == " " and self.text[last:end].istitle() and not house:
+                third = self.text[last:end]
+                named = third.isalpha() and third.istitle()
+                if (
+                    named
+                    and self.text[until:last] == " "
+                    and third.lower() not in self.known.houses
+                ):
                     found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
 
     def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:

@@ -136,7 +136,8 @@ class Own:
             return False
         if one.isdigit():
             before = text[:first].rstrip("0")[-1:]
-            if before.isdigit() or text[last + 1 : last + 2].isdigit():
+            after = text[last + 1 : last + 2]
+            if before.isdigit() or after.isdigit() or (broken and after.isalpha()):
                 return False
             if broken == len(at) - 1:  # 5 8 5 0 9 4
                 return len(one) > 4 and not before.isalpha()
