@@ -17,9 +17,11 @@ from app.deid.networks import Picture
 
 NEAR = 5
 """Difference, of 255 in each colour, up to which two pixels are of one ink."""
-COMMON = 0.06
+COMMON = 0.03
 """Part of the boxes that their ink covers at least."""
-CANDIDATES = 4
+RARE = 3.0
+"""How many times as common ink is in the boxes as around them: less, and it is ground."""
+CANDIDATES = 6
 LEFT_OVER = 24
 """Pixels of ink outside of the boxes from which there may be more to read."""
 _SOFT = 0.8
@@ -55,7 +57,8 @@ def elsewhere(
 
 def _inked(picture: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """Where the colour stands that is common in the boxes and rare around them, or one like it."""
-    keys = (picture >> 2).astype(np.int32) @ np.array([1 << 12, 1 << 6, 1], np.int32)
+    coarse = (picture >> 2).astype(np.int32)
+    keys = coarse[..., 0] << 12 | coarse[..., 1] << 6 | coarse[..., 2]
     key = _ink(keys, inside)
     if key is None:
         return None
@@ -75,7 +78,7 @@ def _ink(values: Values, inside: NDArray[np.bool_]) -> int | None:
     if not within.size:
         return None
     found, counts = np.unique(within, return_counts=True)
-    best, most = None, 0.0
+    best, most = None, RARE
     for place in np.argsort(counts)[::-1][:CANDIDATES]:
         share = float(counts[place]) / within.size
         if share < COMMON:
