@@ -142,10 +142,11 @@ class Planting:
             )
             return spoken[kind]
         if kind < 12:
-            self.secret(patient.mrn, place)
+            number = patient.mrn or self.visit.accession
+            self.secret(number, place)
             return random.choice(
                 ("MRN {}", "MRN: {}", "#{}", "ID={}", "({})", "PatID {}", "{}")
-            ).format(patient.mrn)
+            ).format(number)
         if kind < 15:
             day = written(random, self.day())
             self.secret(day, place)
