@@ -58,6 +58,16 @@ def corpus(folder: Path, *, short: bool) -> Iterator[Kind]:
     yield _written(folder / "us", "ultrasound loop of 30 frames", few, _us, screened=True)
 
 
+def studies(folder: Path, *, count: int) -> Kind:
+    """CT series of 100 slices of as many patients, for what is measured in bulk."""
+    return _written(
+        folder,
+        "CT slice",
+        100 * count,
+        lambda number: _ct(600 + number // 100, number % 100 + 1),
+    )
+
+
 def _written(
     folder: Path, name: str, count: int, make: Callable[[int], Dataset], screened: bool = False
 ) -> Kind:
