@@ -9,6 +9,7 @@ cannot be decoded, and what its sender says is there but nobody finds, is held b
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.deid import compression, regions, screening
 from app.deid.boxes import Box
@@ -36,6 +37,8 @@ _SEARCHED = 0.25
 """Mean probability that is enough when the sender says that there is text."""
 _MOSTLY = 0.5
 """Part of a picture from which, when text covers it, the picture is a page of text."""
+_PAPER = 0.9
+"""Part of what is beside the text of a page that is of one colour."""
 _BLACK = 12
 _SOME = 0.02
 
@@ -83,7 +86,7 @@ def _looked(
     palette = pixels.palette
     view = seen(pixels, raster, pixels.colours, palette)
     whole = Box(0, 0, raster.rows, raster.columns)
-    if screening.is_label(dataset) or (screening.is_page(dataset) and _plain(view)):
+    if screening.is_label(dataset):
         return [whole], view
     exact = (None,) * len(view.values) if pixels.lossy else view.values
     shown = list(zip(view.pictures, exact, strict=True))
@@ -97,13 +100,15 @@ def _looked(
     covered = np.zeros((raster.rows, raster.columns), np.bool_)
     for box in boxes:
         covered[box.top : box.bottom, box.left : box.right] = True
-    return ([whole] if covered.mean() > _MOSTLY else boxes), view
+    if covered.mean() > _MOSTLY or (screening.is_page(dataset) and _plain(view, covered)):
+        return [whole], view
+    return boxes, view
 
 
-def _plain(view: Seen) -> bool:
-    """Is most of the picture of one colour, as paper and screens are?"""
-    shade = view.pictures[0][..., 1]
-    return float(np.bincount(shade.reshape(-1)).max()) > _MOSTLY * shade.size
+def _plain(view: Seen, covered: NDArray[np.bool_]) -> bool:
+    """Is nearly all beside the text of one colour, as on paper and screens, or is there a picture?"""
+    shade = view.pictures[0][~covered][:, 1]
+    return float(np.bincount(shade).max()) > _PAPER * shade.size
 
 
 def _snapped(box: Box) -> Box:

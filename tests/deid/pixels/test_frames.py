@@ -189,6 +189,13 @@ def test_where_small_values_are_bright_the_blank_is_the_largest() -> None:
     assert (after[0][strokes] == (255 - array).astype("u1").max()).all()
 
 
+def test_a_picture_that_is_called_a_report_loses_its_text_alone() -> None:
+    array, strokes = drawn(41)
+    made = capture(array.astype("u1"))
+    made.SeriesDescription = "Dose Report"
+    hidden(array.astype("u1"), frames_of(treated(packed(made))), strokes)
+
+
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2", "RGB"])
 def test_dark_letters_on_paper_are_blanked_in_white(photometric: str) -> None:
     _, strokes = drawn(9)
@@ -315,7 +322,7 @@ def test_a_header_that_promises_more_than_the_attributes_is_not_believed(syntax:
 
 def test_a_dose_report_is_blanked_whole_or_held_as_the_profile_says() -> None:
     page = np.zeros((1, ROWS, COLUMNS), np.uint8)
-    page[:, 20:140:6, 20:200:3] = 200
+    page[:, 20:140:12, 20:200:3] = 200
     made = capture(page)
     made.SeriesDescription = "Dose Report"
     made.ImageType = ["DERIVED", "SECONDARY", "SCREEN SAVE"]
