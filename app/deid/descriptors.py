@@ -64,7 +64,8 @@ class Pass:
             self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
             self._mark(start, stop, 2)
-        for pattern in patterns.IDENTIFYING if self.descriptor else patterns.HARD:
+        shapes = patterns.IDENTIFYING if self.descriptor else patterns.HARD
+        for pattern in shapes if any(map(str.isdigit, self.plain)) else ():  # all need a digit
             for found in pattern.finditer(self.spaced):
                 self._mark(*found.span())
         if self.descriptor:

@@ -1,7 +1,7 @@
 """
 What identifies by its shape, whoever it belongs to: dates, numbers of persons, addresses.
 
-All patterns read the plain form of a text (`text.plain`): lower case, without accents, letter for
+All patterns read the plain form of a text (`folding.plain`): lower case, without accents, letter for
 letter as long as the text itself, underscores as spaces. Times of day stay when no date stands
 beside them and a duration is meant; numbers stay with units.
 """
@@ -104,7 +104,7 @@ _ADDRESSES = (
     r"[^\W\d_]+",
     r"\bp\.?\s?o\.?\s?box\s+\d+",
     r"\bpostfach\s+[\d ]+\b",
-    r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*\w+(?:\s?\w{3})?",
+    r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*(?=\w*\d)\w+(?:\s?\w{3})?",
     r"\b[a-z]{1,2}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{2}\b",  # UK
     r"\b[a-ceghj-nprstvxy]\d[a-z]\s\d[a-z]\d\b",  # Canada
 )
