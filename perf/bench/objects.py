@@ -38,6 +38,7 @@ class Kind:
     elements: int
     screened: bool
     """Are these looked at for text in their pixels?"""
+    colour: bool
 
     @property
     def told(self) -> str:
@@ -77,7 +78,9 @@ def _written(
         files.append(folder / f"{number:04d}.dcm")
         make(number).save_as(files[-1], enforce_file_format=True)
     size = sum(file.stat().st_size for file in files)
-    return Kind(name, tuple(files), size, sum(1 for _ in dcmread(files[0]).iterall()), screened)
+    one = dcmread(files[0])
+    elements, colour = sum(1 for _ in one.iterall()), one.SamplesPerPixel > 1
+    return Kind(name, tuple(files), size, elements, screened, colour)
 
 
 def item(**attributes: Any) -> Dataset:
