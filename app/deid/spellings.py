@@ -67,7 +67,8 @@ class Identity:
     """What to look for, as bytes in lower case.
 
     `needles` anywhere in the header; `cores`, long ones, in what lies among pixels too; `squeezed`
-    in texts without their punctuation; `short` as words of texts; `days` written with months.
+    in texts without their punctuation; `short` as words of texts; `days` written with months, where one of
+    `months` stands.
     """
 
     needles: tuple[tuple[bytes, Trace], ...]
@@ -75,6 +76,7 @@ class Identity:
     squeezed: tuple[tuple[bytes, Trace], ...]
     short: re.Pattern[bytes] | None
     days: re.Pattern[bytes] | None
+    months: tuple[bytes, ...]
     words: frozenset[str]
     uids: frozenset[bytes] = field(default_factory=frozenset)
 
@@ -100,6 +102,7 @@ class Spelt:
         self.short: set[bytes] = set()
         self.days: set[str] = set()
         self.words: set[str] = set()
+        self.months: set[bytes] = set()
 
     def name(self, name: str) -> None:
         """One component group of a PN."""
@@ -148,6 +151,7 @@ class Spelt:
             for between in ("", "-", "/", "."):
                 self.add(between.join((one, two, three)), Trace.DATE, least=8)
         if month.isdigit() and 1 <= int(month) <= 12:
+            self.months.add(_MONTHS[int(month) - 1].encode())
             said = _MONTHS[int(month) - 1] + "[a-z]{0,6}"
             gap, number = r"[ ,./_-]{0,2}", rf"0?{int(day)}(?:st|nd|rd|th)?"
             which = rf"(?:{year[:2]})?{year[2:]}(?!\d)"
@@ -190,6 +194,7 @@ class Spelt:
             tuple(self.squeezed.items()),
             re.compile(rb"(?<![a-z])(?:" + short + rb")(?![a-z])") if short else None,
             re.compile(days) if days else None,
+            tuple(sorted(self.months)),
             frozenset(word for word in self.words if len(word) > 3),
         )
 

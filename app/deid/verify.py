@@ -87,7 +87,8 @@ def _searched(known: Identity, output: bytes, seen: Flat) -> set[Trace]:
     if _SHAPES_OF_BYTES.search(texts):
         traces.add(Trace.PATTERN)
     texts = texts.lower()
-    if known.days is not None and known.days.search(texts):
+    spoken = any(month in texts for month in known.months)
+    if spoken and known.days is not None and known.days.search(texts):
         traces.add(Trace.DATE)
     if known.short is not None and known.short.search(texts):
         traces.add(Trace.NAME)
