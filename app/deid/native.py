@@ -14,6 +14,8 @@ from app.deid.boxes import Box
 from app.deid.raster import Raster
 
 Frame = NDArray[Any]
+INKS = 12
+"""Values of a page of text that a sample shows."""
 DRAWN = 0.3
 """Part of the pixels that a drawing in spare bits may take; more is noise, or no bit is spare."""
 
@@ -111,6 +113,14 @@ def stray_bits(content: bytes | memoryview, raster: Raster) -> Frame | None:
         negative = native >> raster.high & 1 == 1
         stray = np.where(negative & (stray == unused), 0, stray)
     return stray.reshape(shape) if stray.any() else None
+
+
+def few_values(content: bytes | memoryview, raster: Raster) -> bool:
+    """More than one and few values in a sample of the pixels, as inks on paper are."""
+    kind = np.dtype(str(raster.dtype))
+    samples = np.frombuffer(content, kind, count=len(content) // kind.itemsize)
+    found = np.unique(samples[:: max(1, samples.size // 4001)]).size
+    return 1 < found <= INKS
 
 
 def sparse(stray: Frame) -> bool:

@@ -51,6 +51,8 @@ _HOLDS = frozenset(
 )
 ENCAPSULATED_DOCUMENT = 0x00420011
 PIXELS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
+_SAMPLE = 1 << 14
+"""Bytes below which no page of text fits."""
 _RLE = "1.2.840.10008.1.2.5"
 _CLASS_OF_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
 _OVERLAY_BITS = frozenset(group << 16 | 0x0102 for group in range(0x6000, 0x6100, 2))
@@ -82,7 +84,7 @@ def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
     if isinstance(whole, Reason):
         return whole
     rules = profile.choices.burned_in
-    if not screening.may_have_text(instance.dataset, rules):
+    if not screening.may_have_text(instance.dataset, rules) and not _looks_drawn(instance, whole):
         return Cleaned(whole)
     from app.deid import burned_in  # what decodes, draws and looks is only loaded for these
 
@@ -95,6 +97,18 @@ def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
     except burned_in.Unseen:
         said_yes = screening.says_yes(instance.dataset)
         return Reason.BURNED_IN if said_yes else Reason.MAY_BE_BURNED_IN
+
+
+def _looks_drawn(instance: Instance, whole: Element) -> bool:
+    """A page that calls itself a slice: a scanner's noise has more values than a drawing's inks."""
+    raster = Raster.of(instance)
+    if raster is None or raster.dtype is None or not isinstance(whole.value, (bytes, memoryview)):
+        return False
+    if not screening.shows_pictures(instance.dataset) or len(whole.value) < _SAMPLE:
+        return False
+    from app.deid.native import few_values
+
+    return few_values(whole.value, raster)
 
 
 def _bare(instance: Instance) -> Element | Reason:

@@ -33,6 +33,11 @@ def says_yes(dataset: Dataset) -> bool:
     return text_of(dataset.get(_BURNED_IN)).upper().startswith("Y")
 
 
+def shows_pictures(dataset: Dataset) -> bool:
+    """Is the object of a kind that is looked at, and not a segmentation, a dose or a map?"""
+    return not _under(text_of(dataset.get(_SOP_CLASS)), _NO_PICTURES)
+
+
 def may_have_text(dataset: Dataset, rules: BurnedIn) -> bool:
     """May something be written in this object's pixels?"""
     if says_yes(dataset):

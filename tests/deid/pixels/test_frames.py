@@ -189,6 +189,14 @@ def test_where_small_values_are_bright_the_blank_is_the_largest() -> None:
     assert (after[0][strokes] == (255 - array).astype("u1").max()).all()
 
 
+def test_a_page_of_text_that_calls_itself_an_original_slice_is_looked_at_all_the_same() -> None:
+    _, strokes = drawn(43)
+    made = ct(Rows=ROWS, Columns=COLUMNS)
+    made.PixelData = np.where(strokes, 4000, 0).astype("<u2").tobytes()
+    after = frames_of(treated(packed(made)))
+    assert not after[0][strokes].any()
+
+
 def test_a_picture_that_is_called_a_report_loses_its_text_alone() -> None:
     array, strokes = drawn(41)
     made = capture(array.astype("u1"))
