@@ -231,7 +231,7 @@ class Pass:
             if "." in between and place + 2 < len(found):  # a family name after a given one
                 last, end, fate = found[place + 2]
                 third = self.text[last:end]
-                named = third.isalpha() and third.istitle()
+                named = len(third) > 1 and third.isalpha() and third.istitle()
                 if (
                     named
                     and self.text[until:last] == " "

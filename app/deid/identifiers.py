@@ -69,7 +69,7 @@ class Own:
             spoken = all(part in known.words for part in parts)
             if len(whole) > (9 if spoken else 4) and (len(parts) > 1 or not spoken):
                 wholes.add(whole)
-            digits = "".join(part for part in parts if part.isdigit() and part.isascii())
+            digits = "".join(char for char in whole if char.isdigit() and char.isascii())
             if len(digits) >= 9:  # a telephone without its area, a number without its prefix
                 wholes.update((digits.lstrip("0"), digits[-7:]))
             elif len(digits) > 4:
@@ -141,7 +141,7 @@ class Own:
                 return False
             if broken == len(at) - 1:  # 5 8 5 0 9 4
                 return len(one) > 4 and not before.isalpha()
-            return (len(one) > 6 and not before.isalpha()) if broken else len(one) > 3
+            return (len(one) > 5 and not before.isalpha()) if broken else len(one) > 3
         alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
         if not broken:
             # Whole tokens and their insides are judged where tokens are.
