@@ -129,3 +129,9 @@ def test_where_a_name_is_in_another_script_alone_technical_text_loses_what_peopl
     assert alone.scrub("ACME Xenolith Tatiana VA44A") == "ACME Xenolith VA44A"
     assert alone.names_somebody("TATIANA")
     assert not alone.names_somebody("RTRECORD")
+
+
+def test_a_number_is_found_without_the_letters_it_is_kept_with():
+    for said in ("084007447", "0 8 4 0 0 7 4 4 7", "84-007-447", "00084007447"):
+        left = Cleaner([], ["MRN084007447"]).clean(f"CHEST {said}")
+        assert left in ("CHEST", "CHEST 0"), said
