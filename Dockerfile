@@ -5,7 +5,7 @@ WORKDIR /opt/hounsfield
 COPY requirements/build.lock requirements/run.lock requirements/
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/build.lock \
-    && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock
+    && /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/run.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY app app
 COPY migrations migrations

@@ -11,6 +11,7 @@ from rich.table import Table
 from app import errors
 from app.catalogue import Catalogue, newness, shared_of
 from app.database import EVERYTHING, Database, Role
+from app.deid.choices import choices_of
 from app.postgres import addresses
 from app.registries.compare import compare as compared
 from app.registries.forms import MARKS, dictionary_markdown
@@ -43,8 +44,20 @@ def _read(root: Path) -> tuple[list[Definition], list[str]]:
         definition, said = read(folder, tuple(shared))
         complaints += [f"{folder}/{line}" for line in said]
         if definition is not None and not said:
-            definitions.append(definition)
+            wrong = _against_deid(definition)
+            complaints += [f"{folder}/deid.yaml: {line}" for line in wrong]
+            if not wrong:
+                definitions.append(definition)
     return definitions, complaints
+
+
+def _against_deid(definition: Definition) -> list[str]:
+    """What speaks against its deid.yaml, which only the package that carries it out can judge."""
+    try:
+        choices_of(definition.deid)
+    except ValueError as error:
+        return str(error).split("\n")
+    return []
 
 
 @app.command()

@@ -15,8 +15,10 @@ class Action(StrEnum):
 
     KEEP = "keep"  # after a check that the value is what its VR says
     SCRUB = "scrub"  # text: own identifiers and what is shaped like one go
+    TERM = "term"  # technical text: as scrub, and only known words and what holds digits stay
+    PRODUCT = "product"  # makers and products: as scrub, and people's names go
     CLEAN = "clean"  # text: as scrub, and only words of the vocabulary stay
-    CODE = "code"  # a part of a code: as scrub in public schemes, as clean in local ones
+    CODE = "code"  # a part of a code: of a public scheme by what such codes are, else as clean
     SHIFT = "shift"  # dates by the patient's whole days
     AGE = "age"  # capped
     UID = "uid"  # replaced, consistently
@@ -33,38 +35,62 @@ class Action(StrEnum):
 
 
 class Decision(NamedTuple):
-    """What to do, by which rule, what if nothing is left, and how long a number may be."""
+    """What to do, by which rule, what if nothing is left, and how long a number may be.
+
+    `identifies`: what is taken out there is looked for in every other text of the object.
+    """
 
     action: Action
     rule: str
     emptied: Action = Action.REMOVE
     longest: int = 0
+    identifies: bool = False
 
 
-def after(codes: str) -> Action:
-    """What a row of the table asks of a value that cleaning left empty."""
-    return Action.DUMMY if "D" in codes else Action.EMPTY if "Z" in codes else Action.REMOVE
+_ASKED = {"1": "D", "1C": "D", "2": "Z", "2C": "Z", "3": "X"}
+_STRENGTH = "XZDU"
 
 
-def basic(codes: str, vr: str, name: str) -> Action:
-    """A row's basic action.
+def chosen(codes: str, needed: str) -> str:
+    """The one code of a row such as X/Z/D for the type an attribute has in its IOD.
 
-    Where it depends on the type in the IOD (X/Z/D), the last one: never invalid, and as safe.
+    The weakest that keeps the object valid (PS3.15 Table E.1-1a); where the type is not known
+    (`""`) the last one: never invalid, and as safe. A row whose code would leave a Type 1
+    attribute empty, or take a Type 2 one away, gives way: a dummy tells as little as nothing.
     """
-    last = codes.rstrip("*").split("/")[-1]
+    said = codes.rstrip("*").split("/")
+    asked = _ASKED.get(needed)
+    if asked is None or said[-1] not in _STRENGTH or said[-1] == "U":
+        return said[-1]
+    enough = [code for code in said if _STRENGTH.index(code) >= _STRENGTH.index(asked)]
+    if enough:
+        return enough[0]
+    # A condition (1C, 2C) is the sender's to judge: what goes altogether may go.
+    return said[-1] if needed.endswith("C") and said[-1] == "X" else asked
+
+
+def after(codes: str, needed: str) -> Action:
+    """What is asked of a value that cleaning left empty."""
+    code = chosen(codes, needed)
+    return Action.DUMMY if code == "D" else Action.EMPTY if code == "Z" else Action.REMOVE
+
+
+def basic(codes: str, vr: str, name: str, needed: str = "") -> Action:
+    """A row's basic action for its VR and for the type the attribute has in its IOD."""
+    code = chosen(codes, needed)
     if vr == "SQ":
-        if last == "D":
+        if code == "D":
             coded = name.replace("(Trial)", "").strip().endswith("Code Sequence")
             return Action.DUMMY_CODE if coded else Action.ITEMS
-        return {"U": Action.ITEMS, "K": Action.ITEMS, "Z": Action.EMPTY}.get(last, Action.REMOVE)
-    if last == "D" and vr == "UI":
+        return {"U": Action.ITEMS, "K": Action.ITEMS, "Z": Action.EMPTY}.get(code, Action.REMOVE)
+    if code == "D" and vr == "UI":
         return Action.UID
     return {
         "D": Action.DUMMY,
         "Z": Action.EMPTY,
         "U": Action.UID,
         "K": kept(vr),
-    }.get(last, Action.REMOVE)
+    }.get(code, Action.REMOVE)
 
 
 def kept(vr: str) -> Action:

@@ -9,16 +9,21 @@ curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
-from app.deid import dates, pixels, private, text, uids
+from app.deid import bulk, content, dates, pixels, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
+from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment
 from app.deid.json_model import json_model
+from app.deid.markers import mark, same_for_all
+from app.deid.memory import Memories, Stretch, read
+from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
 from app.deid.pixels import Reason
-from app.deid.profile import ACCESSION_NUMBER, PATIENT_ID, PATIENT_NAME, Profile
+from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
 from app.deid.uids import Keys
-from app.deid.values import REMOVED, dummy_code
+from app.deid.values import dummy_code
 from app.deid.walk import (
     PIXEL_DATA,
     TEXT_VRS,
@@ -27,57 +32,23 @@ from app.deid.walk import (
     Fragments,
     Instance,
     Malformed,
-    read,
     text_of,
     vr_of,
-    write,
 )
+from app.deid.write import encoded, parts
 
-METHOD = "Hounsfield 0.1 PS3.15 2026d"
 IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
 IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
 
+_META: Dataset = {
+    0x00020001: Element("OB", b"\0\1"),
+    0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
+    0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
+}
 _SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
-_ISSUER, _BIRTH_DATE, _AGE = 0x00100021, 0x00100030, 0x00101010
-_CONCEPT_NAME, _CODE_VALUE, _SCHEME, _MEANING = 0x0040A043, 0x00080100, 0x00080102, 0x00080104
-_PUBLIC_SCHEMES = frozenset(
-    [
-        "DCM",
-        "SCT",
-        "SRT",
-        "SNM3",
-        "99SDM",
-        "LN",
-        "UCUM",
-        "RADLEX",
-        "FMA",
-        "NCIt",
-        "MDC",
-        "NEU",
-        "UMLS",
-        "MSH",
-        "IBSI",
-        "RXNORM",
-        "BI",
-        "BARI",
-        "PUBCHEM_CID",
-        "NDC",
-        "I9C",
-        "I10",
-        "I10P",
-        "C4",
-        "ICD10",
-        "CPT",
-        "RADELEMENT",
-        "CID",
-        "ISO3166_1",
-        "ISO639_1",
-        "RFC5646",
-    ]
-)
-_IDENTIFYING_ACTIONS = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID))
+_SCHEME = 0x00080102
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +63,27 @@ class Original:
     accession_number: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+Told = tuple[str, str, str]
+"""A place, the action that was taken there, and by which rule."""
+
+
+@dataclass(frozen=True)
 class Report:
-    """What was done: how often each action, and, when asked for, where and by which rule."""
+    """What was done where and by which rule, and how often each action."""
 
-    actions: dict[str, int]
-    places: tuple[tuple[str, str, str], ...] = ()
+    places: tuple[Told, ...] = ()
+
+    @cached_property
+    def actions(self) -> dict[str, int]:
+        """How often each action was taken."""
+        return dict(Counter(str(action) for _, action, _ in self.places))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deidentified:
-    """An instance that may leave, once the second look agrees."""
+    """An instance that may leave, once the second look agrees. `parts` are its bytes in order."""
 
-    content: bytes = field(repr=False)
+    parts: tuple[bytes | memoryview, ...] = field(repr=False)
     report: Report
     original: Original = field(repr=False)
     study_instance_uid: str
@@ -118,6 +97,11 @@ class Deidentified:
     modality: str | None
     dataset: Dataset = field(repr=False)
     little: bool = True
+
+    @cached_property
+    def content(self) -> bytes:
+        """Its bytes in one piece, which copies them: to write them, take the parts."""
+        return b"".join(self.parts)
 
     def json(self) -> dict[str, Any]:
         """The output as DICOM JSON (PS3.18 F.2), without bulk data."""
@@ -134,10 +118,10 @@ class Withheld:
 Outcome = Deidentified | Withheld
 
 
-def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = False) -> Outcome:
-    """De-identify one object. With `places` the report lists every attribute that was touched."""
+def deidentify(source: bytes, profile: Profile, keys: Keys) -> Outcome:
+    """De-identify one object."""
     try:
-        instance = read(source)
+        instance, stretches = read(source, _MEMORIES)
     except Malformed as error:
         return Withheld(_REASONS.get(error.reason, Reason.UNREADABLE))
     except RecursionError:
@@ -145,16 +129,20 @@ def deidentify(source: bytes, profile: Profile, keys: Keys, *, places: bool = Fa
     wrong = _unusable(instance) or pixels.doubt(instance, profile)
     if wrong is not None:
         return Withheld(wrong)
-    work = _Work(instance, profile, keys, places)
-    dataset = work.dataset(instance.dataset, (), text_of(instance.dataset.get(_CHARACTER_SET)))
+    work = _Work(instance, stretches, profile, keys)
+    dataset = work.whole()
     if PIXEL_DATA in dataset:
-        cut = pixels.trimmed(instance)
-        if isinstance(cut, Reason):
-            return Withheld(cut)
-        dataset[PIXEL_DATA] = cut
+        clean = pixels.cleaned(instance, profile)
+        if isinstance(clean, Reason):
+            return Withheld(clean)
+        dataset[PIXEL_DATA] = clean.element
+        dataset |= clean.also
+        if clean.boxes:
+            work.told.append((f"{PIXEL_DATA:08X}", Action.CLEAN, "text in pixels, blanked"))
     return work.finished(dataset)
 
 
+_MEMORIES = Memories()
 _REASONS = {
     "not-dicom": Reason.NOT_DICOM,
     "no-elements": Reason.NOT_DICOM,
@@ -178,106 +166,239 @@ def _unusable(instance: Instance) -> Reason | None:
     return None
 
 
+class _Became(NamedTuple):
+    """What a stretch became, after what that depends on (a treatment, or less: a view).
+
+    What stays, the same encoded, what is told of it; its private elements, which are decided
+    together, and which of them are creators of blocks.
+    """
+
+    on: object
+    kept: Dataset
+    ready: dict[int, tuple[Element, bytes]]
+    told: list[Told]
+    odd: Dataset
+    creators: Dataset
+
+
+_SAME_FOR_ALL = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.DUMMY_CODE))
+"""Actions whose outcome is the same for every patient."""
+
+
 class _Work:
     """One object under way: its identifiers, its keys, what was done so far."""
 
-    def __init__(self, instance: Instance, profile: Profile, keys: Keys, places: bool) -> None:
-        self.instance, self.profile, self.keys = instance, profile, keys
-        self.done: Counter[str] = Counter()
-        self.places: list[tuple[str, str, str]] | None = [] if places else None
+    def __init__(
+        self, instance: Instance, stretches: list[Stretch], profile: Profile, keys: Keys
+    ) -> None:
+        self.instance, self.stretches = instance, stretches
+        self.profile, self.keys = profile, keys
+        self.sop_class = text_of(instance.dataset.get(_SOP_CLASS_UID))
+        self.policy = profile.policy(self.sop_class)
+        self.told: list[Told] = []
+        self.ready: dict[int, tuple[Element, bytes]] = {}
         top = instance.dataset
-        codecs = text.encodings(text_of(top.get(_CHARACTER_SET)))
+        self.level = self.policy.level()
+        self.charset = text_of(top.get(_CHARACTER_SET))
+        self.codecs = text.encodings(self.charset)
         said = {
-            tag: _value(top.get(tag), codecs)
-            for tag in (PATIENT_ID, _ISSUER, PATIENT_NAME, _BIRTH_DATE, ACCESSION_NUMBER)
+            tag: _value(top.get(tag), self.codecs)
+            for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
         }
         self.original = Original(
             text_of(top.get(_STUDY_INSTANCE_UID)),
             text_of(top.get(_SERIES_INSTANCE_UID)),
             text_of(top.get(_SOP_INSTANCE_UID)),
             said[PATIENT_ID],
-            said[_ISSUER],
+            said[ISSUER],
             said[ACCESSION_NUMBER],
         )
-        # Patients stay apart also when nobody gave them a number.
-        if said[PATIENT_ID]:
-            who = ("id", said[_ISSUER], said[PATIENT_ID])
-        elif said[PATIENT_NAME]:
-            who = ("name", text.folded(said[PATIENT_NAME]), said[_BIRTH_DATE])
-        else:
-            who = ("study", self.original.study_instance_uid, "")
-        self.pseudonym = uids.token(keys.patient, *who)
-        chosen = profile.choices.dates
-        days = (
-            dates.offset(keys.dates, self.pseudonym, chosen.least, chosen.most)
-            if profile.modified_dates
-            else 0
-        )
+        person = who(said, self.original.study_instance_uid)
+        self.pseudonym, days = _pseudonym(keys, profile, *person)
+        self.scheme = text_of(top.get(_SCHEME))
+        self.view = _view(self.policy, self.charset, self.scheme)
+        names, identifiers = self._own()
+        cleaner = text.cleaner(names, identifiers)
+        treatment = _treatment(self.view, keys, self.pseudonym, days, profile.full_dates, cleaner)
+        self.treatment = treatment
+
+    def _own(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names and the other identifiers of the object, each element asked once."""
         names: set[str] = set()
         identifiers: set[str] = set()
-        self._gather(top, text_of(top.get(_CHARACTER_SET)), names, identifiers)
-        cleaner = text.cleaner(frozenset(names), frozenset(identifiers))
-        self.treatment = Treatment(keys, self.pseudonym, days, profile.full_dates, cleaner)
+        view = self.view
+        for stretch in self.stretches:
+            gathered = stretch.gathered
+            if gathered is None or gathered[0] is not view:
+                gathered = self._gathered(stretch)
+            if gathered[1] is not None:
+                names |= gathered[1][0]
+                identifiers |= gathered[1][1]
+        return frozenset(names), frozenset(identifiers)
+
+    def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
+        some: tuple[set[str], set[str]] = set(), set()
+        self._gather(stretch.elements, 0, self.charset, *some)
+        gathered = self.view, some if some[0] or some[1] else None
+        stretch.gathered = gathered
+        return gathered
 
     def _gather(
-        self, dataset: Dataset, charset: str, names: set[str], identifiers: set[str]
+        self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]
     ) -> None:
         """The object's own identifiers, at every level, from what the profile takes out."""
         charset = text_of(dataset.get(_CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
-        decide = self.profile.decide
+        level = self.policy.level(inside)
         for tag, (vr, value) in dataset.items():
             if isinstance(value, list):
                 for item in value:
-                    self._gather(item, charset, names, identifiers)
+                    self._gather(item, tag, charset, names, identifiers)
             elif tag >> 16 & 1 or isinstance(value, Fragments) or not value:
                 continue
             elif vr == "PN":
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
-                    names.update(part for part in name.split("=") if part.strip(" \0^"))
-            elif tag == ACCESSION_NUMBER or (
-                (vr in TEXT_VRS or vr == "AE")
-                and len(value) <= 1024
-                and decide(tag).action in _IDENTIFYING_ACTIONS
-            ):
+                    if name.strip(" \0^="):
+                        names.add(name)
+            elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
                         identifiers.add(part)
 
-    def dataset(self, source: Dataset, path: tuple[str, ...], charset: str) -> Dataset:
-        """One level: every element by its decision; private ones by the safe list."""
-        charset = text_of(source.get(_CHARACTER_SET)) or charset
-        codecs = text.encodings(charset)
-        local = text_of(source.get(_SCHEME)) not in _PUBLIC_SCHEMES
+    def whole(self) -> Dataset:
+        """The top level. What became of an element whose bytes were met before is known already.
+
+        That is so because it depends on nothing but its bytes and the treatment, which stands for
+        everything else: profile, keys, patient, own identifiers, character set and SOP class. What
+        depends on other elements too has its place in `finished`.
+        """
         result: Dataset = {}
-        decide, treatment = self.profile.decide, self.treatment
-        for tag, element in source.items():
-            if tag >> 16 & 1:
-                continue
-            decision = decide(tag)
-            action = decision.action
-            if tag == _CHARACTER_SET:
-                action, kept = Action.KEEP, element if codecs is not None else None
-            elif action is Action.KEEP and element.vr in _FAST:
-                kept = treatment.kept_binary(tag, element, decision)
-            elif isinstance(element.value, list):
-                kept = self._sequence(tag, element.value, decision, path, charset)
-            else:
-                kept = treatment.apply(tag, element, decision, codecs, local)
-            if kept is not None:
-                result[tag] = kept
-            self._tell(path, tag, action, decision.rule)
-        if "retain_safe_private" in self.profile.options:
-            for tag, element, known in private.kept(source):
-                if known is None or treatment.private_stays(element):
-                    result[tag] = element
-            _drop_lone_creators(result)
+        creators: Dataset = {}
+        others: list[Dataset] = []
+        for stretch in self.stretches:
+            _, kept, ready, told, odd, named = self._became(stretch)
+            if told:
+                self.told += told
+                result.update(kept)
+                self.ready.update(ready)
+            if odd:
+                others.append(odd)
+                creators.update(named)
+        if creators and private.any_known(creators):
+            self._private({tag: one for odd in others for tag, one in odd.items()}, result)
         return result
 
+    def _became(self, stretch: Stretch) -> _Became:
+        known: _Became | None = stretch.became
+        if known is not None and (known.on is self.treatment or known.on is self.view):
+            return known
+        if stretch.parts:
+            became = self._together(stretch.parts)
+        elif len(stretch.elements) == 1:
+            ((tag, element),) = stretch.elements.items()
+            became = self._alone(tag, element, bool(stretch.raw))
+        else:  # an object in which an element stands twice
+            became = self._together(
+                tuple(Stretch({t: e}, b"") for t, e in stretch.elements.items())
+            )
+        if stretch.raw:  # what is too large to be remembered must not be held on to
+            stretch.became = became
+        return became
+
+    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
+        """What a longer stretch became, from what its elements became."""
+        treatment, view = self.treatment, self.view
+        on: object = view
+        kept: Dataset = {}
+        ready: dict[int, tuple[Element, bytes]] = {}
+        told: list[Told] = []
+        odd: Dataset = {}
+        creators: Dataset = {}
+        for stretch in stretches:
+            became: _Became | None = stretch.became
+            if became is None or (became.on is not view and became.on is not treatment):
+                became = self._became(stretch)
+            if became.on is not view:
+                on = treatment
+            if became.told:
+                told += became.told
+                kept.update(became.kept)
+                ready.update(became.ready)
+            if became.odd:
+                odd.update(became.odd)
+                creators.update(became.creators)
+        return _Became(on, kept, ready, told, odd, creators)
+
+    def _alone(self, tag: int, element: Element, small: bool) -> _Became:
+        if tag >> 16 & 1:
+            odd = {tag: element}
+            return _Became(self.view, {}, {}, [], odd, {} if tag & 0xFF00 else odd)
+        decision = self.level[tag]
+        action = decision.action
+        same = action in _SAME_FOR_ALL or (action is Action.KEEP and element.vr in BINARY_SIZES)
+        on: object = self.view if same else self.treatment
+        before, self.told = self.told, []
+        kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, decision)
+        told, self.told = self.told, before
+        if kept is None:
+            return _Became(on, {}, {}, told, {}, {})
+        ready = {}
+        if small:
+            ready[tag] = kept, encoded(tag, kept, self.instance.explicit, self.instance.little)
+        return _Became(on, {tag: kept}, ready, told, {}, {})
+
+    def dataset(
+        self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
+    ) -> Dataset:
+        """One item: every element by its decision; private ones by the safe list."""
+        charset = text_of(source.get(_CHARACTER_SET)) or charset
+        codecs = text.encodings(charset)
+        scheme = text_of(source.get(_SCHEME))
+        level = self.policy.level(inside)
+        result: Dataset = {}
+        for tag, element in source.items():
+            if not tag >> 16 & 1:
+                kept = self._one(tag, element, path, charset, codecs, scheme, level[tag])
+                if kept is not None:
+                    result[tag] = kept
+        self._private(source, result)
+        return result
+
+    def _one(
+        self,
+        tag: int,
+        element: Element,
+        path: tuple[str, ...],
+        charset: str,
+        codecs: list[str] | None,
+        scheme: str,
+        decision: Decision,
+    ) -> Element | None:
+        """One element by its decision, at any level."""
+        action = decision.action
+        kept: Element | None
+        if tag == _CHARACTER_SET:
+            action, kept = Action.KEEP, element if codecs is not None else None
+        elif action is Action.KEEP and element.vr in _FAST:
+            kept = self.treatment.kept_binary(tag, element, decision)
+        elif isinstance(element.value, list):
+            kept = self._sequence(tag, element.value, decision, path, charset)
+        else:
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
+        self._tell(path, tag, action, decision.rule)
+        return kept
+
+    def _private(self, source: Dataset, result: Dataset) -> None:
+        """Add the private elements that may stay."""
+        if "retain_safe_private" in self.profile.options:
+            for tag, element, known in private.kept(source):
+                if known is None or self.treatment.private_stays(element):
+                    result[tag] = element
+            _drop_lone_creators(result)
+
     def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
-        self.done[action] += 1
-        if self.places is not None:
-            self.places.append(("/".join((*path, f"{tag:08X}")), action, rule))
+        place = f"{tag:08X}"
+        self.told.append(("/".join((*path, place)) if path else place, action, rule))
 
     def _sequence(
         self,
@@ -299,47 +420,38 @@ class _Work:
         kept: list[Dataset] = []
         for number, item in enumerate(items):
             here = (*path, f"{tag:08X}[{number}]")
-            named = self._concept(item)
-            known = self.profile.content(*named) if named else None
+            known = content.decided(self.profile, item)
             if known is not None and known.action is Action.REMOVE:
-                self._tell(here, _CONCEPT_NAME, Action.REMOVE, known.rule)
+                self._tell(here, CONCEPT_NAME, Action.REMOVE, known.rule)
                 continue
-            cleaned = self.dataset(item, here, charset)
-            if known is not None and known.action is Action.DUMMY:
-                _dummy_content(cleaned)
-                self._tell(here, _CONCEPT_NAME, Action.DUMMY, known.rule)
-            if cleaned or not item:
-                kept.append(cleaned)
-        return Element("SQ", kept) if kept or not items else None
-
-    @staticmethod
-    def _concept(item: Dataset) -> tuple[str, str] | None:
-        name = item.get(_CONCEPT_NAME)
-        if name is None or not isinstance(name.value, list) or not name.value:
-            return None
-        code = name.value[0]
-        return text_of(code.get(_SCHEME)), text_of(code.get(_CODE_VALUE))
+            cleaned = self.dataset(item, here, charset, tag)
+            bulk.settle_item(cleaned, tag, self.sop_class, self.instance.little)
+            if known is not None:
+                content.finish(cleaned, content.concept_of(item), known)
+                if known.action is Action.DUMMY:
+                    self._tell(here, CONCEPT_NAME, Action.DUMMY, known.rule)
+            kept.append(cleaned)  # also when nothing is left: items are counted on (frames, beams)
+        if not kept and items:
+            return Element("SQ", []) if decision.emptied is Action.EMPTY else None
+        return Element("SQ", kept)
 
     def finished(self, dataset: Dataset) -> Deidentified:
         """Markers, age, file meta information, and the bytes."""
-        self._mark(dataset)
+        bulk.settle(dataset, self.policy.kind, self.instance.little)
+        mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
         instance, original = self.instance, self.original
         sop_class = text_of(dataset.get(_SOP_CLASS_UID))
         new_uid = text_of(dataset.get(_SOP_INSTANCE_UID))
-        meta: Dataset = {
-            0x00020001: Element("OB", b"\0\1"),
-            0x00020002: Element("UI", sop_class.encode()),
-            0x00020003: Element("UI", new_uid.encode()),
-            0x00020010: Element("UI", instance.transfer_syntax.encode()),
-            0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
-            0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
-        }
+        meta = {**_META, 0x00020002: Element("UI", sop_class.encode())}
+        meta[0x00020003] = Element("UI", new_uid.encode())
+        meta[0x00020010] = Element("UI", instance.transfer_syntax.encode())
         ready = Instance(
             meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
         )
+        self.ready.update(_marks(self.profile, instance.explicit, instance.little))
         return Deidentified(
-            content=write(ready),
-            report=Report(dict(self.done), tuple(self.places or ())),
+            parts=tuple(parts(ready, self.ready)),
+            report=Report(tuple(self.told)),
             original=original,
             study_instance_uid=text_of(dataset.get(_STUDY_INSTANCE_UID)),
             series_instance_uid=text_of(dataset.get(_SERIES_INSTANCE_UID)),
@@ -354,52 +466,46 @@ class _Work:
             little=instance.little,
         )
 
-    def _mark(self, dataset: Dataset) -> None:
-        """What PS3.15 E.1.1 asks for, and the attributes of Type 2 a patient must have."""
-        source = self.instance.dataset
-        profile = self.profile
-        dataset[PATIENT_ID] = Element("LO", self.pseudonym.encode())
-        dataset[PATIENT_NAME] = Element("PN", self.pseudonym.encode())
-        dataset.setdefault(_BIRTH_DATE, Element("DA", b""))
-        dataset.setdefault(ACCESSION_NUMBER, Element("SH", b""))
-        if "retain_patient_characteristics" in profile.options and _AGE not in dataset:
-            aged = dates.age(text_of(source.get(_BIRTH_DATE)), text_of(source.get(_STUDY_DATE)))
-            if aged:
-                dataset[_AGE] = Element("AS", aged.encode())
-        dataset[0x00120062] = Element("CS", b"YES")
-        dataset[0x00120063] = Element("LO", METHOD.encode())
-        dataset[0x00120064] = Element("SQ", [_code(*code) for code in profile.codes])
-        if pixels.has_pixels(dataset):
-            dataset[0x00280301] = Element("CS", b"NO")
-        kept = "MODIFIED" if profile.modified_dates else "UNMODIFIED"
-        temporal = kept if profile.modified_dates or profile.full_dates else "REMOVED"
-        dataset[0x00280303] = Element("CS", temporal.encode())
-
 
 _FAST = frozenset(BINARY_SIZES)
+
+
+@lru_cache(maxsize=64)
+def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[Element, bytes]]:
+    """The marks that every object gets, encoded."""
+    return {
+        tag: (element, encoded(tag, element, explicit, little))
+        for tag, element in same_for_all(profile).items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _pseudonym(keys: Keys, profile: Profile, *who: str) -> tuple[str, int]:
+    """A patient's pseudonym, and the days to move dates back by."""
+    pseudonym, chosen = uids.token(keys.patient, *who), profile.choices.dates
+    if not profile.modified_dates:
+        return pseudonym, 0
+    return pseudonym, dates.offset(keys.dates, pseudonym, chosen.least, chosen.most)
+
+
+@lru_cache(maxsize=256)
+def _view(policy: Policy, charset: str, scheme: str) -> object:
+    """What an element's meaning depends on, beside its bytes: one object for each combination."""
+    return object()
+
+
+@lru_cache(maxsize=64)
+def _treatment(
+    view: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
+) -> Treatment:
+    """One treatment, the very same object, for all that may be treated alike."""
+    return Treatment(keys, pseudonym, days, dates_kept, cleaner)
 
 
 def _value(element: Element | None, codecs: list[str] | None) -> str:
     if element is None or not isinstance(element.value, (bytes, memoryview)):
         return ""
     return text.decoded(bytes(element.value), codecs, element.vr).strip(" \0")
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    return {
-        _CODE_VALUE: Element("SH", value.encode()),
-        _SCHEME: Element("SH", b"DCM"),
-        _MEANING: Element("LO", meaning.encode()),
-    }
-
-
-def _dummy_content(item: Dataset) -> None:
-    """The value of a content item that must stay but not with what it said (Table E.3.4-1)."""
-    for tag in (0x0040A160, 0x0040A123):  # Text Value, Person Name
-        if tag in item:
-            item[tag] = Element(item[tag].vr, REMOVED)
-    if 0x0040A168 in item:  # Concept Code Sequence
-        item[0x0040A168] = Element("SQ", [dummy_code()])
 
 
 def _drop_lone_creators(dataset: Dataset) -> None:

@@ -5,13 +5,32 @@ A `Treatment` belongs to one object: it knows its patient's pseudonym and offset
 cleaner that knows the object's own identifiers. None as an answer means that the element goes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.deid import dates, text, uids
+from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.terms import (
+    besides_terms,
+    is_enumerated,
+    is_term,
+    only_terms,
+    product,
+    tidied,
+    words_of,
+)
 from app.deid.text import Cleaner
 from app.deid.uids import Keys
-from app.deid.values import DUMMIES, REMOVED, is_code_string, is_number, suits
+from app.deid.values import (
+    DUMMIES,
+    REMOVED,
+    is_code_string,
+    is_like_a_date,
+    is_long,
+    is_number,
+    may_repeat,
+    suits,
+)
 from app.deid.walk import PIXEL_DATA, TEXT_VRS, Element, Fragments, text_of, vr_of
 
 
@@ -31,7 +50,7 @@ class Treatment:
         element: Element,
         decision: Decision,
         codecs: list[str] | None,
-        local: bool,
+        scheme: str,
     ) -> Element | None:
         """One element under one decision; None when it goes."""
         action, vr, value = decision.action, element.vr, element.value
@@ -64,7 +83,7 @@ class Treatment:
             return self._accession(value, codecs)
         if not suits(tag, vr) and vr not in TEXT_VRS and vr != "UN":
             return None
-        return self._text(value, expected, decision, codecs, local)
+        return self._text(tag, value, decision, codecs, scheme)
 
     def kept_binary(self, tag: int, element: Element, decision: Decision) -> Element | None:
         """Numbers in binary form: the VR is the dictionary's and the size what the VM allows."""
@@ -83,10 +102,10 @@ class Treatment:
             return True
         said = bytes(value).decode("latin-1").strip(" \0")
         if element.vr in ("DS", "IS"):
-            return is_number(said)
+            return not is_long(said) and all(map(self._is_number, said.split("\\")))
         if element.vr == "CS":
-            return is_code_string(said) and not self.cleaner.names_somebody(said)
-        return said.isascii() and self.cleaner.scrub(said) == said
+            return all(map(self._is_term, said.split("\\")))
+        return said.isascii() and is_term(said) and self.cleaner.scrub(said) == said
 
     def _kept(
         self, tag: int, element: Element, decision: Decision, codecs: list[str] | None
@@ -95,19 +114,50 @@ class Treatment:
         vr, value = element.vr, element.value
         assert isinstance(value, (bytes, memoryview))
         if not suits(tag, vr):
-            return None
+            vr = vr_of(tag)
+            if vr not in ("CS", "DS", "IS") or element.vr in BINARY_SIZES:
+                return None
+            element = Element(vr, value)  # text all the same, and judged like it
         if vr in ("CS", "DS", "IS"):
-            said = bytes(value).decode("latin-1").strip(" \0")
-            if vr == "CS":
-                stays = is_code_string(said) and not self.cleaner.names_somebody(said)
-            else:
-                stays = is_number(said) and not self.cleaner.is_own_number(said)
-            if stays:
-                return element
-            return Element(vr, DUMMIES[vr]) if vr == "CS" and said else Element(vr, b"")
+            return self._judged(tag, element, decision)
         if vr in DATES:
             return element if self.dates_kept else self._shifted(value, vr, decision)
+        if tag == _ICC_PROFILE:
+            made = icc.rebuilt(bytes(value))
+            return Element(vr, made) if made else _without(vr, decision, icc.plain())
         return element
+
+    def _judged(self, tag: int, element: Element, decision: Decision) -> Element | None:
+        """A code string or number: each value stays or leaves a gap, for their places count."""
+        vr, value = element
+        assert isinstance(value, (bytes, memoryview))
+        said = [part.strip() for part in bytes(value).decode("latin-1").strip(" \0").split("\\")]
+        if vr == "CS":
+            judged = [is_enumerated(tag, part) or self._is_term(part) for part in said]
+        else:
+            judged = [self._is_number(part) for part in said]
+        if all(judged):
+            return element
+        told = [part if stay else "" for part, stay in zip(said, judged, strict=True)]
+        if not any(told) or not may_repeat(tag):
+            return _without(vr, decision)
+        return Element(vr, "\\".join(told).rstrip("\\").encode("latin-1"))
+
+    def _is_term(self, said: str) -> bool:
+        if not is_code_string(said) or not is_term(said):
+            return False
+        if any(map(self.cleaner.own.is_word, words_of(said))):
+            return False
+        return not self.cleaner.names_somebody(besides_terms(said))
+
+    def _is_number(self, said: str) -> bool:
+        if not is_number(said) or self.cleaner.is_own_number(said):
+            return False
+        whole = said.strip().split(".")[0].lstrip("+-0")
+        if len(whole) < 6:
+            return True
+        own = self.cleaner.own.inside(whole)
+        return own != (0, len(whole)) and not is_like_a_date(said)
 
     def _uids(self, value: bytes | memoryview, action: Action) -> bytes:
         """Each UID replaced, except those the standard assigns and, for classes, all well-formed."""
@@ -125,8 +175,8 @@ class Treatment:
             dates.shifted(vr, part.strip(" \0"), self.days)
             for part in bytes(value).decode("latin-1").split("\\")
         ]
-        if all(moved) and any(moved):
-            return Element(vr, "\\".join(part for part in moved if part).encode())
+        if any(moved) and None not in moved:
+            return Element(vr, "\\".join(part or "" for part in moved).encode())
         if decision.emptied is Action.DUMMY and vr in dates.DUMMIES:
             return Element(vr, dates.DUMMIES[vr].encode())
         return Element(vr, b"") if decision.emptied is not Action.REMOVE else None
@@ -137,20 +187,16 @@ class Treatment:
 
     def _text(
         self,
+        tag: int,
         value: bytes | memoryview,
-        vr: str,
         decision: Decision,
         codecs: list[str] | None,
-        local: bool,
+        scheme: str,
     ) -> Element | None:
         """Text: scrubbed or cleaned, re-encoded only when it changed."""
-        raw = bytes(value)
+        raw, vr = bytes(value), vr_of(tag)
         said = text.decoded(raw, codecs, vr)
-        action = decision.action
-        if vr not in TEXT_VRS:
-            action = Action.CLEAN
-        descriptor = action is Action.CLEAN or (action is Action.CODE and local)
-        wash = self.cleaner.clean if descriptor else self.cleaner.scrub
+        wash = self._wash(tag, vr, decision.action, scheme)
         several = vr in ("LO", "SH", "UC")
         before = said.rstrip(" \0").split("\\") if several else [said.rstrip(" \0")]
         after = [wash(part) for part in before]
@@ -160,8 +206,43 @@ class Treatment:
         if not any(after):
             if not any(part.strip() for part in before):
                 return Element(vr, b"")
-            if decision.emptied is Action.DUMMY:
-                return Element(vr, REMOVED)
-            return Element(vr, b"") if decision.emptied is Action.EMPTY else None
+            dummy = b"REMOVED_LONG_CODE_VALUE" if tag == _LONG_CODE_VALUE else None
+            return _without(vr, decision, dummy)
         encoded = text.encoded("\\".join(after), codecs).strip()
-        return Element(vr, encoded or (REMOVED if decision.emptied is Action.DUMMY else b""))
+        if tag == _LONG_CODE_VALUE and len(encoded) <= 16:
+            return _without(vr, decision, b"REMOVED_LONG_CODE_VALUE")
+        return Element(vr, encoded) if encoded else _without(vr, decision)
+
+    def _wash(self, tag: int, vr: str, action: Action, scheme: str) -> Callable[[str], str]:
+        """How one value of text is rid of what identifies."""
+        public = scheme in codes.PUBLIC_SCHEMES
+        if vr not in TEXT_VRS or action is Action.CLEAN or (action is Action.CODE and not public):
+            return self.cleaner.clean
+        if action is Action.TERM:
+            return lambda said: tidied(only_terms(self.cleaner.scrub(said)))
+        if action is Action.PRODUCT:
+            return lambda said: tidied(product(self.cleaner.scrub(said)))
+        if action is Action.CODE and tag in _CODE_VALUES:
+            return lambda said: said.strip(" \0") if self._is_code(scheme, said) else ""
+        if action is Action.CODE:
+            return lambda said: tidied(codes.meaning(self.cleaner.scrub(said)))
+        return self.cleaner.scrub
+
+    def _is_code(self, scheme: str, said: str) -> bool:
+        said = said.strip(" \0")
+        if codes.is_listed(scheme, said):
+            return True
+        own = self.cleaner.is_own_number(said) or self.cleaner.names_somebody(said)
+        return not own and codes.is_code(scheme, said)
+
+
+_LONG_CODE_VALUE = 0x00080119
+_CODE_VALUES = frozenset((0x00080100, _LONG_CODE_VALUE))
+_ICC_PROFILE = 0x00282000
+
+
+def _without(vr: str, decision: Decision, dummy: bytes | None = None) -> Element | None:
+    """What is left of a value of which nothing may stay."""
+    if decision.emptied is Action.DUMMY:
+        return Element(vr, DUMMIES.get(vr, REMOVED) if dummy is None else dummy)
+    return Element(vr, b"") if decision.emptied is Action.EMPTY else None

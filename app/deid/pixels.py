@@ -1,14 +1,18 @@
 """
-Pixels that may carry text: such objects are held, never guessed at.
+What becomes of an object's pixels, and why an object has no output.
 
-Clean Pixel Data by holding back: BurnedInAnnotation YES holds; a kind of object that often
-carries text holds unless its sender says NO; graphics hidden in unused pixel bits hold.
-Native pixel data is cut to the size its attributes give, so nothing can follow the last pixel.
+Clean Pixel Data (PS3.15 E.3.1): text in the pixels of objects that may have some is found and
+blanked; what cannot be looked at is held back. Native pixel data is cut to the size its attributes
+give, so nothing can follow the last pixel, and its unused bits are cleared, so nothing is drawn
+there; compressed pixel data loses comments and what follows the image.
 """
 
 from enum import StrEnum
 
+from app.deid import screening
+from app.deid.encapsulated import without_remarks, without_tails
 from app.deid.profile import Profile
+from app.deid.raster import Cleaned, Raster
 from app.deid.walk import PIXEL_DATA, Dataset, Element, Fragments, Instance, number_of, text_of
 
 
@@ -47,9 +51,12 @@ _HOLDS = frozenset(
 )
 ENCAPSULATED_DOCUMENT = 0x00420011
 PIXELS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
+_SAMPLE = 1 << 14
+"""Bytes below which no page of text fits."""
+_RLE = "1.2.840.10008.1.2.5"
 _CLASS_OF_DOCUMENTS = "1.2.840.10008.5.1.4.1.1.104."
-_MODALITY, _SOP_CLASS, _IMAGE_TYPE, _CONVERSION = 0x00080060, 0x00080016, 0x00080008, 0x00080064
-_BURNED_IN, _PHOTOMETRIC = 0x00280301, 0x00280004
+_OVERLAY_BITS = frozenset(group << 16 | 0x0102 for group in range(0x6000, 0x6100, 2))
+_SOP_CLASS, _PHOTOMETRIC = 0x00080016, 0x00280004
 
 
 def has_pixels(dataset: Dataset) -> bool:
@@ -58,45 +65,90 @@ def has_pixels(dataset: Dataset) -> bool:
 
 
 def doubt(instance: Instance, profile: Profile) -> Reason | None:
-    """Why this object must be held, or None when nothing speaks against it."""
+    """Why this object must be held whatever its pixels show, or None."""
     dataset = instance.dataset
-    sop_class = text_of(dataset.get(_SOP_CLASS))
-    if ENCAPSULATED_DOCUMENT in dataset or sop_class.startswith(_CLASS_OF_DOCUMENTS):
-        return Reason.ENCAPSULATED
-    if not has_pixels(dataset):
+    if profile.choices.encapsulated_documents == "hold":
+        sop_class = text_of(dataset.get(_SOP_CLASS))
+        if ENCAPSULATED_DOCUMENT in dataset or sop_class.startswith(_CLASS_OF_DOCUMENTS):
+            return Reason.ENCAPSULATED
+    if PIXEL_DATA in dataset:
         return None
-    said = text_of(dataset.get(_BURNED_IN)).upper()
-    if said == "YES":
+    if has_pixels(dataset) and screening.says_yes(dataset):  # floating point: no picture to look at
         return Reason.BURNED_IN
-    if _overlay_in_pixels(instance):
-        return Reason.PIXEL_OVERLAY
-    if said != "NO" and _may_carry_text(dataset, sop_class, profile):
-        return Reason.MAY_BE_BURNED_IN
     return None
 
 
-def _may_carry_text(dataset: Dataset, sop_class: str, profile: Profile) -> bool:
+def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
+    """The pixel data that may leave. May set another transfer syntax on `instance`."""
+    whole = _bare(instance)
+    if isinstance(whole, Reason):
+        return whole
     rules = profile.choices.burned_in
-    if text_of(dataset.get(_MODALITY)).upper() in rules.modalities or _CONVERSION in dataset:
-        return True
-    if any(sop_class == root or sop_class.startswith(root + ".") for root in rules.sop_classes):
-        return True
-    kinds = [kind.strip().upper() for kind in text_of(dataset.get(_IMAGE_TYPE)).split("\\")]
-    if any(kind in rules.image_types for kind in kinds):
-        return True
-    # Grey-scale machines that send colour send screens.
-    photometric = text_of(dataset.get(_PHOTOMETRIC)).upper()
-    return bool(photometric) and not photometric.startswith("MONOCHROME")
+    if not screening.may_have_text(instance.dataset, rules) and not _looks_drawn(instance, whole):
+        return Cleaned(whole)
+    from app.deid import burned_in  # what decodes, draws and looks is only loaded for these
+
+    if rules.pages == "hold" and screening.is_page(instance.dataset):
+        return Reason.BURNED_IN
+    try:
+        return burned_in.cleaned(instance, whole, rules)
+    except burned_in.NotFound:
+        return Reason.BURNED_IN
+    except burned_in.Unseen:
+        said_yes = screening.says_yes(instance.dataset)
+        return Reason.BURNED_IN if said_yes else Reason.MAY_BE_BURNED_IN
+
+
+def _looks_drawn(instance: Instance, whole: Element) -> bool:
+    """A page that calls itself a slice: a scanner's noise has more values than a drawing's inks."""
+    raster = Raster.of(instance)
+    if raster is None or raster.dtype is None or not isinstance(whole.value, (bytes, memoryview)):
+        return False
+    if not screening.shows_pictures(instance.dataset) or len(whole.value) < _SAMPLE:
+        return False
+    from app.deid.native import few_values
+
+    return few_values(whole.value, raster)
+
+
+def _bare(instance: Instance) -> Element | Reason:
+    """Pixel data with nothing after it, beside it or drawn in its unused bits."""
+    whole, overlay = trimmed(instance), _overlay_in_pixels(instance)
+    if isinstance(whole, Reason):
+        return whole
+    if isinstance(whole.value, Fragments):
+        if overlay:
+            return Reason.PIXEL_OVERLAY
+        bare = without_remarks(whole.value)
+        raster = Raster.of(instance)
+        if raster is not None and instance.transfer_syntax == _RLE:
+            bare = without_tails(bare, raster.rows * raster.columns)
+        return whole if bare is whole.value else Element(whole.vr, bare)
+    assert not isinstance(whole.value, list)
+    raster = Raster.of(instance)
+    if raster is None:
+        return Reason.PIXEL_OVERLAY if overlay else whole
+    if raster.stored == raster.allocated:
+        return whole
+    from app.deid import native
+
+    stray = native.stray_bits(whole.value, raster)
+    if stray is None:
+        return whole
+    if not overlay:  # bits that mean nothing stay as they are, unless they mean something
+        if not native.sparse(stray):
+            return whole
+        from app.deid import burned_in
+
+        if not burned_in.drawn(stray):
+            return whole
+    return Element(whole.vr, native.without_stray_bits(whole.value, raster))
 
 
 def _overlay_in_pixels(instance: Instance) -> bool:
     """Overlays in the unused bits of the pixels (retired): drawn where nobody looks."""
-    return any(
-        tag >> 16 & 0xFF01 == 0x6000
-        and tag & 0xFFFF == 0x0102
-        and bool(number_of(element, instance.little))
-        for tag, element in instance.dataset.items()
-    )
+    dataset, little = instance.dataset, instance.little
+    return any(number_of(dataset[tag], little) for tag in dataset.keys() & _OVERLAY_BITS)
 
 
 def trimmed(instance: Instance) -> Element | Reason:
@@ -112,6 +164,8 @@ def trimmed(instance: Instance) -> Element | Reason:
         return element
     if len(element.value) < expected:
         return Reason.WRONG_LENGTH
+    if expected & 1 and len(element.value) > expected and not instance.little:
+        return Element(element.vr, element.value[: expected + 1])  # its words hold the last byte
     if len(element.value) > expected + (expected & 1):
         return Element(element.vr, element.value[:expected])
     if expected & 1 and len(element.value) > expected:

@@ -43,6 +43,11 @@ def _creators() -> frozenset[tuple[int, str]]:
     return frozenset((group, creator) for creator, group, _ in safe())
 
 
+def any_known(creators: Dataset) -> bool:
+    """Does the list know any of these creators (gggg,0010–00FF)?"""
+    return any((tag >> 16, text_of(said)) in _creators() for tag, said in creators.items())
+
+
 def kept(dataset: Dataset) -> Iterator[tuple[int, Element, Safe | None]]:
     """The private elements that may stay, each after its creator (which has no `Safe`)."""
     blocks: dict[int, str] = {}
@@ -60,20 +65,26 @@ def kept(dataset: Dataset) -> Iterator[tuple[int, Element, Safe | None]]:
             continue
         known = safe().get((blocks[block], group, number & 0xFF))
         element = dataset[tag]
-        if known is None or not _looks_right(element, known):
+        vr = _looks_right(element, known) if known is not None else ""
+        if not vr:
             continue
         if block not in told:
             told.add(block)
             yield block, Element("LO", blocks[block].encode("ascii")), None
-        yield tag, Element(known.vr, element.value), known
+        yield tag, Element(vr, element.value), known
 
 
-def _looks_right(element: Element, known: Safe) -> bool:
-    """The VR is the listed one (or unknown, as in an implicit stream), the size fits it."""
-    value = element.value
-    if element.vr not in (known.vr, "UN") or not isinstance(value, (bytes, memoryview)):
-        return False
-    size = BINARY_SIZES.get(known.vr)
+def _looks_right(element: Element, known: Safe) -> str:
+    """The VR it has: a listed one (or what UN stands for, as in an implicit stream) of its size.
+
+    Nothing when it does not look right. Of several listed VRs UN stands for the first, text.
+    """
+    value, listed = element.value, known.vr.split()
+    vr = listed[0] if element.vr == "UN" else element.vr
+    if vr not in listed or not isinstance(value, (bytes, memoryview)):
+        return ""
+    size = BINARY_SIZES.get(vr)
     if size:
-        return 0 < len(value) <= size * known.most and not len(value) % size
-    return 0 < len(value) <= 64 * known.most
+        return vr if 0 < len(value) <= size * known.most and not len(value) % size else ""
+    parts = bytes(value).split(b"\\")
+    return vr if value and len(parts) <= known.most and max(map(len, parts)) <= 64 else ""

@@ -25,6 +25,7 @@ DUMMIES: dict[str, bytes] = {
 _CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}(?:\\[A-Z0-9 _]{0,16})*")
 _LONG_NUMBER = re.compile(r"\d{7}")
 _NUMBER = re.compile(r" *[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1,4})? *")
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _INTERCHANGEABLE = (
     frozenset(("OB", "OW", "UN")),
     frozenset(("US", "SS", "OW")),
@@ -42,6 +43,16 @@ def is_number(said: str) -> bool:
     return all(not part.strip() or _NUMBER.fullmatch(part) for part in said.split("\\"))
 
 
+def is_like_a_date(said: str) -> bool:
+    """A whole number that reads as a day of the last or of this century."""
+    return bool(_DAY.fullmatch(said.strip()))
+
+
+def is_long(said: str) -> bool:
+    """Does any value have more digits before its point than a measurement has?"""
+    return any(len(part.strip().split(".")[0].lstrip("+-0")) > 6 for part in said.split("\\"))
+
+
 @lru_cache(maxsize=16384)
 def suits(tag: int, vr: str) -> bool:
     """Is this one of the VRs the dictionary gives the tag? `US or SS`, `OB or OW` give several."""
@@ -54,6 +65,13 @@ def suits(tag: int, vr: str) -> bool:
     if "OB" in allowed or "OW" in allowed:
         return vr in ("OB", "OW", "UN")
     return vr in NUMBER_BYTES and bool(set(allowed) & NUMBER_BYTES)
+
+
+@lru_cache(maxsize=16384)
+def may_repeat(tag: int) -> bool:
+    """May the attribute have any number of values (1-n, 2-n …), so that one may be missing?"""
+    entry = DicomDictionary.get(tag)
+    return entry is not None and entry[1].endswith("n")
 
 
 def dummy_code() -> Dataset:

@@ -1,5 +1,5 @@
 """
-Read and write the encoded stream: bytes to elements and back, without pydicom objects.
+Read the encoded stream: bytes to elements, without pydicom objects.
 
 A dataset is a dict of tag to element; a sequence holds such dicts, encapsulated pixels hold
 their fragments, and everything else is a slice of the bytes that came in, so that pixel data is
@@ -13,7 +13,7 @@ unknown VRs, implicit elements inside an explicit stream, UN sequences, undefine
 import struct
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from pydicom.datadict import DicomDictionary, RepeatersDictionary, mask_match
@@ -97,7 +97,6 @@ class Instance:
     transfer_syntax: str
     explicit: bool
     little: bool
-    trailing: int = field(default=0)
 
 
 def dictionary_vr(tag: int) -> str:
@@ -126,8 +125,19 @@ def vr_of(tag: int) -> str:
     return known
 
 
-def read(source: bytes) -> Instance:
-    """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
+class Beginning(NamedTuple):
+    """What stands before the dataset, and how the dataset is encoded; deflated ones are inflated."""
+
+    meta: Dataset
+    transfer_syntax: str
+    explicit: bool
+    little: bool
+    source: bytes
+    start: int
+
+
+def begin(source: bytes) -> Beginning:
+    """Decode file meta information and encoding. Raises `Malformed`."""
     view = memoryview(source)
     meta, start = _meta(view)
     syntax = text_of(meta.get(0x00020010))
@@ -138,9 +148,15 @@ def read(source: bytes) -> Instance:
     else:
         explicit, little = syntax != IMPLICIT_LITTLE, syntax != EXPLICIT_BIG
     if syntax == DEFLATED_LITTLE:
-        view, start = memoryview(_inflate(view[start:])), 0
-    reader = _Reader(view, explicit, little)
-    dataset, _ = reader.elements(start, len(view), 0, explicit, little)
+        source, start = _inflate(view[start:]), 0
+    return Beginning(meta, syntax, explicit, little, source, start)
+
+
+def read(source: bytes) -> Instance:
+    """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
+    meta, syntax, explicit, little, source, start = begin(source)
+    reader = Reader(memoryview(source), explicit, little)
+    dataset, _ = reader.elements(start, len(reader.view), 0, explicit, little)
     if not dataset:
         raise Malformed("no-elements")
     return Instance(meta, dataset, syntax, explicit, little)
@@ -150,20 +166,40 @@ def _meta(view: memoryview) -> tuple[Dataset, int]:
     """File meta information (PS3.10 7.1) and where the dataset starts; none is allowed."""
     if len(view) >= 132 and bytes(view[128:132]) == b"DICM":
         start = 132
+    elif bytes(view[:6]) == b"DICM\x02\x00":  # the preamble was cut off
+        start = 4
     elif len(view) >= 8 and bytes(view[:2]) in _FIRST_GROUPS:
         start = 0
     else:
         raise Malformed("not-dicom")
-    reader = _Reader(view, explicit=True, little=True)
-    end = start
-    while end + 8 <= len(view) and bytes(view[end : end + 2]) == b"\x02\x00":
-        end = reader.skip(end)
-    if end == start:
-        return {}, start
-    meta, _ = reader.elements(start, end, 0, True, True)
-    return meta, end
+    meta: Dataset = {}
+    at, most = start, len(view)
+    while at + 8 <= most:
+        group, number, code, length = _SHORT_FORM.unpack_from(view, at)
+        if group != 2:
+            break
+        vr = VRS.get(code)
+        if vr is None:
+            raise Malformed("file-meta-broken")
+        at += 8
+        if vr in LONG_HEADER:
+            if at + 4 > most:
+                raise Malformed("truncated")
+            length = int.from_bytes(view[at : at + 4], "little")
+            at += 4
+        if at + length > most:
+            raise Malformed("truncated")
+        meta[group << 16 | number] = Element(vr, view[at : at + length])
+        at += length
+    return meta, at
 
 
+_SWAPPED = {
+    **dict.fromkeys(("US", "SS", "OW", "AT"), 2),
+    **dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4),
+    **dict.fromkeys(("UV", "SV", "FD", "OD", "OV"), 8),
+}
+_SHORT_FORM = struct.Struct("<HH2sH")
 _FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 
 
@@ -191,7 +227,7 @@ def _inflate(view: memoryview) -> bytes:
     return inflated
 
 
-class _Reader:
+class Reader:
     """One pass over one buffer; nested items may switch to implicit (UN sequences)."""
 
     def __init__(self, view: memoryview, explicit: bool, little: bool) -> None:
@@ -199,21 +235,6 @@ class _Reader:
         self.tags = {True: struct.Struct("<HH"), False: struct.Struct(">HH")}
         self.short = {True: struct.Struct("<H"), False: struct.Struct(">H")}
         self.long = {True: struct.Struct("<L"), False: struct.Struct(">L")}
-
-    def skip(self, at: int) -> int:
-        """Past one element of the file meta information, which is always explicit little."""
-        header = VRS.get(bytes(self.view[at + 4 : at + 6]))
-        if header is None:
-            raise Malformed("file-meta-broken")
-        if header in LONG_HEADER:
-            if at + 12 > len(self.view):
-                raise Malformed("truncated")
-            end = at + 12 + int(self.long[True].unpack_from(self.view, at + 8)[0])
-        else:
-            end = at + 8 + int(self.short[True].unpack_from(self.view, at + 6)[0])
-        if end > len(self.view):
-            raise Malformed("truncated")
-        return end
 
     def elements(
         self,
@@ -224,8 +245,12 @@ class _Reader:
         little: bool,
         item: bool = False,
         into: Dataset | None = None,
+        only: bool = False,
     ) -> tuple[Dataset, int]:
-        """Elements up to `end`, or up to the item delimiter when `item` has no length."""
+        """Elements up to `end`, or up to the item delimiter when `item` has no length.
+
+        Just the first one when `only`.
+        """
         if depth > DEEPEST:
             raise Malformed("nested-too-deep")
         view = self.view
@@ -233,6 +258,8 @@ class _Reader:
         found: Dataset = {} if into is None else into
         vrs = VRS
         while at < end:
+            if only and found:
+                break
             if at + 8 > end:
                 if depth == 0 and not any(view[at:end]):
                     return found, end
@@ -295,8 +322,12 @@ class _Reader:
     def _named(self, tag: int, at: int, stop: int, depth: int, little: bool) -> Element | None:
         """An element sent as UN that the standard names: under its own VR, if it can be read."""
         vr = vr_of(tag)
-        if vr == "UN" or not little:
+        if vr == "UN":
             return None
+        if not little and vr in _SWAPPED:  # what UN holds is always little endian (PS3.5 6.2.2)
+            size, value = _SWAPPED[vr], bytes(self.view[at:stop])
+            turned = [value[place : place + size][::-1] for place in range(0, len(value), size)]
+            return Element(vr, b"".join(turned))
         if vr == "SQ":
             try:
                 return Element("SQ", self.items(at, stop, depth, False, True, False)[0])
@@ -370,76 +401,6 @@ def number_of(element: Element | None, little: bool = True) -> int | None:
     )
 
 
-def write(instance: Instance) -> bytes:
-    """Encode under the transfer syntax the instance came in: zero preamble, meta, dataset."""
-    chunks: list[bytes | memoryview] = []
-    _write(instance.dataset, chunks, instance.explicit, instance.little)
-    if instance.transfer_syntax == DEFLATED_LITTLE:
-        engine = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-        packed = [engine.compress(chunk) for chunk in chunks] + [engine.flush()]
-        deflated = b"".join(packed)
-        chunks = [deflated, b"\0"] if len(deflated) & 1 else [deflated]
-    meta: list[bytes | memoryview] = []
-    size = _write(instance.meta, meta, True, True)
-    header = b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, size)
-    return b"".join([header, *meta, *chunks])
-
-
-def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, little: bool) -> int:
-    """Append the elements in tag order; returns how many bytes that made."""
-    order = "<" if little else ">"
-    written = 0
-    for tag in sorted(dataset):
-        vr, value = dataset[tag]
-        body: list[bytes | memoryview] = []
-        if isinstance(value, Fragments):
-            length, size = UNDEFINED, _write_fragments(value, body, order)
-        elif isinstance(value, list):
-            size = 0
-            for item in value:
-                content: list[bytes | memoryview] = []
-                inner = _write(item, content, explicit, little)
-                body.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, inner))
-                body += content
-                size += inner + 8
-            length = size
-        else:
-            size = len(value)
-            body.append(value)
-            if size & 1:
-                body.append(b" " if vr in TEXT_VRS or vr in _PADDED_BY_SPACE else b"\0")
-                size += 1
-            length = size
-        if not explicit:
-            header = struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
-        elif vr in LONG_HEADER:
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length)
-        elif length > 0xFFFF:  # PS3.5 6.2.2 note: too long for its VR goes out as UN
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, length)
-        else:
-            header = struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), length)
-        out.append(header)
-        out += body
-        written += len(header) + size
-    return written
-
-
-_PADDED_BY_SPACE = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"])
-
-
-def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
-    size = 0
-    for part in value.parts:
-        odd = len(part) & 1
-        out.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, len(part) + odd))
-        out.append(part)
-        if odd:
-            out.append(b"\0")
-        size += 8 + len(part) + odd
-    out.append(struct.pack(order + "HHL", 0xFFFE, 0xE0DD, 0))
-    return size + 8
-
-
 class Names(NamedTuple):
     """What an object calls itself; empty where its beginning does not say."""
 
@@ -466,7 +427,7 @@ def names(head: bytes) -> Names | None:
         return None
     found: Dataset = {}
     with suppress(Malformed, RecursionError):  # the head ends somewhere; what came before counts
-        _Reader(view, explicit, little).elements(start, len(view), 0, explicit, little, into=found)
+        Reader(view, explicit, little).elements(start, len(view), 0, explicit, little, into=found)
     return Names(
         text_of(found.get(0x00080016)) or text_of(meta.get(0x00020002)),
         text_of(found.get(0x00080018)) or text_of(meta.get(0x00020003)),

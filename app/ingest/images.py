@@ -62,16 +62,17 @@ WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
     ),
     Reason.BURNED_IN: (
         FindingCode.BURNED_IN_TEXT,
-        "BurnedInAnnotation says YES. Send it again without the text in its pixels, marked NO.",
+        "BurnedInAnnotation says YES, and the text was not found in the pixels. Send it again "
+        "without the text, marked NO.",
     ),
     Reason.MAY_BE_BURNED_IN: (
         FindingCode.BURNED_IN_TEXT,
-        "Objects of this kind often have text in their pixels. If it has none, send it again with "
-        "BurnedInAnnotation NO.",
+        "Objects of this kind often have text in their pixels, and these pixels cannot be decoded. "
+        "Send it again without compression, or in another transfer syntax.",
     ),
     Reason.PIXEL_OVERLAY: (
         FindingCode.BURNED_IN_TEXT,
-        "An overlay is drawn in unused bits of its pixels. Send it without.",
+        "An overlay is drawn in unused bits of compressed pixels. Send it without, or uncompressed.",
     ),
     Reason.ENCAPSULATED: (
         FindingCode.ENCAPSULATED_DOCUMENT,

@@ -34,6 +34,18 @@ def test_check_prints_every_complaint_with_its_file(tmp_path: Path) -> None:
     assert f"{tmp_path}/b/peers.yaml:1: `by`" in result.stdout
 
 
+def test_check_asks_how_images_are_cleaned_too(tmp_path: Path) -> None:
+    folder = small(tmp_path / "a")
+    (folder / "deid.yaml").write_text(
+        "options: [clean_pixel_data, clean_all]\noverrides: {PatientName: keep, Nobody: remove}\n"
+    )
+    result = run("check", tmp_path)
+    assert isinstance(result.exception, InvalidDefinition)
+    for said in ("unknown option 'clean_all'", "PatientName: no option", "'Nobody': no such"):
+        assert said in result.stdout, said
+    assert f"{folder}/deid.yaml: " in result.stdout
+
+
 def test_check_of_an_empty_folder_is_a_complaint(tmp_path: Path) -> None:
     assert isinstance(run("check", tmp_path).exception, InvalidDefinition)
 

@@ -1,8 +1,9 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.deid.text import Cleaner, decoded, encoded, encodings, vocabulary
+from app.deid.text import Cleaner, decoded, encoded, encodings, folded
+from app.deid.vocabulary import vocabulary
 
 CLEANER = Cleaner(
     ["Quizzleberry^Ottoline^M", "Müllerbach^Jörg"],
@@ -46,7 +47,7 @@ def test_descriptors_stay(text):
         ("11-Mar-2024 chest", "chest"),
         ("March 11, 2024 chest", "chest"),
         ("chest of 20240311", "chest of"),
-        ("call 614-555-0117", ""),
+        ("call 614-555-0117", "call"),
         ("ssn 219-09-9123", ""),
         ("jane.roe@example.org chest", "chest"),
         ("see http://pacs.example.org/x", "see"),
@@ -54,7 +55,7 @@ def test_descriptors_stay(text):
         ("chest for Wolfeschlegel", "chest for"),
         ("chest 4471923", "chest"),
         ("chest A771923", "chest"),
-        ("born 1961", ""),
+        ("born 1961", "born"),
         ("1.2.826.0.1.3680043.10.999 chest", "chest"),
     ],
 )
@@ -86,6 +87,7 @@ def test_cleaning_again_changes_nothing(text):
     st.text(st.characters(categories=("Ll", "Lu")), min_size=5, max_size=12), st.text(max_size=10)
 )
 def test_a_name_never_survives_its_own_text(name, around):
+    assume(folded(name) not in vocabulary().core)  # a patient called Capture, beside nobody
     cleaner = Cleaner([name], [])
     for said in (f"{around} {name}", f"{name.upper()}_{around}", f"CHEST {name.lower()} CT"):
         left = cleaner.clean(said)
@@ -94,8 +96,8 @@ def test_a_name_never_survives_its_own_text(name, around):
 
 def test_no_month_given_name_or_family_name_is_in_the_vocabulary():
     names = "smith johnson williams garcia miller davis may june april mary john james wilson lee"
-    assert not set(names.split()) & vocabulary()
-    assert vocabulary() >= {
+    assert not set(names.split()) & vocabulary().words
+    assert vocabulary().words >= {
         "chest",
         "lung",
         "contrast",

@@ -356,6 +356,18 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.DUPLICATE_INSTANCE: "The same instance with other content was received before.",
 }
 
+
+def deidentification_pages() -> dict[str, Callable[[], str]]:
+    """The pages of de-identification, in a module of their own."""
+    from tests.docs import deidentification
+
+    return {
+        "docs/reference/de-identification.md": deidentification.page,
+        "docs/reference/de-identification-kept.md": deidentification.kept_page,
+        "docs/reference/de-identification-removed.md": deidentification.removed_page,
+    }
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/findings.md": findings_page,
@@ -369,7 +381,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def main() -> None:
     """Write every page."""
-    for name, page in PAGES.items():
+    for name, page in (PAGES | deidentification_pages()).items():
         (ROOT / name).write_text(page(), encoding="utf-8")
 
 

@@ -1,0 +1,355 @@
+"""
+One pass over one text: what goes is marked letter by letter, then the rest is put together.
+
+A descriptor keeps known words and short numbers; technical text keeps what nothing speaks against.
+Either loses the object's own identifiers and what identifies by its shape.
+"""
+
+import re
+import unicodedata
+from enum import Enum
+
+from app.deid import patterns
+from app.deid.folding import TOKEN, folded, plain
+from app.deid.identifiers import Own
+from app.deid.vocabulary import vocabulary
+
+
+class _Fate(Enum):
+    STAYS = 1
+    OWN = 2
+    UNKNOWN = 3
+    GONE = 4
+
+
+_PARTS = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
+_WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f々ー]+")
+_BESIDE = re.compile(r"(?:[ .,^'’-]|_){1,3}|")
+_DECIMALS = re.compile(r"(?<![\d.])\d{1,4}[.,]\d{1,6}(?![\d.])")
+_UNIT = re.compile(
+    r"\s?(?:[mcµu]?m\b|mm|ms\b|s\b|sec|min|hz\b|[kmg]hz|kvp?\b|ma[s]?\b|[mµu]?gy\b|mg|m[il]\b|cc\b|m?ci\b|[mgk]?bq"
+    r"|hu\b|%|deg|°|t\b|x\b|w\b|frames?|fps|images?|slices?|phases?|views?|dirs?\b|directions|channels?|iu\b)"
+)
+_BEFORE_NUMBER = re.compile(
+    r"(?:\b(?:b|tr|te|ti|td|fa|ww|wl|wc|w|l|c|hu|kv|kvp|mas?|fov|matrix|venc|tube|omnipaque|isovue|visipaque"
+    r"|ultravist|optiray|x|vol|sl|im|img|image|series|se|frame|phase|slice|rev|bw|etl|nex)[ =:_]?|[x*])$"
+)
+_PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
+_POSSESSIVE = re.compile(r"['’]s\b")
+_ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
+_SEPARATOR = r"[\s_.,;:/|^&+#*'’=~?-]*"
+_HOLES = re.compile(rf"\x01(?:{_SEPARATOR}\x01)+")
+_EMPTY_BRACKETS = re.compile(
+    rf"[(\[{{<]{_SEPARATOR}\x01{_SEPARATOR}[)\]}}>]|([\"“„]){_SEPARATOR}\x01{_SEPARATOR}[\"”“]"
+)
+_HOLE = re.compile(rf"({_SEPARATOR})\x01({_SEPARATOR})")
+
+
+class Pass:
+    """One text of one patient's, under one of the two rules."""
+
+    def __init__(self, own: Own, text: str, descriptor: bool) -> None:
+        self.own, self.descriptor = own, descriptor
+        self.text = _visible(text)
+        self.plain = plain(self.text)
+        self.spaced = self.plain.replace("_", " ")
+        self.gone = bytearray(len(self.text))
+        self.known = vocabulary()
+
+    def left(self) -> str:
+        """What may stay of the text."""
+        if not self.text.strip():
+            return ""
+        for found in patterns.WIRE.finditer(self.plain):
+            self._mark(*found.span())
+        for start, stop in self.own.places(self.spaced):
+            self._mark(start, stop, 2)
+        shapes = patterns.IDENTIFYING if self.descriptor else patterns.HARD
+        for pattern in shapes if any(map(str.isdigit, self.plain)) else ():  # all need a digit
+            for found in pattern.finditer(self.spaced):
+                self._mark(*found.span())
+        if self.descriptor:
+            for found in _ODD.finditer(self.text):
+                self._mark(*found.span())
+        self._tokens()
+        if not any(self.gone):
+            return self.text.strip(" \0")
+        return self._joined()
+
+    def _mark(self, start: int, stop: int, why: int = 1) -> None:
+        self.gone[start:stop] = bytes([why]) * (stop - start)
+
+    def _tokens(self) -> None:
+        """Judge every token, then what stands beside names."""
+        found: list[tuple[int, int, _Fate]] = []
+        for whole in TOKEN.finditer(self.text):
+            if all(why == 2 for why in self.gone[whole.start() : whole.end()]):
+                found.append((*whole.span(), _Fate.OWN))
+                continue
+            for start, stop in self._whole_parts(*whole.span()):
+                found.append((start, stop, self._fate(start, stop)))
+        if self.descriptor:
+            self._titles(found)
+            self._houses(found)
+        self._neighbours(found)
+        for start, stop, fate in found:
+            if fate is not _Fate.STAYS:
+                possessive = _POSSESSIVE.match(self.plain, stop)
+                self._mark(start, possessive.end() if possessive else stop)
+
+    def _whole_parts(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """A token without what a pattern took from it, and ideographs apart from letters."""
+        parts: list[tuple[int, int]] = []
+        begin = start
+        for place in range(start, stop + 1):
+            if place == stop or self.gone[place]:
+                if place > begin:
+                    parts.append((begin, place))
+                begin = place + 1
+        split: list[tuple[int, int]] = []
+        for one, two in parts:
+            at = one
+            for wide in _WIDE.finditer(self.text, one, two):
+                if wide.start() > at:
+                    split.append((at, wide.start()))
+                split.append(wide.span())
+                at = wide.end()
+            if at < two:
+                split.append((at, two))
+        return split
+
+    def _fate(self, start: int, stop: int) -> _Fate:
+        token = self.text[start:stop]
+        word = folded(token)
+        own, known = self.own, self.known
+        if word in known.core:
+            return _Fate.STAYS
+        if own.is_word(word):
+            if word.isdigit() and len(word.lstrip("0")) < 4 and self._measured(start, stop):
+                return _Fate.STAYS
+            return _Fate.OWN
+        if word not in known.words and own.inside(word) is not None:
+            return self._without(start, stop, word)
+        if word in known.words:
+            return _Fate.STAYS
+        if not self.descriptor:
+            # Makers and models have any name, but where nobody can tell how the patient's is
+            # spelt in Latin letters, none that people have.
+            return _Fate.UNKNOWN if own.foreign and word in known.people else _Fate.STAYS
+        if word in known.eponyms:
+            return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
+        if word.isdigit():
+            return _Fate.STAYS if self._number_stays(word, start, stop) else _Fate.GONE
+        if known.joined(word):
+            return _Fate.STAYS
+        if known.ideographs.fullmatch(word):
+            return _Fate.STAYS
+        return _Fate.STAYS if self._parts_stay(token) else _Fate.UNKNOWN
+
+    def _without(self, start: int, stop: int, word: str) -> _Fate:
+        """Take a long identifier out of a token; what is left stays when it is a word by itself."""
+        inside = self.own.inside(word)
+        assert inside is not None
+        rest = [word[: inside[0]], word[inside[1] :]]
+        if len(word) != stop - start:
+            return _Fate.OWN
+        if not any(rest) or not all(one in self.known.core or not one for one in rest):
+            return _Fate.OWN
+        self._mark(start + inside[0], start + inside[1])
+        return _Fate.STAYS
+
+    def _measured(self, start: int, stop: int) -> bool:
+        """Does this number have a unit, or stand where a parameter does?"""
+        return bool(
+            _UNIT.match(self.spaced, stop) or _BEFORE_NUMBER.search(self.spaced[:start])
+        ) or any(found.start() <= start < found.end() for found in _DECIMALS.finditer(self.spaced))
+
+    def _number_stays(self, digits: str, start: int, stop: int) -> bool:
+        """Up to four digits, but not what could be a year: it would tell how far dates were moved."""
+        if not digits.isascii():
+            return False
+        if len(digits) < 4:
+            return True
+        if len(digits) == 4:
+            return not 1850 <= int(digits) <= 2100 or self._measured(start, stop)
+        return len(digits) < 7 and any(
+            found.start() < start and stop == found.end()
+            for found in _DECIMALS.finditer(self.spaced)
+        )
+
+    def _eponym(self, start: int, stop: int) -> bool:
+        """`Caldwell view`, `Crohn's disease`: only beside what it is the eponym of."""
+        after = re.match(r"(?:['’]?s)?[\s_-]+([^\W\d_]+)", self.plain[stop:])
+        before = re.search(r"([^\W\d_]+)[\s_-]+$", self.plain[:start])
+        return any(
+            found is not None and found[1] in self.known.eponym_of for found in (after, before)
+        )
+
+    def _parts_stay(self, token: str) -> bool:
+        """Pieces as in `T2w`, `3MM`, `AbdPelvis`, `b1000`: words and short numbers."""
+        parts = _PARTS.findall(token)
+        if sum(part.isdigit() for part in parts) > 2 or "".join(parts) != token:
+            return False
+        parameter = len(parts) == 2 and folded(parts[0]) in _PARAMETERS
+        for part in parts:
+            word = folded(part)
+            if word.isdigit():
+                if len(word) > (4 if parameter else 3):
+                    return False
+            elif word not in self.known.core and (
+                not word.isascii()
+                or self.own.is_word(word)
+                or (len(word) > 1 and word not in self.known.words)
+            ):
+                return False
+        return True
+
+    def _titles(self, found: list[tuple[int, int, _Fate]]) -> None:
+        """`Dr. Lung Field`, `by Grace`: a title takes the word after it along. `MR BRAIN` is none."""
+        for place, (start, stop, _) in enumerate(found[:-1]):
+            word = self.plain[start:stop]
+            if word not in self.known.titles and word not in self.known.cues:
+                continue
+            after, until, fate = found[place + 1]
+            between = self.text[stop:after]
+            if not re.fullmatch(r"[.:]?[ _]?[ ]?", between) or not self.text[after].isalpha():
+                continue
+            following = self.plain[after:until]
+            said = self.text[start:stop]
+            if word in self.known.cues:
+                takes = following in self.known.names and self.text[after].isupper()
+            elif word in self.known.soft_titles and not (said.istitle() or "." in between):
+                takes = fate is not _Fate.STAYS or following in self.known.names
+            else:
+                takes = following not in self.known.core or "." in between
+                takes = takes and self.text[after].isupper()
+            if not takes:
+                continue
+            if word in self.known.titles:
+                found[place] = (start, stop, _Fate.GONE)
+            found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
+            if "." in between and place + 2 < len(found):  # a family name after a given one
+                last, end, fate = found[place + 2]
+                third = self.text[last:end]
+                named = len(third) > 1 and third.isalpha() and third.istitle()
+                if (
+                    named
+                    and self.text[until:last] == " "
+                    and third.lower() not in self.known.houses
+                ):
+                    found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
+
+    def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:
+        """`Mount Carmine Clinic`: the capitalised words before a house are its name."""
+        for place, (start, stop, fate) in enumerate(found):
+            if self.plain[start:stop] not in self.known.houses or fate is not _Fate.STAYS:
+                continue
+            after = start
+            for other in range(place - 1, -1, -1):
+                one, two, beside = found[other]
+                word = self.plain[one:two]
+                if (
+                    self.text[two:after] not in (" ", "_", "-", "'s ", ". ")
+                    or word in self.known.core
+                ):
+                    break
+                if word not in self.known.names and beside is _Fate.STAYS:
+                    break
+                found[other] = (one, two, _Fate.OWN if beside is _Fate.OWN else _Fate.UNKNOWN)
+                after = one
+
+    def _neighbours(self, found: list[tuple[int, int, _Fate]]) -> None:
+        """Initials, titles, particles and words that are names too, where they stand beside a name."""
+        changed = True
+        while changed:
+            changed = False
+            for place, (start, stop, fate) in enumerate(found):
+                if fate is not _Fate.STAYS:
+                    continue
+                for other in (place - 1, place + 1):
+                    if not 0 <= other < len(found):
+                        continue
+                    one, two, beside = found[other]
+                    if beside not in (_Fate.OWN, _Fate.UNKNOWN):
+                        continue
+                    between = self.text[two:start] if other < place else self.text[stop:one]
+                    if not _BESIDE.fullmatch(between) or self.text[one:two].isdigit():
+                        continue
+                    if self._goes_with(start, stop, beside, between, other > place):
+                        found[place] = (start, stop, beside)
+                        changed = True
+                        break
+
+    def _goes_with(self, start: int, stop: int, beside: _Fate, between: str, before: bool) -> bool:
+        token, word = self.text[start:stop], self.plain[start:stop]
+        named = beside is _Fate.OWN
+        if word in self.own.names:
+            return named
+        if not self.descriptor:
+            return named and word in self.known.titles - self.known.soft_titles
+        if len(token) == 1 and token.isalpha():
+            return self._initial(start, stop, named, between)
+        if word in self.known.houses:
+            return False
+        if not token[0].isupper():
+            return named and word in self.known.particles and word not in self.known.core
+        if word in self.known.suffixes and not before:
+            return "," in between or named or word not in self.known.words
+        if word in self.known.titles:
+            return before and (named or not token.isupper())
+        return word in self.known.names
+
+    def _initial(self, start: int, stop: int, named: bool, between: str) -> bool:
+        """`O. Quizzleberry`, `O'Brien`, but not the W of `Quizzleberry W/O CONTRAST`."""
+        if between in ("'", "’"):
+            return True
+        if "/" in (self.text[start - 1 : start], self.text[stop : stop + 1]):
+            return False
+        dotted = between.startswith(".") or self.text[stop : stop + 1] == "."
+        if named:
+            return dotted or (
+                self.plain[start] in self.own.initials and self.plain[start] not in "wlr"
+            )
+        return dotted and self.text[start].isupper()
+
+    def _joined(self) -> str:
+        """What stays, with one of the separators where something went."""
+        text = "".join(
+            "\1" if gone else char for char, gone in zip(self.text, self.gone, strict=True)
+        )
+        before = ""
+        while text != before:
+            before = text
+            text = _HOLES.sub("\1", text)
+            text = _EMPTY_BRACKETS.sub("\1", text)
+        return _HOLE.sub(self._separator, text).strip(" \t\0")
+
+    @staticmethod
+    def _separator(found: re.Match[str]) -> str:
+        left, right = found[1], found[2]
+        before = found.string[found.start() - 1 : found.start()]
+        after = found.string[found.end() : found.end() + 1]
+        if not before or not after:
+            return ""
+        if before in "([{<" or after in ")]}>":
+            return ""
+        if "\n" in left or "\r" in left:
+            return left
+        if "\n" in right or "\r" in right:
+            return right
+        left, right = left.replace("?", ""), right.replace("?", "")
+        for telling in (left.strip(" _"), right.strip(" _")):
+            if telling:
+                return left if telling == left.strip(" _") else right
+        return " " if " " in left + right else left or right
+
+
+def _visible(text: str) -> str:
+    """Composed, and without characters that are not seen: they would part a name from itself."""
+    if text.isascii():
+        return text.replace("\1", "")
+    return "".join(
+        char
+        for char in unicodedata.normalize("NFC", text)
+        if unicodedata.category(char) != "Cf" and char != "\1"
+    )

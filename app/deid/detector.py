@@ -1,0 +1,125 @@
+"""
+Find text in a picture, wherever it stands and whichever way it runs.
+
+The network is PP-OCRv4's detector (DBNet); the steps around it are ours, so that a bounded number
+of pixels and the same answer each time are certain.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.deid.boxes import Box
+from app.deid.networks import Picture, answered
+
+MODEL = "ch_PP-OCRv4_det_mobile.onnx"
+CELL = 4
+"""Side, in pixels of what the network saw, of the squares that its answer is gathered in."""
+STRIDE = 32
+"""The network takes sides that are multiples of this."""
+SURE = 0.3
+"""Probability from which a pixel counts as text (DBNet's own threshold)."""
+MEAN_OF_BOX = 0.5
+"""Mean probability from which pixels that touch one another are text (`box_thresh`)."""
+GROWTH = 1.8
+"""How far a found kernel grows to cover its letters, times area over perimeter (`unclip_ratio`)."""
+
+
+def text_boxes(picture: Picture, scale: float = 1.0, mean: float = MEAN_OF_BOX) -> list[Box]:
+    """Rectangles of `picture` that hold text, seen at `scale`; letters are covered with a margin."""
+    rows, columns = picture.shape[:2]
+    height, width = _side(rows * scale), _side(columns * scale)
+    likely = _likely(_resized(picture, height, width))
+    down, across = rows / height, columns / width
+    found = []
+    for box in _kernels(likely, mean):
+        tall, wide = box.bottom - box.top, box.right - box.left
+        margin = GROWTH * tall * wide / (2 * (tall + wide)) + CELL / 2
+        found.append(
+            Box(
+                math.floor((box.top - margin) * down),
+                math.floor((box.left - margin) * across),
+                math.ceil((box.bottom + margin) * down),
+                math.ceil((box.right + margin) * across),
+            ).within(rows, columns)
+        )
+    return found
+
+
+def _side(length: float) -> int:
+    return max(STRIDE, round(length / STRIDE) * STRIDE)
+
+
+def _resized(picture: Picture, height: int, width: int) -> Picture:
+    if picture.shape[:2] == (height, width):
+        return picture
+    shrinks = height < picture.shape[0]
+    way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(picture).resize((width, height), way))
+
+
+def _likely(picture: Picture) -> NDArray[np.float32]:
+    """Probability of text of each pixel; `picture` has sides that are multiples of `STRIDE`."""
+    likely: NDArray[np.float32] = answered(MODEL, picture)[0, 0]
+    return likely
+
+
+def _kernels(likely: NDArray[np.float32], mean: float) -> list[Box]:
+    """Boxes around what hangs together above the threshold, in pixels of the network's picture."""
+    rows, columns = likely.shape
+    cells = likely.reshape(rows // CELL, CELL, columns // CELL, CELL)
+    sure = cells > SURE
+    count = sure.sum(axis=(1, 3))
+    total = np.where(sure, cells, 0).sum(axis=(1, 3))
+    found = []
+    for group in _groups(count > 0):
+        number = sum(int(count[cell]) for cell in group)
+        if number < CELL * CELL or sum(float(total[cell]) for cell in group) / number < mean:
+            continue
+        found += _covering(group)
+    return found
+
+
+def _groups(active: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+    """Cells that touch one another, corners included."""
+    waiting = {(int(row), int(column)) for row, column in np.argwhere(active)}
+    groups = []
+    while waiting:
+        group = [waiting.pop()]
+        for row, column in group:
+            for near in _around(row, column):
+                if near in waiting:
+                    waiting.remove(near)
+                    group.append(near)
+        groups.append(group)
+    return groups
+
+
+def _around(row: int, column: int) -> list[tuple[int, int]]:
+    return [
+        (row + down, column + across)
+        for down in (-1, 0, 1)
+        for across in (-1, 0, 1)
+        if down or across
+    ]
+
+
+def _covering(group: list[tuple[int, int]]) -> list[Box]:
+    """One box for text along an axis; a box for each stripe of text that runs aslant."""
+    box = _bounds(group)
+    cells = (box.bottom - box.top) * (box.right - box.left) // (CELL * CELL)
+    if len(group) * 3 >= cells or cells < 64:
+        return [box]
+    stripes: dict[int, list[tuple[int, int]]] = {}
+    for row, column in group:
+        stripes.setdefault(column // 8, []).append((row, column))
+    return [_bounds(stripe) for stripe in stripes.values()]
+
+
+def _bounds(group: list[tuple[int, int]]) -> Box:
+    rows, columns = zip(*group, strict=True)
+    return Box(
+        min(rows) * CELL, min(columns) * CELL, (max(rows) + 1) * CELL, (max(columns) + 1) * CELL
+    )

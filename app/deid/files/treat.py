@@ -1,0 +1,203 @@
+"""
+What a worker does to a batch of sources: read, de-identify, look again, write under temporary names.
+
+A batch is the same whatever the number of workers, so that the one instance of each series and
+batch that is looked at value by value is the same too. Nothing a source held is in what comes back.
+"""
+
+import hashlib
+import os
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+
+import orjson
+
+from app.deid.deidentify import Deidentified, Report, deidentify
+from app.deid.files import archives
+from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
+from app.deid.files.outcomes import Obstacle, Row, Treated
+from app.deid.files.sources import HEAD, Source
+from app.deid.pixels import Reason, has_pixels
+from app.deid.profile import Profile
+from app.deid.uids import Keys
+from app.deid.verify import second_look
+
+DICM = b"DICM"
+PARTS = 1024
+"""Parts that one call may write (IOV_MAX)."""
+GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
+"""How an object without preamble can begin: a first group, in either byte order."""
+
+
+class OutputFailed(Exception):
+    """An output cannot be written: the disk is full, or the folder may not be written to."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a worker holds: the policy, the keys, and the folder for drafts."""
+
+    profile: Profile
+    keys: Keys = field(repr=False)
+    drafts: Path
+    rows: bool
+    """Tell of every attribute, not of totals alone."""
+    _archive: tuple[tuple[Path, tuple[int, ...]], Archive] | None = field(default=None, repr=False)
+    _digests: dict[int, tuple[tuple[tuple[str, str, str], ...], str]] = field(default_factory=dict)
+
+    def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
+        """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
+        seen: set[str] = set()
+        written: list[FileIO] = []
+        try:
+            treated = [
+                self._one(source, f"{number:x}-{place:x}", seen, written)
+                for place, source in enumerate(sources)
+            ]
+            for stream in written:  # all are on their way by now: the first waits for the others
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputFailed(error.strerror or "unknown") from None
+        finally:
+            for stream in written:
+                stream.close()
+        return treated
+
+    def _one(self, source: Source, draft: str, seen: set[str], written: list[FileIO]) -> Treated:
+        try:
+            content = self._read(source)
+        except Unopened as error:
+            return Treated(error.obstacle.value)
+        except OSError:
+            return Treated(Obstacle.CANNOT_BE_READ.value)
+        if content is None:
+            return Treated(Reason.NOT_DICOM.value)
+        try:
+            treated = self._treated(content, draft, seen)
+        except MemoryError:
+            return Treated(Obstacle.TOO_LARGE.value)
+        except Exception as error:  # its text could hold what the object says: never told
+            return Treated(Obstacle.FAILED.value, traces=(where(error),))
+        if isinstance(treated, Treated):
+            return treated
+        outcome, result = treated
+        stream = FileIO(self.drafts / draft, "w")
+        written.append(stream)
+        _write(stream.fileno(), outcome.parts)
+        return result
+
+    def _treated(
+        self, content: bytes, draft: str, seen: set[str]
+    ) -> Treated | tuple[Deidentified, Treated]:
+        profile = self.profile
+        outcome = deidentify(content, profile, self.keys)
+        if not isinstance(outcome, Deidentified):
+            return Treated(outcome.reason.value)
+        series = outcome.series_instance_uid
+        traces = second_look(
+            content,
+            outcome.content,
+            decode=series not in seen or not has_pixels(outcome.dataset),
+            dates=not profile.full_dates,
+            uids="retain_uids" not in profile.options,
+        )
+        if traces:  # the rest of its series is looked at as closely, until one is clean
+            return Treated(
+                Reason.IDENTIFIER_REMAINS.value,
+                sop_class=outcome.sop_class_uid,
+                traces=tuple(sorted(trace.value for trace in traces)),
+            )
+        seen.add(series)
+        treatment, rows = self._account(outcome.report)
+        return outcome, Treated(
+            patient=outcome.patient_pseudonym,
+            study=outcome.study_instance_uid,
+            series=series,
+            instance=outcome.sop_instance_uid,
+            sop_class=outcome.sop_class_uid,
+            size=sum(map(len, outcome.parts)),
+            draft=draft,
+            actions={str(action): times for action, times in outcome.report.actions.items()},
+            treatment=treatment,
+            rows=rows,
+        )
+
+    def _account(self, report: Report) -> tuple[str, tuple[Row, ...]]:
+        """The digest of what was done, and its rows when this worker tells them first."""
+        if not self.rows:
+            return "", ()
+        quick = hash(report.places)  # slices of a series are treated alike: make their rows once
+        known = self._digests.get(quick)
+        if known is not None and known[0] == report.places:
+            return known[1], ()
+        rows = gathered(report.places)
+        name = hashlib.sha256(orjson.dumps(rows)).hexdigest()[:16]
+        if len(self._digests) >= 256:
+            self._digests.clear()
+        self._digests[quick] = (report.places, name)
+        return name, rows
+
+    def _read(self, source: Source) -> bytes | None:
+        """A source's bytes; None when its first ones are not those of any object."""
+        if source.obstacle is not None:
+            raise Unopened(source.obstacle)
+        if not source.members:
+            with source.path.open("rb") as stream:
+                if os.fstat(stream.fileno()).st_size > OBJECT_LIMIT:
+                    raise Unopened(Obstacle.TOO_LARGE)
+                if not looks_like_dicom(stream.read(HEAD)):
+                    return None
+                stream.seek(0)
+                return stream.read()
+        *way, last = source.members
+        place = (source.path, tuple(way))
+        if self._archive is None or self._archive[0] != place:
+            self.close()
+            self._archive = (place, archives.opened(*place))
+        archive = self._archive[1]
+        return archive.read(last) if looks_like_dicom(archive.head(last, HEAD)) else None
+
+    def close(self) -> None:
+        """Let the archive go that was read last."""
+        if self._archive is not None:
+            self._archive[1].close()
+            self._archive = None
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Can these first 132 bytes be an object's? Its preamble may be missing, with or without DICM."""
+    return DICM in (head[128:132], head[:4]) or (len(head) >= 8 and head[:2] in GROUPS)
+
+
+def gathered(places: Iterable[tuple[str, str, str]]) -> tuple[Row, ...]:
+    """Rows from what a report lists, items of one sequence taken together and counted."""
+    counted: dict[tuple[str, str, str], int] = {}
+    for place, action, rule in places:
+        if "[" in place:
+            place = "/".join(level.partition("[")[0] for level in place.split("/"))
+        key = (place, str(action), rule)
+        counted[key] = counted.get(key, 0) + 1
+    return tuple((*key, times) for key, times in sorted(counted.items()))
+
+
+def where(error: Exception) -> str:
+    """The kind of a failure and the line of ours it came from, without its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "deid" in Path(frame.filename).parts] or frames
+    return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
+
+
+def _write(handle: int, parts: Sequence[bytes | memoryview]) -> None:
+    """Every part, without putting them together first; the kernel may take less than was given."""
+    waiting = [memoryview(part).cast("B") for part in parts if len(part)]
+    while waiting:
+        taken = os.writev(handle, waiting[:PARTS])
+        while taken:
+            first = waiting[0]
+            if taken < len(first):
+                waiting[0], taken = first[taken:], 0
+            else:
+                taken -= len(waiting.pop(0))

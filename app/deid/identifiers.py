@@ -1,0 +1,180 @@
+"""
+The object's own identifiers, and where they stand in a text.
+
+Names and numbers are compared squeezed: folded, and letters and digits alone. So `QUIZZLEBERRY,
+Ottoline`, `ottoline_quizzleberry`, `Q.U.I.Z…` and `773 00-15` are found by what they say and not by
+how they are written; what stood between decides whether it was meant.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from app.deid.folding import TOKEN, folded
+from app.deid.vocabulary import vocabulary
+
+_MIXED_BUT_PLAIN = re.compile(
+    r"t[12]w?|b\d{1,4}|[clts]\d{1,2}|[234]d|\d{1,3}(?:mm|cm|ms|mg|ml|mci|hz|t|w|y|d|m|s)?"
+    r"|(?:ct|mr|us|nm|pt|cr|dx|xa|rf|mg|room|rm)\d{1,2}"
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "ß": "ss"})
+_LONGEST_GAP = 3
+
+
+class Own:
+    """The identifiers of one patient's objects, ready to be looked for.
+
+    `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
+    identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
+    begin the parts of names. `foreign`: a name is in another script alone, so that nobody can
+    say how it would be written in Latin letters.
+    """
+
+    def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
+        known = vocabulary()
+        besides = known.titles | known.suffixes
+        words: set[str] = set()
+        of_names: set[str] = set()
+        wholes: set[str] = set()
+        short: set[str] = set()
+        initials: set[str] = set()
+        foreign = False
+        for name in names:
+            scripts: set[bool] = set()
+            for group in name.split("="):
+                for spelt in _spellings(group):
+                    parts = [part for part in TOKEN.findall(spelt) if part not in besides]
+                    telling = {
+                        part for part in parts if len(part) > 1 and part not in known.particles
+                    }
+                    scripts.update(part.isascii() for part in telling)
+                    of_names |= telling
+                    wholes.update(_wholes(parts))
+                    initials.update(part[0] for part in parts)
+            foreign |= scripts == {False}
+        for identifier in identifiers:
+            parts = TOKEN.findall(folded(identifier))
+            for part in parts:
+                if part.isdigit() and part.isascii():
+                    bare = part.lstrip("0")
+                    (words if len(bare) > 2 else short).add(bare or "0")
+                elif (
+                    part not in known.words
+                    and (len(part) > 2 or not part.isascii())
+                    and not _MIXED_BUT_PLAIN.fullmatch(part)
+                ):
+                    words.add(part)
+            whole = "".join(parts)
+            spoken = all(part in known.words for part in parts)
+            if len(whole) > (9 if spoken else 4) and (len(parts) > 1 or not spoken):
+                wholes.add(whole)
+            digits = "".join(char for char in whole if char.isdigit() and char.isascii())
+            if len(digits) >= 9:  # a telephone without its area, a number without its prefix
+                wholes.update((digits.lstrip("0"), digits[-7:]))
+            elif len(digits) > 4:
+                wholes.add(digits.lstrip("0"))
+        self.names = frozenset(of_names)
+        self.foreign = foreign
+        self.initials = frozenset(initials)
+        self.words = frozenset(words | of_names)
+        self.short = frozenset(short - {"0"})
+        sought = {
+            one
+            for one in wholes | self.words
+            if len(one) > 2 or (len(one) > 1 and not one.isascii())
+        }
+        self._sought = tuple(sorted(sought, key=len, reverse=True))
+        self._cued = (
+            re.compile(
+                r"(?:\b(?:id|mrn|pid|pat|patient|pt|no|nr|number|case|study|exam|acc|accession|chart)"
+                r"\b\W{0,3}|#\s?)0*(?:" + "|".join(sorted(self.short)) + r")(?![\w.])"
+            )
+            if self.short
+            else None
+        )
+
+    def is_word(self, token: str) -> bool:
+        """Is this folded token one of the identifiers by itself?"""
+        if token in self.words:
+            return True
+        return token.isdigit() and token.isascii() and token.lstrip("0") in self.words
+
+    def inside(self, token: str) -> tuple[int, int] | None:
+        """Where in a folded token a long identifier stands, if one does."""
+        for one in self._sought:
+            if len(one) > 4 or not one.isascii():
+                at = token.find(one)
+                if at >= 0:
+                    return at, at + len(one)
+        return None
+
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where in a plain text identifiers of several tokens, or spelt out ones, stand."""
+        if self._cued is not None:
+            for cued in self._cued.finditer(text):
+                yield cued.span()
+        at = [place for place, char in enumerate(text) if char.isalnum()]
+        run = "".join(text[place] for place in at)
+        for one in self._sought:
+            start = run.find(one)
+            while start >= 0:
+                stop = start + len(one)
+                if self._meant(text, at[start:stop], one):
+                    begin = at[start]
+                    while one.isdigit() and text[begin - 1 : begin] == "0":
+                        begin -= 1
+                    yield begin, at[stop - 1] + 1
+                start = run.find(one, start + 1)
+
+    def _meant(self, text: str, at: list[int], one: str) -> bool:
+        """Is a find one, or letters that came together by chance?"""
+        first, last = at[0], at[-1]
+        gaps = [after - before - 1 for before, after in itertools.pairwise(at)]
+        broken = sum(map(bool, gaps))
+        if gaps and max(gaps) > _LONGEST_GAP:
+            return False
+        if one.isdigit():
+            before = text[:first].rstrip("0")[-1:]
+            after = text[last + 1 : last + 2]
+            if before.isdigit() or after.isdigit() or (broken and after.isalpha()):
+                return False
+            if broken == len(at) - 1:  # 5 8 5 0 9 4
+                return len(one) > 4 and not before.isalpha()
+            return (len(one) > 5 and not before.isalpha()) if broken else len(one) > 3
+        alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
+        if not broken:
+            # Whole tokens and their insides are judged where tokens are.
+            return False
+        if not one.isascii():
+            return True
+        if broken == len(at) - 1 and alone:
+            return True  # s.p.e.l.t o-u-t
+        tokens = TOKEN.findall(text[first : last + 1])
+        if not any(token in self.words for token in tokens) and len(one) < 7:
+            return False
+        known = vocabulary().words
+        spoken = all(token in known and token not in self.words for token in tokens)
+        return alone and (not spoken or len(one) > 9)
+
+
+def _spellings(name: str) -> set[str]:
+    """A name folded, and as it is spelt where its letters are not known: Müller, Mueller, Muller."""
+    plain_one = folded(name)
+    spelt = {plain_one, folded(unicodedata.normalize("NFC", name).lower().translate(_UMLAUTS))}
+    if plain_one.isascii():
+        spelt.add(re.sub(r"(?<=[a-z])([aou])e(?=[a-z])", r"\1", plain_one))
+    return spelt
+
+
+def _wholes(parts: list[str]) -> Iterator[str]:
+    """All parts in both orders, pairs of neighbours, and first with last."""
+    if len(parts) < 2:
+        return
+    yield "".join(parts)
+    yield "".join(reversed(parts))
+    pairs = [*itertools.pairwise(parts), (parts[0], parts[-1])]
+    for one, two in pairs:
+        if len(one) > 1 and len(two) > 1:
+            yield one + two
+            yield two + one

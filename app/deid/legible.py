@@ -1,0 +1,99 @@
+"""
+Where something can be read in a picture.
+
+A small picture is seen whole, enlarged when it is very small. A large one is seen whole but
+reduced, for large letters, and at its own size in the places that have edges like letters. What
+the network takes for text and has no strokes is let go, unless a closer look finds letters in it.
+"""
+
+import numpy as np
+
+from app.deid.boxes import Box
+from app.deid.detector import MEAN_OF_BOX, text_boxes
+from app.deid.ink import Values, elsewhere
+from app.deid.networks import Picture
+from app.deid.reader import readable
+from app.deid.strokes import Grey, grey, places, written
+
+WHOLE = 420_000
+"""Pixels up to which a picture is seen whole at its own size."""
+ENLARGED = 280_000
+"""Pixels that a smaller picture is enlarged to, at most twice in each direction."""
+REDUCED = 150_000
+"""Pixels that a larger picture is reduced to when it is seen whole."""
+CLOSE = 600_000
+"""Pixels seen at their own size in the places of a large picture; more are reduced to this."""
+BULK = 40
+"""Short side in pixels from which a find may be an organ, and is asked what it says."""
+
+
+def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX) -> list[Box]:
+    """Boxes, with a margin, that cover what can be read.
+
+    `picture` is rows × columns × 3 bytes; `exact` its grey values where it shows them coarser.
+    """
+    text = _read(picture, mean)
+    if text and (more := elsewhere(picture, text, exact)):
+        inked, bounds = more
+        text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
+    rows, columns = picture.shape[:2]
+    return [_lengthened(box).within(rows, columns) for box in text]
+
+
+def _read(picture: Picture, mean: float) -> list[Box]:
+    rows, columns = picture.shape[:2]
+    lightness, pixels = grey(picture), rows * columns
+    if pixels <= WHOLE:
+        scale = min(2.0, max(1.0, (ENLARGED / pixels) ** 0.5))
+        found = text_boxes(picture, scale, mean)
+    else:
+        scale = (REDUCED / pixels) ** 0.5
+        found = text_boxes(picture, scale, mean) + _close(picture, lightness, scale, mean)
+    text: list[Box] = []
+    for box in found:
+        if not _bulky(box):
+            text += [box] if written(lightness, box) else []
+        elif readable(picture, box):
+            text.append(box)
+        else:
+            text += _within(picture, lightness, box, mean)
+    return text
+
+
+def _lengthened(box: Box) -> Box:
+    """Longer by a letter at both ends of the line: the last ones are the first to be missed."""
+    tall, wide = box.bottom - box.top, box.right - box.left
+    letter = round(0.6 * min(tall, wide))
+    if wide >= tall:
+        return Box(box.top, box.left - letter, box.bottom, box.right + letter)
+    return Box(box.top - letter, box.left, box.bottom + letter, box.right)
+
+
+def _bulky(box: Box) -> bool:
+    return min(box.bottom - box.top, box.right - box.left) >= BULK
+
+
+def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[Box]:
+    boxes = places(lightness)
+    ground = sum(box.area for box in boxes)
+    scale = min(1.0, (CLOSE / ground) ** 0.5) if ground else 0.0
+    if scale <= seen * 1.2:
+        return []
+    return [found for box in boxes for found in _cut(picture, box, scale, mean)]
+
+
+def _within(picture: Picture, lightness: Grey, box: Box, mean: float) -> list[Box]:
+    """Letters on what was taken for one large letter, or lines of a block: each enlarged."""
+    cut = lightness[box.top : box.bottom, box.left : box.right]
+    nearer = [place.moved(box.top, box.left) for place in places(cut, margin=8)]
+    found = [
+        text
+        for place in nearer
+        for text in _cut(picture, place, min(2.0, (ENLARGED / place.area) ** 0.5), mean)
+    ]
+    return [text for text in found if not _bulky(text) and written(lightness, text)]
+
+
+def _cut(picture: Picture, box: Box, scale: float, mean: float) -> list[Box]:
+    part = np.ascontiguousarray(picture[box.top : box.bottom, box.left : box.right])
+    return [text.moved(box.top, box.left) for text in text_boxes(part, scale, mean)]

@@ -1,0 +1,140 @@
+"""
+What identifies by its shape, whoever it belongs to: dates, numbers of persons, addresses.
+
+All patterns read the plain form of a text (`folding.plain`): lower case, without accents, letter for
+letter as long as the text itself, underscores as spaces. Times of day stay when no date stands
+beside them and a duration is meant; numbers stay with units.
+"""
+
+import re
+
+# Long and short names of months: English, German, French, Spanish, Italian, Portuguese, Dutch.
+_MONTHS = (
+    "jan(?:uary|uar|vier|eiro|uari)?|january|janner|enero|ene|gennaio|feb(?:ruary|ruar|braio|rero"
+    "|ruari)?|fevrier|fevereiro|fev|mar(?:ch|z|s|zo|co)?|marz|maerz|maart|mrt|apr(?:il|ile)?|avril|avr"
+    "|abril|abr|may|mai|mayo|maggio|maio|mei|june?|juni|juin|junio|giugno|giu|junho|july?|juli"
+    "|juillet|juil|julio|luglio|lug|julho|aug(?:ust|ustus)?|aout|agosto|sept?(?:ember|embre"
+    "|tembre|iembre|tiembre)?|set(?:tembre|embro)|oct(?:ober|obre|ubre)?|okt(?:ober)?|ottobre|ott"
+    "|outubro|nov(?:ember|embre|iembre|embro)?|dec(?:ember|embre)?|dez(?:ember|embro)?"
+    "|dic(?:iembre|embre)?"
+)
+_MONTH = rf"(?:{_MONTHS})\b\.?"
+_BETWEEN = r"[-/., ]{0,3}"
+_YEAR = r"(?:(?:18|19|20)\d\d|['’]?\d\d)\b"
+_FULL_YEAR = r"(?:18|19|20)\d\d\b"
+_TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[ap]\.?m\b\.?)?(?:\s?(?:uhr|h|utc|gmt)\b)?"
+_ZONE = r"(?:z\b|\s?[+-]\d\d:?\d\d)?"
+_WEEKDAY = (
+    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b\.?,?\s+(?=\d|(?:"
+    + _MONTHS
+    + r")\b))?"
+)
+_THEN_TIME = rf"(?:(?:[t ,]|\s+at\s+|\s+um\s+){{1,3}}{_TIME}{_ZONE})?"
+
+DATES = (
+    # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
+    rf"(?<![\d.])(?:18|19|20)\d\d([-/. ])\d{{1,2}}\1\d{{1,2}}(?!\d|\.\d){_THEN_TIME}",
+    # 31.01.2020, 1/31/20, 1-31-2020; dotted ones with two-digit years only where days can be meant
+    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/ ])(?:0?[1-9]|[12]\d|3[01])\1{_YEAR}(?!\d|\.\d){_THEN_TIME}",
+    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.\s?(?:{_FULL_YEAR}|\d\d\b)"
+    rf"(?!\.\d){_THEN_TIME}",
+    rf"(?<![\d.])(?:0?[1-9]|1[0-2])[./-]{_FULL_YEAR}(?!\.\d)",  # 01/2020
+    rf"\b{_FULL_YEAR}[/-](?:0?[1-9]|1[0-2])\b(?!\d|\.\d)",  # 2020-01
+    # 31 Jan 2020, 31st of January, 31-JAN-20, 31JAN2020, 31. Januar 2020, 31 de enero de 2020
+    rf"{_WEEKDAY}(?<![\d.])\d{{1,2}}(?:st|nd|rd|th|er|[.ºª])?[-/ ]?\s?(?:of |de |den )?(?:{_MONTHS})"
+    rf"(?![a-z])\.?(?:{_BETWEEN}(?:de )?{_YEAR})?{_THEN_TIME}",
+    # January 31st, 2020; Jan 31; JAN-2020; January 2020
+    rf"{_WEEKDAY}\b{_MONTH}{_BETWEEN}\d{{1,2}}(?:st|nd|rd|th)?\b(?![.,]?\d|\s?[x*%]|\s?[mc]m\b)"
+    rf"(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
+    rf"\b{_MONTH}{_BETWEEN}(?:de )?(?:{_FULL_YEAR}|['’]\d\d\b)",
+    rf"\b{_FULL_YEAR}{_BETWEEN}{_MONTH}(?:{_BETWEEN}\d{{1,2}}\b)?",  # 2020-Jan-31
+    # 2020年1月31日, 昭和35年3月1日, 2020년 1월 31일
+    r"(?:明治|大正|昭和|平成|令和|[mtshr])?\s?\d{1,4}\s?[年년]\s?\d{1,2}\s?[月월](?:\s?\d{1,2}\s?[日일])?",
+    r"\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]",
+    # 20200131, 20200131101112.5, 31012020
+    r"(?<![\d.])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6}(?:\.\d+)?)?(?!\d)",
+    r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[01])(?:19|20)\d\d(?!\d)",
+)
+_TIMES = (
+    # Clock times; `1:30 min delay`, `2:1` and `delay 1:30` are none.
+    rf"(?<![\d.:]){_TIME}{_ZONE}(?!\s?(?:min|sec|delay|post|ratio|\d))",
+    r"\b(?:1[0-2]|0?[1-9])\s?[ap]\.?m\b\.?",
+)
+_PHONES = (
+    r"\+\s?\d{1,3}(?:[ .()/-]{1,2}\d{1,8}){2,6}\b",  # +49 (0)30 123456-7
+    r"(?<![\d.])(?:1[-. ])?\(?\d{3}\)?[-. /]{1,2}\d{3}[-. ]\d{4}(?!\d)(?:\s?(?:x|ext\.?)\s?\d+)?",
+    r"(?<![\d.])\d{3}[-.]\d{4}(?!\d|\.\d)",  # 555-0117
+    r"(?<![\d.])0\d{1,4}[-/ ]\d{2,4}[-/ ]?\d{2,4}(?:[- /]\d{2,4}){0,2}(?!\d|\.\d)",  # 030/1234567
+    r"(?<![\d.])\d{2}(?:[. ]\d{2}){4}(?!\d|\.\d)",  # 01 23 45 67 89
+)
+_PERSON_NUMBERS = (
+    r"(?<!\d)\d{3}[- .]\d{2}[- .]\d{4}(?!\d)",  # SSN
+    r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
+    r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
+    r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF
+    r"\b(?:mrn|ssn|nhs|npi|pid|mpi|dob|hrn|umrn|urn|emrn|medrec)\b[\s.:#=-]*(?:no\.?|number|nr\.?)?"
+    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-. /]\d+(?!\w))*",
+    r"\b(?:medical record|accession|encounter|admission|policy|member|insurance|passport|license"
+    r"|licence|social security|hospital|patient|pat|pt|chart|account|acct|acc|order|req|claim|versicherten"
+    r")\b[\s.:]*(?:id|no|number|num|nr|nummer|#)[\s.:#=]*(?=[\w-]*\d)[\w-]+",
+    r"\b(?:account|acct|acc|accession|chart|encounter|order|patient|pat|pt|id|fall|case|visit|no|nr)"
+    r"\s?[.:#=]{1,2}\s*(?=[\w-]*\d{3})[\w-]+",
+    r"\b(?:account|acct|acc|accession|chart|encounter|order|patient|pat|pt|id|case|visit)"
+    r"\s+(?=[\w-]*\d{4})[\w-]+",
+    r"#\s?\d{3,}\b",
+)
+_CONTACT = (
+    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*(?:\s[\d()./-]{2,}(?![a-z]))*",
+    r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
+    r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
+    r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b",  # of network cards
+    r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b",
+)
+_STREET = (
+    r"(?:street|str|st|avenue|ave|av|road|rd|lane|ln|drive|dr|blvd|boulevard|way|court|place|square|sq"
+    r"|highway|hwy|terrace|ter|parkway|pkwy|circle|cir|close|crescent)"
+)
+_ADDRESSES = (
+    rf"(?<![\w./:-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
+    r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
+    r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
+    r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"
+    r"[^\W\d_]+(?:\s+[^\W\d_]+)?,?\s+(?:n[°º.]?\s?)?\d{1,4}\b",
+    r"\b\d{1,4}(?:\s?bis)?,?\s+(?:rue|avenue|boulevard|place|chemin|quai)\s+(?:(?:de|du|des|la|le)\s+)*"
+    r"[^\W\d_]+",
+    r"\bp\.?\s?o\.?\s?box\s+\d+",
+    r"\bpostfach\s+[\d ]+\b",
+    r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*(?=\w*\d)\w+(?:\s?\w{3})?",
+    r"\b[a-z]{1,2}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{2}\b",  # UK
+    r"\b[a-ceghj-nprstvxy]\d[a-z]\s\d[a-z]\d\b",  # Canada
+)
+# Ages over 89 are of few enough to be known by.
+_AGES = (
+    r"(?<![\d.])(?:9\d|1[0-3]\d)[- ]?(?:y\b\.?/?\s?o\b\.?|yo\b|yrs?\b|y\b|years?\b)(?:[- ]?old\b)?",
+    r"\b(?:age|aged|alter)\b[\s:=]*(?:9\d|1[0-3]\d)\b(?!\s?[mc]m)",
+)
+
+# Read before underscores become spaces.
+WIRE = re.compile(
+    r"\x1b[^\x1b]*(?:\x1b\([bj])?"  # ISO 2022 that the character set did not announce
+    r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
+    r"|\\\\[\w.-]+(?:\\[\w$. -]+)+|\b[a-z]:\\\S+"
+)
+IDENTIFYING = tuple(
+    re.compile(one)
+    for one in (*DATES, *_PERSON_NUMBERS, *_CONTACT, *_PHONES, *_TIMES, *_ADDRESSES, *_AGES)
+)
+# For technical text: what could only be a person's or a day; version numbers stay.
+HARD = tuple(
+    re.compile(one)
+    for one in (
+        r"(?<![\d.])(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6})?(?!\d|\.\d)",
+        r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)?\d\d)(?!\d|\.\d)",
+        rf"(?<![\d.])\d{{1,2}}[-/ ]?(?:{_MONTHS})(?![a-z])\.?{_BETWEEN}{_FULL_YEAR}",
+        rf"\b{_MONTH}{_BETWEEN}\d{{1,2}}(?:st|nd|rd|th)?\b,?\s?{_FULL_YEAR}",
+        r"(?<![\d.])\d{3}-\d{2}-\d{4}(?!\d)",
+        r"(?<![\d.])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)",
+        r"(?<![\d.])\d{7,}(?!\d|\.\d)",
+        r"\b(?:mrn|ssn|dob|pid)\b[\s.:#=-]*(?=[\w-]*\d)[\w-]+",
+    )
+)

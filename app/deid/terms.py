@@ -1,0 +1,120 @@
+"""
+Words that a code string and technical text may hold: defined terms, not names.
+
+A code string is a word of the standard or of a machine. What is written in one that neither the
+vocabulary nor `code_words.yaml` knows could be anybody's name, whoever else is named in the object.
+"""
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+
+import yaml
+from pydicom.datadict import tag_for_keyword
+
+from app.deid.folding import folded
+from app.deid.vocabulary import vocabulary
+
+SHORT = 3
+"""Letters up to which a word is an abbreviation: too short to be told from one."""
+_WORD = re.compile(r"[^\W\d_]+")
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_RUN = re.compile(r"[^\W_]+")
+_SPACES = re.compile(r"[ \t]{2,}")
+_LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
+
+
+@cache
+def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The words of code strings, those of makers, products and traits too, and well-known makers."""
+    source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
+    lists = {
+        name: frozenset(folded(word) for word in _WORD.findall(said))
+        for name, said in yaml.load(source, Loader=yaml.CSafeLoader).items()
+    }
+    codes = lists["standard"] | lists["vendor"]
+    makers = lists["makers"]
+    return codes, codes | lists["products"] | lists["traits"] | makers, makers
+
+
+@lru_cache(maxsize=16384)
+def is_term(text: str) -> bool:
+    """Is every longer word of this code string a known one?"""
+    return all(_known(word, _lists()[0]) for word in _WORD.findall(text))
+
+
+@lru_cache(maxsize=16384)
+def is_enumerated(tag: int, text: str) -> bool:
+    """Is this one of the values that the standard itself lists for the attribute?"""
+    return text in _enumerated().get(tag, ())
+
+
+@lru_cache(maxsize=16384)
+def besides_terms(text: str) -> str:
+    """What a code string says beside listed words."""
+    return _WORD.sub(lambda word: " " if folded(word[0]) in _lists()[0] else word[0], text)
+
+
+@lru_cache(maxsize=16384)
+def words_of(text: str) -> tuple[str, ...]:
+    """The folded words of a code string that somebody could be called like."""
+    core = vocabulary().core
+    plain = (folded(word) for word in _WORD.findall(text))
+    return tuple(word for word in plain if len(word) > 2 and word not in core)
+
+
+@cache
+def _enumerated() -> dict[int, frozenset[str]]:
+    source = files("app.deid").joinpath("enumerated.yaml").read_text(encoding="utf-8")
+    lists = yaml.load(source, Loader=yaml.CSafeLoader)
+    told = {}
+    for keyword, words in lists.items():
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        values = str(words).split()
+        told[tag] = frozenset(values) | {value.replace("_", " ") for value in values}
+    return told
+
+
+@lru_cache(maxsize=16384)
+def only_terms(text: str) -> str:
+    """Technical text without its unknown words; what holds a digit is a version, and stays."""
+    return _RUN.sub(lambda found: found[0] if _stays(found[0]) else "", text)
+
+
+def tidied(text: str) -> str:
+    """Text without the spaces and joints that lost words leave behind."""
+    return _SPACES.sub(" ", _LOOSE.sub(" ", text)).strip(" \t\0-_/,:;=^&") if text else ""
+
+
+@lru_cache(maxsize=16384)
+def product(text: str) -> str:
+    """A maker or a product without people's names.
+
+    Nobody knows all makers, so an unknown word stays; not one that people are called by, and not
+    one beside a maker we know, whose products we know too.
+    """
+    beside = any(folded(word) in _lists()[2] for word in _WORD.findall(text))
+
+    def left(found: re.Match[str]) -> str:
+        if _stays(found[0]):
+            return found[0]
+        return "" if beside or folded(found[0]) in vocabulary().people else found[0]
+
+    return _RUN.sub(left, text)
+
+
+def _stays(run: str) -> bool:
+    if any(char.isdigit() for char in run) or _known(run, _lists()[1]):
+        return True
+    parts = _CAMEL.findall(run)  # BoneDetail, GrowCut
+    return len(parts) > 1 and all(_known(part, _lists()[1]) for part in parts)
+
+
+def _known(word: str, listed: frozenset[str]) -> bool:
+    if len(word) <= SHORT and word.isascii():
+        return True
+    plain, known = folded(word), vocabulary()
+    if plain in listed or plain in known.core:
+        return True
+    return plain in known.words and plain not in known.names

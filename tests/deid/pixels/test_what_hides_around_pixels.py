@@ -1,0 +1,160 @@
+"""Comments, tails, tables and spare bits: what a frame carries beside its picture."""
+
+import struct
+from io import BytesIO
+
+import imagecodecs
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID
+
+from app.deid.boxes import Box
+from app.deid.deidentify import Deidentified, deidentify
+from app.deid.encapsulated import encapsulated, frames_of, without_remarks, without_tails
+from app.deid.profile import Profile
+from app.deid.uids import Keys
+from app.deid.walk import Fragments
+from tests.deid.pixels.scenes import scene
+from tests.make.instances import ct, packed
+
+NAME = b"Quizzleberry^Ottoline 19610704"
+JPEG, JPEG_2000 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
+PICTURE = np.random.default_rng(1).integers(0, 255, (16, 16), np.uint8)
+JPEG_FRAME = bytes(imagecodecs.jpeg8_encode(PICTURE))
+FRAME_2000 = bytes(imagecodecs.jpeg2k_encode(PICTURE, level=0, codecformat="j2k", reversible=True))
+PROFILE, KEYS = Profile(), Keys.of(b"k" * 32)
+
+
+def fragments(*parts: bytes, table: bytes = b"") -> Fragments:
+    return Fragments(tuple(memoryview(part) for part in (table, *parts)))
+
+
+def joined(some: Fragments) -> bytes:
+    return b"".join(some.parts)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        segment(0xFE, NAME),
+        segment(0xE1, b"Exif\0\0" + NAME),
+        segment(0xE0, b"JFIF\0" + bytes(9) + NAME),
+        segment(0xED, b"Photoshop 3.0\0" + NAME),
+        segment(0xEE, b"Adobe" + bytes(7) + NAME),
+    ],
+)
+def test_words_in_the_header_of_a_jpeg_go_and_its_picture_stays(hidden: bytes) -> None:
+    source = fragments(JPEG_FRAME[:2] + hidden + JPEG_FRAME[2:])
+    cleaned = without_remarks(source)
+    assert b"Quizzleberry" not in joined(cleaned)
+    assert len(joined(cleaned)) == len(joined(source))
+    assert (imagecodecs.jpeg8_decode(joined(cleaned)) == imagecodecs.jpeg8_decode(JPEG_FRAME)).all()
+
+
+def test_a_comment_of_jpeg_2000_goes_unless_it_names_an_encoder() -> None:
+    end_of_size = 4 + struct.unpack(">H", FRAME_2000[4:6])[0]
+    for words, stays in ((NAME, False), (b"Created by OpenJPEG version 2.5.4", True)):
+        comment = struct.pack(">HHH", 0xFF64, len(words) + 4, 1) + words
+        source = fragments(FRAME_2000[:end_of_size] + comment + FRAME_2000[end_of_size:])
+        cleaned = without_remarks(source)
+        assert (words in joined(cleaned)) is stays
+        assert (cleaned is source) is stays
+        assert (imagecodecs.jpeg2k_decode(joined(cleaned)) == PICTURE).all()
+
+
+@pytest.mark.parametrize("frame", [JPEG_FRAME, FRAME_2000])
+def test_what_follows_the_end_of_an_image_goes(frame: bytes) -> None:
+    assert NAME not in joined(without_remarks(fragments(frame + NAME)))
+    bare = fragments(frame + b"\0" * (len(frame) & 1))
+    assert without_remarks(bare) is bare
+
+
+def test_what_follows_the_last_run_of_an_rle_frame_goes() -> None:
+    run = bytes(imagecodecs.packbits_encode(PICTURE, axis=-1))
+    frame = struct.pack("<16L", 1, 64, *[0] * 14) + run
+    padded = frame + b"\0" * (len(frame) & 1)
+    cleaned = without_tails(fragments(padded + NAME), PICTURE.size)
+    assert joined(cleaned).rstrip(b"\0") == padded.rstrip(b"\0")
+    bare = fragments(padded)
+    assert without_tails(bare, PICTURE.size) is bare
+
+
+def test_a_table_of_offsets_that_points_nowhere_goes() -> None:
+    words = fragments(JPEG_FRAME + b"\0", JPEG_FRAME + b"\0", table=NAME + b"  ")
+    assert bytes(without_remarks(words).parts[0]) == b""
+    true = fragments(FRAME_2000, FRAME_2000, table=struct.pack("<2L", 0, len(FRAME_2000) + 8))
+    assert without_remarks(true) is true
+
+
+def test_frames_are_told_apart_by_the_table_or_by_where_images_start() -> None:
+    half = len(JPEG_FRAME) // 2
+    split = (JPEG_FRAME[:half], JPEG_FRAME[half:], JPEG_FRAME)
+    table = struct.pack("<2L", 0, len(JPEG_FRAME) + 16)
+    for source in (fragments(*split), fragments(*split, table=table)):
+        groups = frames_of(source, 2)
+        assert groups is not None
+        assert [b"".join(group) for group in groups] == [JPEG_FRAME, JPEG_FRAME]
+    assert frames_of(fragments(JPEG_FRAME, JPEG_FRAME), 3) is None
+    assert frames_of(fragments(), 1) is None
+
+
+def test_frames_written_anew_have_even_lengths_and_a_true_table() -> None:
+    made = encapsulated([b"abc", b"defg"])
+    assert [bytes(part) for part in made.parts] == [struct.pack("<2L", 0, 12), b"abc\0", b"defg"]
+
+
+def treated(made: Dataset) -> Dataset:
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified), outcome
+    return dcmread(BytesIO(outcome.content))
+
+
+def test_a_name_in_the_comment_of_a_compressed_slice_does_not_leave_with_it() -> None:
+    made = ct(Rows=16, Columns=16, BitsAllocated=8, BitsStored=8, HighBit=7)
+    made.PixelData = encapsulate([JPEG_FRAME[:2] + segment(0xFE, NAME) + JPEG_FRAME[2:]])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    made.file_meta.TransferSyntaxUID = UID(JPEG)
+    assert NAME not in treated(made).PixelData
+
+
+def spare(drawn: np.ndarray) -> Dataset:
+    """A slice of 12 stored bits whose bit 13 shows a drawing."""
+    rows, columns = drawn.shape
+    pixels = np.random.default_rng(3).integers(0, 4096, drawn.shape, np.uint16)
+    made = ct(Rows=rows, Columns=columns)
+    made.PixelData = (pixels | drawn.astype(np.uint16) << 13).tobytes()
+    return made
+
+
+def test_text_drawn_in_the_spare_bits_is_cleared_although_nothing_speaks_of_it() -> None:
+    strokes = scene(np.random.default_rng(5), 160, 240, "soft", "light").strokes
+    after = np.frombuffer(treated(spare(strokes)).PixelData, np.uint16)
+    assert not (after >> 12).any()
+    before = np.frombuffer(spare(strokes).PixelData, np.uint16)
+    assert (after == before & 0x0FFF).all()
+
+
+def test_spare_bits_that_say_nothing_stay_as_they_are() -> None:
+    chance = np.random.default_rng(7).random((160, 240))
+    for noise in (chance < 0.5, chance < 0.1, np.hypot(*np.mgrid[-80:80, -120:120]) > 110):
+        made = spare(noise)
+        assert treated(made).PixelData == made.PixelData
+
+
+def test_the_sign_of_a_number_is_no_drawing() -> None:
+    values = np.random.default_rng(9).integers(-2048, 2048, (64, 64), np.int16)
+    made = ct(Rows=64, Columns=64, PixelRepresentation=1)
+    made.PixelData = values.tobytes()
+    assert treated(made).PixelData == made.PixelData
+
+
+def test_a_rectangle_is_cut_to_its_picture() -> None:
+    assert Box(-5, -5, 500, 12).within(100, 10) == Box(0, 0, 100, 10)
+    assert Box(5, 5, 5, 9).area == 0

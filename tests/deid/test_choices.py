@@ -1,0 +1,128 @@
+import pytest
+
+from app.deid.actions import Action
+from app.deid.choices import choices_of, tag_of
+from app.deid.explain import explained
+from app.deid.profile import Profile
+
+
+def complaints(document: dict[str, object]) -> list[str]:
+    with pytest.raises(ValueError, match=":") as refused:
+        choices_of(document)
+    return str(refused.value).split("\n")
+
+
+def test_every_complaint_comes_at_once():
+    said = complaints(
+        {
+            "edition": "1999a",
+            "options": [
+                "retain-longitudinal-full-dates",
+                "retain-longitudinal-modified-dates",
+                "clean-everything",
+                "clean-recognizable-visual-features",
+            ],
+            "overrides": {
+                "PatientNam": "remove",
+                "PatientName": "keep",
+                "StudyInstanceUID": "remove",
+                "PatientSize": "burn",
+            },
+            "dates": {"least": 10, "most": 20},
+            "version": "a version of far too many letters",
+            "surprise": 1,
+        }
+    )
+    for expected in (
+        "edition:",
+        "exclude each other",
+        "unknown option 'clean_everything'",
+        "not offered",
+        "clean_pixel_data cannot be left out",
+        "'PatientNam': no such attribute",
+        "PatientName: no option of PS3.15 lets it stay",
+        "StudyInstanceUID: the object would not hold together",
+        "PatientSize: Input should be",
+        "100 days",
+        "version:",
+        "surprise:",
+    ):
+        assert any(expected in line for line in said), expected
+
+
+@pytest.mark.parametrize("wrong", [7, ["PatientSize"], "PatientSize"])
+def test_overrides_that_are_no_mapping_are_a_complaint_and_no_crash(wrong):
+    assert any(line.startswith("overrides") for line in complaints({"overrides": wrong}))
+
+
+def test_an_override_may_name_a_tag():
+    assert tag_of("(0010,1020)") == tag_of("00101020") == tag_of("PatientSize") == 0x00101020
+    assert tag_of("(0010,FFFF)") is None
+    profile = Profile.of({"overrides": {"(0010,1020)": "remove"}})
+    assert profile.decide(0x00101020).action is not Action.KEEP
+
+
+def test_an_override_keeps_what_no_family_lists():
+    profile = Profile.of({"overrides": {"PulseWidth": "keep"}})
+    tag = tag_of("PulseWidth")
+    assert tag is not None
+    assert Profile().decide(tag, listed=False).action is Action.REMOVE
+    assert profile.decide(tag, listed=False)[:2] == (Action.KEEP, "override of the registry")
+
+
+def test_an_override_never_leaves_a_required_attribute_out():
+    profile = Profile.of({"overrides": {"StudyDate": "remove", "StructureSetLabel": "empty"}})
+    assert profile.decide(0x00080020, "2").action is Action.EMPTY
+    assert profile.decide(0x00080020, "3").action is Action.REMOVE
+    assert profile.decide(0x30060002, "1").action is Action.DUMMY
+
+
+def test_equal_choices_have_equal_digests_and_any_other_choice_another():
+    one, same = Profile(), Profile.of({"options": list(Profile().choices.options)})
+    assert one.digest == same.digest
+    others = [
+        {"version": "2"},
+        {"overrides": {"PatientSize": "remove"}},
+        {"dates": {"least": 400}},
+        {"options": ["clean_pixel_data"]},
+        {"encapsulated_documents": "keep"},
+    ]
+    digests = {Profile.of(document).digest for document in others} | {one.digest}
+    assert len(digests) == len(others) + 1
+    assert explained(one).digest == one.digest
+
+
+def test_the_explanation_tells_every_option_and_which_are_in_force():
+    told = {one.option: one for one in explained(Profile()).options}
+    assert len({one.code for one in told.values()}) == len(told) == 13
+    assert told["basic"].in_force
+    assert told["clean_descriptors"].in_force
+    assert not told["retain_uids"].in_force
+    assert not told["clean_recognizable_visual_features"].in_force
+    assert all(one.effect for one in told.values())
+
+
+def test_the_explanation_says_where_and_why_it_departs_from_the_table():
+    told = {one.keyword: one for one in explained(Profile()).attributes}
+    assert "89" in told["PatientAge"].deviation
+    assert told["InstitutionName"].action == "remove / empty / dummy"
+    assert told["InstitutionName"].deviation == ""
+    assert told["KVP"].families
+    assert "ultrasound" not in told["KVP"].families
+    assert told["PulserNotes"].action == "remove"
+    changed = Profile.of({"overrides": {"SeriesDescription": "remove"}})
+    assert "deid.yaml" in next(
+        one.deviation for one in explained(changed).attributes if one.keyword == "SeriesDescription"
+    )
+    assert all(one.deviation for one in explained(Profile()).deviations)
+
+
+def test_the_explanation_is_of_what_is_done():
+    profile = Profile()
+    for one in explained(profile).attributes:
+        if not one.keyword:
+            continue
+        tag = tag_of(one.tag)
+        assert tag is not None
+        if one.families or one.action in ("keep", "clean", "scrub", "shift"):
+            assert profile.decide(tag, "3").action.value in one.action.split(" / "), one

@@ -1,0 +1,137 @@
+"""Both sides of cleaning a descriptor, on lists: what must stay whole, what must lose what."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.deid.text import Cleaner
+from app.deid.vocabulary import vocabulary
+
+NAMES = [
+    "Quizzleberry^Ottoline^M",
+    "Müllerbach^Jörg",
+    "Yamada^Tarou",
+    "山田^太郎",
+    "やまだ^たろう",
+    "Li^Wu",
+]
+IDENTIFIERS = ["MRN-7730015", "Riverside Hospital of Quillmark", "12 Evergreen Terrace", "12"]
+CLEANER = Cleaner(NAMES, IDENTIFIERS)
+LATIN = Cleaner(NAMES[:2], IDENTIFIERS)
+TEXTS = Path(__file__).parent / "texts"
+_WRITTEN_OUT = {"\\r\\n": "\r\n", "\\u0308": "\u0308", "\\u00ad": "\u00ad", "\\u200b": "\u200b"}
+
+
+def lines(name: str) -> list[str]:
+    said = (TEXTS / name).read_text(encoding="utf-8").splitlines()
+    return [_meant(line) for line in said if line and not line.startswith("#")]
+
+
+def _meant(line: str) -> str:
+    for written, meant in _WRITTEN_OUT.items():
+        line = line.replace(written, meant)
+    return line
+
+
+STAY = lines("stay.txt")
+LOSE = [
+    (said.strip(), left.strip())
+    for said, _, left in (line.partition(" =>") for line in lines("lose.txt"))
+]
+
+
+def test_there_are_at_least_three_hundred_of_each():
+    assert len(set(STAY)) >= 300
+    assert len({said for said, _ in LOSE}) >= 300
+
+
+@pytest.mark.parametrize("text", STAY)
+def test_a_descriptor_that_names_nobody_stays_whole(text):
+    assert LATIN.clean(text) == text
+
+
+@pytest.mark.parametrize("text", STAY)
+def test_a_descriptor_that_names_nobody_stays_whole_as_technical_text_too(text):
+    assert LATIN.scrub(text) == text
+
+
+@pytest.mark.parametrize(("said", "left"), LOSE)
+def test_a_descriptor_loses_what_identifies_and_nothing_else(said, left):
+    assert CLEANER.clean(said) == left
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(STAY),
+    st.sampled_from(
+        ["Quizzleberry", "OTTOLINE", "quizzleberry, ottoline", "7730015", "04-Mar-1961"]
+    ),
+    st.sampled_from([" - ", "_", ", ", " / ", "; "]),
+    st.booleans(),
+)
+def test_an_identifier_put_beside_a_descriptor_goes_and_costs_it_no_known_word(
+    text, secret, between, before
+):
+    left = LATIN.clean(f"{secret}{between}{text}" if before else f"{text}{between}{secret}")
+    assert secret.casefold() not in left.casefold()
+    known = vocabulary()
+    words = [
+        word
+        for word in text.replace("_", " ").split()
+        if len(word) > 3 and word.isalpha() and word.casefold() in known.words - known.names
+    ]
+    assert [word for word in words if word not in left.replace("_", " ")] == []
+
+
+@pytest.mark.parametrize("title", ["MR", "DR", "MS", "SR"])
+def test_a_modality_is_no_title(title):
+    assert LATIN.clean(f"{title} BRAIN W/O CONTRAST") == f"{title} BRAIN W/O CONTRAST"
+    assert LATIN.clean(f"{title} QUIZZLEBERRY BRAIN") == "BRAIN"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "left"),
+    [
+        ("Head^Hand", "CT HEAD W/O", "CT HEAD W/O"),
+        ("Head^Hand", "HEAD, HAND CT CHEST", "CT CHEST"),
+        ("Stone^Amelie", "KIDNEY STONE", "KIDNEY"),
+        ("Young^May", "May Young CHEST", "CHEST"),
+        ("Li^May", "LI-RADS 4", "RADS 4"),
+        ("Long^Wendeline", "LONG AXIS", "LONG AXIS"),
+        ("Long^Wendeline", "Wendeline Long CHEST", "CHEST"),
+        ("White^Wendeline", "WHITE MATTER", "MATTER"),
+        ("Do^An", "CHEST DO AN", "CHEST"),
+    ],
+)
+def test_a_patient_called_like_a_word_costs_the_word_but_no_part_of_the_body(name, said, left):
+    assert Cleaner([name], []).clean(said) == left
+
+
+@pytest.mark.parametrize("said", ["T1 12 MM", "12 MM", "SLICE 12", "b=12", "0.12", "12/24"])
+def test_a_short_number_stays_where_nothing_says_that_it_is_an_id(said):
+    assert Cleaner([], ["12"]).clean(said) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [("345 CHEST", "CHEST"), ("345 MM", "345 MM"), ("TE 345", "TE 345"), ("0345 CHEST", "CHEST")],
+)
+def test_a_number_of_three_digits_goes_unless_it_measures_something(said, left):
+    assert Cleaner([], ["345"]).clean(said) == left
+
+
+def test_where_a_name_is_in_another_script_alone_technical_text_loses_what_people_are_called():
+    both = Cleaner(["Thackeray^Ann", "Ivanova^Inna=Иванова^Инна"], [])
+    alone = Cleaner(["Thackeray^Ann", "Златоверхова^Инна"], [])
+    assert both.scrub("ACME Xenolith Tatiana VA44A") == "ACME Xenolith Tatiana VA44A"
+    assert alone.scrub("ACME Xenolith Tatiana VA44A") == "ACME Xenolith VA44A"
+    assert alone.names_somebody("TATIANA")
+    assert not alone.names_somebody("RTRECORD")
+
+
+def test_a_number_is_found_without_the_letters_it_is_kept_with():
+    for said in ("084007447", "0 8 4 0 0 7 4 4 7", "84-007-447", "00084007447"):
+        left = Cleaner([], ["MRN084007447"]).clean(f"CHEST {said}")
+        assert left in ("CHEST", "CHEST 0"), said
