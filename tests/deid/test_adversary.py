@@ -17,10 +17,15 @@ from tests.deid.adversary.places import PLACES
 from tests.deid.adversary.score import Score, scored
 from tests.deid.adversary.sets import KINDS, cases
 
-SEEDS = (1, 7)
 UNREADABLE = {"deflated", "padded", "bare", "again", "grouped"}
 """Ways of writing that dciodvfy cannot read in the input."""
 ENOUGH = 99.9
+EXACT = (
+    Category.MARKERS,
+    Category.PATIENT_CONSISTENT,
+    Category.UID_CONSISTENT,
+    Category.PIXELS_HIDDEN,
+)
 
 
 def told(score: Score) -> str:
@@ -28,23 +33,17 @@ def told(score: Score) -> str:
     return "\n".join([score.told(), *score.failures[:200]])
 
 
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_set_of_every_kind_and_place_leaks_nothing_and_keeps_what_science_needs(seed):
-    score = scored(cases(seed, times=2), through)
+def test_a_set_leaks_nothing_keeps_what_science_needs_and_withholds_documents_alone():
+    made = cases(1, times=1)
+    outcomes = {case.source: through(case.source) for case in made}
+    score = scored(made, outcomes.__getitem__)
     assert not score.leaks, told(score)
     assert score.total >= ENOUGH, told(score)
-    for category in (Category.MARKERS, Category.PATIENT_CONSISTENT, Category.UID_CONSISTENT):
+    for category in EXACT:
         assert score.held[category] == score.asked[category], told(score)
-    assert score.held[Category.PIXELS_HIDDEN] == score.asked[Category.PIXELS_HIDDEN], told(score)
-
-
-def test_only_encapsulated_documents_are_withheld():
-    outcomes = {case.name: (case.document, through(case.source)) for case in cases(3, times=1)}
-    assert {name for name, (_, one) in outcomes.items() if one.content is None} == {
-        name for name, (document, _) in outcomes.items() if document
-    }
-    assert {one.reason for _, one in outcomes.values()} == {"", "encapsulated-document"}
+    withheld = {case.name for case in made if outcomes[case.source].content is None}
+    assert withheld == {case.name for case in made if case.document}
+    assert {one.reason for one in outcomes.values()} == {"", "encapsulated-document"}
 
 
 def test_a_set_holds_every_kind_place_script_and_way_of_writing():
@@ -108,8 +107,9 @@ def test_no_output_has_an_error_of_form_that_its_input_had_not():
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(14_400)
 def test_many_sets_leak_nothing():
-    for seed in range(100, 130):
+    for seed in (7, *range(100, 130)):
         score = scored(cases(seed), through)
         assert not score.leaks, told(score)
         assert score.total >= ENOUGH, told(score)

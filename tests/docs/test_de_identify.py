@@ -42,7 +42,8 @@ def test_the_pages_of_de_identification_do_what_they_say(tmp_path: Path) -> None
     assert len(outputs(tmp_path / "cleaned")) == 3
     mapped = json.loads((tmp_path / "map.json").read_bytes())
     assert mapped["archive.zip/letter.pdf"] is None
-    assert mapped["//reasons"] == {"archive.zip/letter.pdf": "not-dicom"}
+    reasons = json.loads((tmp_path / "map.reasons.json").read_bytes())
+    assert reasons == {"archive.zip/letter.pdf": "not-dicom"}
     told = json.loads((tmp_path / "report.json").read_bytes())
     for member in ("method", "policy", "options", "key", "totals", "objects", "treatments"):
         assert member in told

@@ -151,7 +151,7 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
         (packed(ct(1, 50, Rows=64)), "instance", "unreadable"),
         (packed(ct(1, 50)).replace(b"PN\x16\x00", b"PN\xff\x7f"), "instance", "unreadable"),
         (packed(ct(1, 50, StudyInstanceUID=None)), "instance", "unreadable"),
-        (packed(ct(1, 50, Modality="US")), "instance", "burned-in-text"),
+        (packed(ct(1, 50, BurnedInAnnotation="YES")), "instance", "burned-in-text"),
         (
             packed(ct(1, 50, SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1")),
             "instance",
@@ -167,7 +167,7 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
         "too-few-pixels",
         "wrong-length",
         "no-study-uid",
-        "ultrasound",
+        "text-that-nobody-finds",
         "document",
     ],
 )

@@ -20,8 +20,14 @@ from pydicom.datadict import keyword_for_tag
 
 from app.deid.files.outcomes import REMEDIES, Fate, fate
 
-REASONS = "//reasons"
-"""The member of the map that is no input: a relative path never begins so."""
+
+def reasons_beside(path: Path) -> Path:
+    """Where the reasons of a map's nulls are: `map.reasons.json` beside `map.json`.
+
+    The map itself has inputs for its members and nothing else, so that whoever reads it need not
+    know of an exception.
+    """
+    return path.with_name(f"{path.stem}.reasons.json")
 
 
 @dataclass(slots=True)
@@ -92,35 +98,51 @@ class Draft:
 
 
 class Map:
-    """MAP.json, written as inputs end: input to output, null for those without."""
+    """MAP.json, written as inputs end: input to output, null for those without; and why, beside it."""
 
     def __init__(self, path: Path) -> None:
-        self._draft = Draft(path, 0o600)
-        self._between = b"{\n"
-        self._reasons: dict[str, str] = {}
+        self._outputs = _Members(path)
+        try:
+            self._reasons = _Members(reasons_beside(path))
+        except BaseException:
+            self._outputs.draft.drop()
+            raise
 
     def add(self, name: str, output: str | None, reason: str | None) -> None:
         """One input."""
-        # ASCII alone: a name that is not Unicode comes back as it was (os.fsencode).
-        pair = f"  {json.dumps(name)}: {json.dumps(output)}"
-        self._draft.stream.write(self._between + pair.encode())
-        self._between = b",\n"
+        self._outputs.add(name, output)
         if reason is not None:
-            self._reasons[name] = reason
+            self._reasons.add(name, reason)
 
     def finish(self) -> None:
-        """The reasons, and the file."""
-        if self._reasons:
-            told = json.dumps(self._reasons, indent=2).replace("\n", "\n  ")
-            self._draft.stream.write(self._between + f'  "{REASONS}": {told}'.encode())
-        elif self._between == b"{\n":
-            self._draft.stream.write(b"{")
-        self._draft.stream.write(b"\n}\n")
-        self._draft.finish()
+        """Both files, the map last."""
+        self._reasons.finish()
+        self._outputs.finish()
 
     def drop(self) -> None:
         """Leave nothing, unless it was finished."""
-        self._draft.drop()
+        self._reasons.draft.drop()
+        self._outputs.draft.drop()
+
+
+class _Members:
+    """A JSON object, written member by member."""
+
+    def __init__(self, path: Path) -> None:
+        self.draft = Draft(path, 0o600)
+        self._between = b"{\n"
+
+    def add(self, name: str, value: str | None) -> None:
+        # ASCII alone: a name that is not Unicode comes back as it was (os.fsencode).
+        pair = f"  {json.dumps(name)}: {json.dumps(value)}"
+        self.draft.stream.write(self._between + pair.encode())
+        self._between = b",\n"
+
+    def finish(self) -> None:
+        if self._between == b"{\n":
+            self.draft.stream.write(b"{")
+        self.draft.stream.write(b"\n}\n")
+        self.draft.finish()
 
 
 def report(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.deid.files.account import REASONS
+from app.deid.files.account import reasons_beside
 from app.deid.files.journal import FOLDER
 from app.deid.files.run import Order, run
 from app.deid.files.treat import where
@@ -31,20 +31,21 @@ def test_no_hidden_identity_is_in_outputs_their_names_the_map_the_report_the_jou
     told = [
         report.read_text(),
         mapped.read_text(),
+        reasons_beside(mapped).read_text(),
         (tmp_path / "out" / FOLDER / "journal.ndjson").read_text(),
         said.out + said.err,
         "\n".join(outputs(tmp_path / "out")),
     ]
     # JSON may write what is not ASCII in two ways: look at it as it is read.
-    told += [json.dumps(json.loads(text), ensure_ascii=False) for text in told[:2]]
-    names = read(mapped)
+    told += [json.dumps(json.loads(text), ensure_ascii=False) for text in told[:3]]
+    names, reasons = read(mapped), read(reasons_beside(mapped))
     written = 0
     for name, made in hidden.items():
         for secret in made.secrets:
             assert all(secret not in text for text in told if len(secret) >= 5)
         output = names[name]
         if output is None:
-            assert names[REASONS][name]
+            assert reasons[name]
             continue
         written += 1
         assert remaining((tmp_path / "out" / output).read_bytes(), made) == set()

@@ -48,7 +48,7 @@ def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next
     tmp_path: Path, how: signal.Signals
 ) -> None:
     for number in range(1, 5):
-        study(tmp_path / "in", number, 40, Rows=256, Columns=256, PixelData=b"\1\0" * 65536)
+        study(tmp_path / "in", number, 150, Rows=128, Columns=128, PixelData=b"\1\0" * 16384)
     secret, out = key(tmp_path), tmp_path / "out"
     words = [tmp_path / "in", out, "--key-file", secret, "--jobs", "2"]
     words += ["--map", tmp_path / "map.json", "--report", tmp_path / "report.json"]
@@ -66,7 +66,7 @@ def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next
     assert process.wait(PATIENCE) == (130 if how is signal.SIGINT else -how)
     before = outputs(out)
     assert before, "something was written"
-    assert len(before) < 160, "and something was still to do"
+    assert len(before) < 600, "and something was still to do"
     accounted(out)
     assert not (tmp_path / "map.json").exists()
     assert not (tmp_path / "report.json").exists()

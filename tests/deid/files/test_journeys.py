@@ -12,10 +12,11 @@ from pydicom.data import get_testdata_file
 from typer.testing import CliRunner
 
 from app.cli import assembled
-from app.deid.files.account import REASONS
 from app.errors import RegistryError
 from tests.deid.files.folders import SECRETS, archive, command, key, outputs, read, study
 from tests.make.instances import ct, packed
+
+RESULTS = ("out", "map.json", "map.reasons.json", "report.json", "said", "secret.key")
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +64,13 @@ def done(mixed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     assert ended.returncode == 3, ended.stderr
     (home / "said").write_text(ended.stdout + ended.stderr)
     assert {path: path.read_bytes() for path in mixed.rglob("*") if path.is_file()} == before
-    return {name: home / name for name in ("out", "map.json", "report.json", "said", "secret.key")}
+    return {name: home / name for name in RESULTS}
 
 
 def test_every_input_is_in_the_map_with_its_output_or_the_reason_for_none(
     mixed: Path, done: dict[str, Path]
 ) -> None:
-    mapped = read(done["map.json"])
-    reasons = mapped.pop(REASONS)
+    mapped, reasons = read(done["map.json"]), read(done["map.reasons.json"])
     in_archive = {
         "Quizzleberry/1",
         "etc/Quizzleberry",
@@ -117,14 +117,15 @@ def test_nothing_of_anybody_is_in_the_outputs_their_names_the_report_or_what_is_
             assert secret.encode() not in content
     values = json.dumps(list(read(done["map.json"]).values()))
     assert "Thistlewood" not in values
-    assert oct(done["map.json"].stat().st_mode)[-3:] == "600", "it names the inputs"
+    for name in "map.json", "map.reasons.json":
+        assert oct(done[name].stat().st_mode)[-3:] == "600", "it names the inputs"
 
 
 def test_the_report_says_what_was_done_to_each_attribute_by_which_rule_and_its_totals_add_up(
     done: dict[str, Path],
 ) -> None:
     told, mapped = read(done["report.json"]), read(done["map.json"])
-    reasons = mapped.pop(REASONS)
+    reasons = read(done["map.reasons.json"])
     assert [one["output"] for one in told["objects"]] == list(mapped.values()), "in one order"
     assert [one["input"] for one in told["objects"]] == list(range(1, len(mapped) + 1))
     assert [one["reason"] for one in told["objects"] if one["output"] is None] == list(
@@ -242,7 +243,7 @@ def test_objects_in_a_folder_and_in_an_archive_become_the_same_outputs(tmp_path:
         assert ended.returncode in (0, 3), ended.stderr
     mapped = read(tmp_path / "folder.json")
     assert mapped == read(tmp_path / "zip.json")
-    reasons = mapped.pop(REASONS, {})
+    reasons = read(tmp_path / "folder.reasons.json")
     assert sorted(mapped) == sorted(BUNDLED)
     assert {name for name, output in mapped.items() if output is None} == set(reasons)
     assert len(reasons) <= 3, reasons
