@@ -58,6 +58,7 @@ def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
     )
     patience = time.monotonic() + PATIENCE
     while not any(out.rglob("*.dcm")) and time.monotonic() < patience:
@@ -94,6 +95,11 @@ def test_two_runs_do_not_write_to_one_folder_at_once(tmp_path: Path) -> None:
         ended = command(tmp_path / "in", out, "--key-file", secret)
     assert ended.returncode == 1
     assert "Another run" in ended.stderr
+
+
+def hear_interrupts() -> None:
+    """A suite that runs in the background hands down that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def members(session: int) -> list[str]:
