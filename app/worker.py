@@ -26,6 +26,7 @@ from app.claim import Bell, listening
 from app.database import Database, Role
 from app.ingest.accept import accept
 from app.ingest.check import check
+from app.ingest.cores import Cores
 from app.ingest.expire import expire
 from app.ingest.images import images
 from app.ingest.link import link
@@ -53,6 +54,7 @@ class Works:
     database: Database
     catalogue: Catalogue
     vault: Vault
+    cores: Cores
     quarantine: Quarantine
     archive: Archive
     workshop: Workshop
@@ -178,11 +180,14 @@ async def open_works(settings: Settings) -> AsyncIterator[Works]:
         stack.push_async_callback(database.close)
         vault, catalogue = Vault(settings), Catalogue(settings)
         await catalogue.keep_current(database)
+        cores = Cores(settings, vault)
+        stack.callback(cores.close)
         yield Works(
             settings=settings,
             database=database,
             catalogue=catalogue,
             vault=vault,
+            cores=cores,
             quarantine=Quarantine(settings, vault),
             archive=Archive(settings),
             workshop=Workshop.of(settings, database, catalogue),

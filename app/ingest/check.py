@@ -16,7 +16,6 @@ from app import access
 from app.claim import Claim, claim, ring, working
 from app.database import copy_records, driver_connection, staging
 from app.ingest.checks import RegistryAtWork, at_work
-from app.ingest.cores import cores, judged
 from app.ingest.findings import Found, keep_findings
 from app.ingest.judge import MEMBERS, Delivery, Judged
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
@@ -88,17 +87,15 @@ async def _check(
     rows = await _rows(session, ours)
     found: list[Found] = []
     # What is little is done sooner than it is sent.
-    beside = cores(rooms.settings) > 1 and len(rows) > CHUNK
+    beside = rooms.cores.count > 1 and len(rows) > CHUNK
 
     def next_judged() -> asyncio.Task[Judged]:
         start = starts.popleft()
         chunk = rows[start : start + CHUNK]
-        return asyncio.create_task(
-            judged(rooms.settings, rooms.vault, registry, deliveries, chunk, beside=beside)
-        )
+        return asyncio.create_task(rooms.cores.judged(registry, deliveries, chunk, beside=beside))
 
     starts = deque(range(0, len(rows), CHUNK))
-    ahead = cores(rooms.settings) + 1
+    ahead = rooms.cores.count + 1
     judging = deque(next_judged() for _ in range(min(ahead, len(starts))))
     try:
         while judging:

@@ -4,7 +4,6 @@ import atexit
 import pickle
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any, Final
 
 import duckdb
@@ -195,12 +194,6 @@ class RegistryAtWork:
         self.definition = definition
         self.first = definition.first_case_form.id
         self._forms: dict[str, FormAtWork] = {}
-
-    @cached_property
-    def known_names(self) -> frozenset[str]:
-        """Ids of every element of the registry: these may be named in a finding."""
-        forms = self.definition.entry_forms
-        return frozenset(chain.from_iterable(form.by_id for form in forms))
 
     @cached_property
     def packed(self) -> bytes:

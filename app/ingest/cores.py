@@ -26,62 +26,54 @@ from app.vault import Vault
 Rows = Sequence[tuple[int, int, bytes]]
 """Submission, row, and the entry as it was sent, sealed."""
 
-_pools: dict[int, ProcessPoolExecutor] = {}
 
+class Cores:
+    """A worker's processes for judging: none before they are needed, none after `close`."""
 
-def cores(settings: Settings) -> int:
-    """How many chunks are judged at the same time."""
-    return settings.check_processes or min(os.cpu_count() or 1, 8)
+    def __init__(self, settings: Settings, vault: Vault) -> None:
+        self._settings, self._vault = settings, vault
+        self._pool: ProcessPoolExecutor | None = None
+        self.count = settings.check_processes or min(os.cpu_count() or 1, 8)
+        """How many chunks are judged at the same time."""
 
+    async def judged(
+        self,
+        registry: RegistryAtWork,
+        deliveries: dict[int, Delivery],
+        rows: Rows,
+        *,
+        beside: bool,
+    ) -> Judged:
+        """Judge some rows: in a process beside this one, or in a thread of this one."""
+        if not beside:
+            return await asyncio.to_thread(judge, self._vault, registry, deliveries, rows)
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.count,
+                # A forked copy of a process with threads and connections is not to be relied on.
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._settings,),
+            )
+        pool = self._pool
+        sendable = [(one[0], one[1], one[2]) for one in rows]  # the driver's rows are not
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                pool, _judged, registry.packed, deliveries, sendable
+            )
+        except BrokenProcessPool:  # one was killed: the batch is tried again, with others
+            if self._pool is pool:
+                self.close()
+            raise
 
-async def judged(
-    settings: Settings,
-    vault: Vault,
-    registry: RegistryAtWork,
-    deliveries: dict[int, Delivery],
-    rows: Rows,
-    *,
-    beside: bool,
-) -> Judged:
-    """Judge some rows: in a process beside this one, or in a thread of this one."""
-    if not beside:
-        return await asyncio.to_thread(judge, vault, registry, deliveries, rows)
-    pool = _pool(settings)
-    definition = registry.definition
-    key = (definition.id, definition.version, definition.digest)
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.run_in_executor(
-            pool,
-            _judged,
-            key,
-            registry.packed,
-            deliveries,
-            [(one[0], one[1], one[2]) for one in rows],  # the driver's rows cannot be sent
-        )
-    except BrokenProcessPool:  # one was killed: the batch is tried again, with others
-        if _pools.get(cores(settings)) is pool:
-            del _pools[cores(settings)]
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-
-
-def _pool(settings: Settings) -> ProcessPoolExecutor:
-    count = cores(settings)
-    found = _pools.get(count)
-    if found is None:
-        found = _pools[count] = ProcessPoolExecutor(
-            count,
-            # A forked copy of a process with threads and connections is not one to rely on.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(settings,),
-        )
-    return found
+    def close(self) -> None:
+        """End the processes, after the chunks they are at."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
 
 _vaults: list[Vault] = []
-_registries: dict[tuple[str, str, str], Definition] = {}
 
 
 def _begin(settings: Settings) -> None:
@@ -99,11 +91,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judged(
-    key: tuple[str, str, str], packed: bytes, deliveries: Mapping[int, Delivery], rows: Rows
-) -> Judged:
-    definition = _registries.get(key)
-    if definition is None:
-        _registries.clear()
-        definition = _registries[key] = pickle.loads(packed)  # noqa: S301 - our own worker's words
+def _judged(packed: bytes, deliveries: Mapping[int, Delivery], rows: Rows) -> Judged:
+    definition: Definition = pickle.loads(packed)  # noqa: S301 - our own worker's words
     return judge(_vaults[0], at_work(definition), deliveries, rows)

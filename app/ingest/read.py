@@ -22,7 +22,7 @@ from app.database import copy_records, staging
 from app.errors import NotFound, UnreadableSubmission
 from app.ingest.findings import Found, keep_findings
 from app.ingest.formats import Door, entries_of
-from app.ingest.formats.sent import RawEntry
+from app.ingest.formats.sent import ENTRY, RawEntry
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.models.base import now
 from app.models.submission import Submission
@@ -32,8 +32,6 @@ from app.vault import Vault
 
 SMALL: Final = 256 * 1024
 """Bytes of a body that is read beside others; a larger one is read by itself."""
-ENTRY: Final = "entry"
-"""The purpose under which entries as sent are sealed."""
 OPEN_BODIES: Final = 2
 
 _MEMBERS = (

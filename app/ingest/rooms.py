@@ -1,13 +1,11 @@
 """What a step of this station is given to work with."""
 
-import gc
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from app.catalogue import Catalogue
 from app.database import Database
+from app.ingest.cores import Cores
 from app.settings import Settings
 from app.vault import Vault
 from app.vault.quarantine import Quarantine
@@ -46,20 +44,9 @@ class Rooms(Protocol):
         """Keys, tokens, seals."""
 
     @property
+    def cores(self) -> Cores:
+        """Processes beside this one."""
+
+    @property
     def quarantine(self) -> Quarantine:
         """Received bytes."""
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """A stretch of work that makes thousands of objects and no cycles among them.
-
-    Looking for cycles at every 700th object costs a quarter of the time, and finds none.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

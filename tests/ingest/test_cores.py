@@ -18,11 +18,10 @@ import psutil
 import pytest
 
 from app.catalogue import Catalogue
-from app.ingest import cores
 from app.ingest.checks import RegistryAtWork, at_work
-from app.ingest.formats.sent import as_sent
+from app.ingest.cores import Cores
+from app.ingest.formats.sent import ENTRY, as_sent
 from app.ingest.judge import MEMBERS, Delivery, Judged
-from app.ingest.read import ENTRY
 from app.settings import Settings
 from app.vault import Vault, identities
 from tests.ingest.landing import REGISTRY, exam, follow_up
@@ -53,11 +52,11 @@ def registry(settings: Settings) -> RegistryAtWork:
     return at_work(Catalogue(settings).in_force(REGISTRY))
 
 
-@pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
-    yield
-    while cores._pools:
-        cores._pools.popitem()[1].shutdown()
+@pytest.fixture
+def cores(settings: Settings, vault: Vault) -> Iterator[Cores]:
+    made = Cores(settings, vault)
+    yield made
+    made.close()
 
 
 def sealed(vault: Vault, entries: list[dict[str, Any]]) -> list[tuple[int, int, bytes]]:
@@ -91,12 +90,11 @@ ENTRIES = [
 
 
 async def test_what_is_judged_beside_a_worker_is_judged_as_in_it(
-    settings: Settings, vault: Vault, registry: RegistryAtWork
+    cores: Cores, vault: Vault, registry: RegistryAtWork
 ) -> None:
     rows = sealed(vault, ENTRIES)
     here, there = [
-        await cores.judged(settings, vault, registry, DELIVERIES, rows, beside=beside)
-        for beside in (False, True)
+        await cores.judged(registry, DELIVERIES, rows, beside=beside) for beside in (False, True)
     ]
     assert opened(vault, here) == opened(vault, there)
     assert here[1] == there[1]
@@ -105,27 +103,32 @@ async def test_what_is_judged_beside_a_worker_is_judged_as_in_it(
 
 
 async def test_a_process_that_is_killed_costs_a_try_and_nothing_else(
-    settings: Settings, vault: Vault, registry: RegistryAtWork
+    cores: Cores, vault: Vault, registry: RegistryAtWork
 ) -> None:
     rows = sealed(vault, ENTRIES)
-    before = await cores.judged(settings, vault, registry, DELIVERIES, rows, beside=True)
-    for process in list(cores._pools[2]._processes.values()):
+    before = await cores.judged(registry, DELIVERIES, rows, beside=True)
+    assert cores._pool is not None
+    for process in list(cores._pool._processes.values()):
         process.kill()
     with pytest.raises(BrokenProcessPool):
-        await cores.judged(settings, vault, registry, DELIVERIES, rows, beside=True)
-    after = await cores.judged(settings, vault, registry, DELIVERIES, rows, beside=True)
+        await cores.judged(registry, DELIVERIES, rows, beside=True)
+    after = await cores.judged(registry, DELIVERIES, rows, beside=True)
     assert opened(vault, after) == opened(vault, before)
 
 
 _WORKER = """
-import asyncio, os, signal, sys
-from app.ingest import cores
+import asyncio, signal
+from app.ingest.cores import Cores
+from app.catalogue import Catalogue
+from app.ingest.checks import at_work
 from app.settings import Settings
+from app.vault import Vault
 
 settings = Settings()
-pool = cores._pool(settings)
-list(pool.map(abs, range(8)))
-print(*pool._processes, flush=True)
+cores = Cores(settings, Vault(settings))
+registry = at_work(Catalogue(settings).in_force("early-lung-cancer-detection"))
+asyncio.run(cores.judged(registry, {}, [], beside=True))
+print(*cores._pool._processes, flush=True)
 signal.pause()
 """
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from app.deid.files.account import Map, Totals, report
+from app.deid.files.account import Map, Totals, reasons_beside, report
 from app.deid.files.crew import Batch, Crew
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
@@ -115,7 +115,10 @@ def check(order: Order) -> None:
         raise Conflict("OUT must be a folder.")
     if out.is_dir() and not (out / FOLDER).is_dir() and any(out.iterdir()):
         raise Conflict("OUT must be a new or empty folder, or one of an earlier run.")
-    written = [path.resolve() for path in (order.map_file, order.report_file) if path is not None]
+    files = [path for path in (order.map_file, order.report_file) if path is not None]
+    if order.map_file is not None:
+        files.append(reasons_beside(order.map_file))
+    written = [path.resolve() for path in files]
     for number, given in enumerate(order.inputs, 1):
         if not given.exists():
             raise NotFound(f"Input {number} does not exist.")
@@ -125,7 +128,7 @@ def check(order: Order) -> None:
         if any(path == root or root in path.parents for path in written):
             raise Conflict("The map and the report must not lie among the inputs.")
     if len(set(written)) != len(written):
-        raise Conflict("The map and the report must be two files.")
+        raise Conflict("The map, its reasons and the report must be files of their own.")
     if any(path.is_dir() or not (path.parent.is_dir() or path.parent == out) for path in written):
         raise Unprocessable("The map and the report are files in a folder that exists.")
 

@@ -24,10 +24,9 @@ from app.deid.pixels import Reason, has_pixels
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
+from app.deid.write import save
 
 DICM = b"DICM"
-PARTS = 1024
-"""Parts that one call may write (IOV_MAX)."""
 GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 """How an object without preamble can begin: a first group, in either byte order."""
 
@@ -86,7 +85,7 @@ class Bench:
         outcome, result = treated
         stream = FileIO(self.drafts / draft, "w")
         written.append(stream)
-        _write(stream.fileno(), outcome.parts)
+        save(stream.fileno(), outcome.parts)
         return result
 
     def _treated(
@@ -188,16 +187,3 @@ def where(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "deid" in Path(frame.filename).parts] or frames
     return f"{type(error).__name__} at {Path(ours[-1].filename).name}:{ours[-1].lineno}"
-
-
-def _write(handle: int, parts: Sequence[bytes | memoryview]) -> None:
-    """Every part, without putting them together first; the kernel may take less than was given."""
-    waiting = [memoryview(part).cast("B") for part in parts if len(part)]
-    while waiting:
-        taken = os.writev(handle, waiting[:PARTS])
-        while taken:
-            first = waiting[0]
-            if taken < len(first):
-                waiting[0], taken = first[taken:], 0
-            else:
-                taken -= len(waiting.pop(0))

@@ -19,6 +19,9 @@ from app.registries.findings import FindingCode
 ENTRY_LIMIT = 1024 * 1024
 """Bytes of one entry; no form of any registry comes near."""
 
+ENTRY = "entry"
+"""The purpose under which entries as sent are sealed."""
+
 _AS_SENT = b"0"
 _ENVELOPE = b"1"
 

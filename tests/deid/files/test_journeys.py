@@ -281,7 +281,7 @@ def test_the_command_says_what_is_wrong_with_how_it_was_called_without_repeating
     folder = tmp_path / "Quizzleberry"
     folder.mkdir()
     (folder / "a").write_bytes(packed(ct(1)))
-    secret = key(tmp_path)
+    secret, out = key(tmp_path), tmp_path / "out"
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     wrong: list[tuple[list[object], int]] = [
@@ -297,6 +297,7 @@ def test_the_command_says_what_is_wrong_with_how_it_was_called_without_repeating
         ([folder, tmp_path / "out", "--key-file", tmp_path / "no.key"], 1),
         ([folder, tmp_path / "out", "--key-file", secret, "--map", folder / "map.json"], 1),
         ([folder, tmp_path / "out", "--map", tmp_path / "x", "--report", tmp_path / "x"], 1),
+        ([folder, out, "--map", tmp_path / "m.json", "--report", tmp_path / "m.reasons.json"], 1),
     ]
     for words, code in wrong:
         ended = CliRunner().invoke(assembled("deid"), ["deid", *map(str, words)])
@@ -305,7 +306,9 @@ def test_the_command_says_what_is_wrong_with_how_it_was_called_without_repeating
         assert "Quizzleberry" not in ended.output + str(ended.exception)
     last = command(*wrong[-1][0])
     assert last.returncode == 1
-    assert last.stderr == "hounsfield: The map and the report must be two files.\n"
+    assert last.stderr == (
+        "hounsfield: The map, its reasons and the report must be files of their own.\n"
+    )
     assert not (tmp_path / "out").exists()
     assert [path.name for path in folder.iterdir()] == ["a"]
 

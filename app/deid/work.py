@@ -1,0 +1,396 @@
+"""
+One object under way: what becomes of its stretches, and the instance they make.
+
+What became of an element whose bytes were met before is known already; `Work` asks for the rest,
+and ends with what depends on several elements at once.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from app.deid import bulk, content, dates, private, text, uids
+from app.deid.actions import BINARY_SIZES, Action, Decision
+from app.deid.content import CONCEPT_NAME
+from app.deid.elements import Treatment
+from app.deid.markers import mark, same_for_all
+from app.deid.memory import Stretch
+from app.deid.outcome import Deidentified, Original, Report, Told
+from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
+from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
+from app.deid.uids import Keys
+from app.deid.values import dummy_code
+from app.deid.walk import (
+    TEXT_VRS,
+    Dataset,
+    Element,
+    Fragments,
+    Instance,
+    text_of,
+    vr_of,
+)
+from app.deid.write import encoded, parts
+
+IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
+IMPLEMENTATION_VERSION_NAME = "HOUNSFIELD_0_1"
+
+_META: Dataset = {
+    0x00020001: Element("OB", b"\0\1"),
+    0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
+    0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
+}
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+_CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
+_SCHEME = 0x00080102
+
+
+class _Became(NamedTuple):
+    """What a stretch became, after what that depends on (a treatment, or less: a view).
+
+    What stays, the same encoded, what is told of it; its private elements, which are decided
+    together, and which of them are creators of blocks.
+    """
+
+    on: object
+    kept: Dataset
+    ready: dict[int, tuple[Element, bytes]]
+    told: list[Told]
+    odd: Dataset
+    creators: Dataset
+
+
+_SAME_FOR_ALL = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.DUMMY_CODE))
+"""Actions whose outcome is the same for every patient."""
+
+
+class Work:
+    """One object under way: its identifiers, its keys, what was done so far."""
+
+    def __init__(
+        self, instance: Instance, stretches: list[Stretch], profile: Profile, keys: Keys
+    ) -> None:
+        self.instance, self.stretches = instance, stretches
+        self.profile, self.keys = profile, keys
+        self.sop_class = text_of(instance.dataset.get(SOP_CLASS_UID))
+        self.policy = profile.policy(self.sop_class)
+        self.told: list[Told] = []
+        self.ready: dict[int, tuple[Element, bytes]] = {}
+        top = instance.dataset
+        self.level = self.policy.level()
+        self.charset = text_of(top.get(_CHARACTER_SET))
+        self.codecs = text.encodings(self.charset)
+        said = {
+            tag: _value(top.get(tag), self.codecs)
+            for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
+        }
+        self.original = Original(
+            text_of(top.get(STUDY_INSTANCE_UID)),
+            text_of(top.get(SERIES_INSTANCE_UID)),
+            text_of(top.get(SOP_INSTANCE_UID)),
+            said[PATIENT_ID],
+            said[ISSUER],
+            said[ACCESSION_NUMBER],
+        )
+        person = who(said, self.original.study_instance_uid)
+        self.pseudonym, days = _pseudonym(keys, profile, *person)
+        self.scheme = text_of(top.get(_SCHEME))
+        self.view = _view(self.policy, self.charset, self.scheme)
+        names, identifiers = self._own()
+        cleaner = text.cleaner(names, identifiers)
+        treatment = _treatment(self.view, keys, self.pseudonym, days, profile.full_dates, cleaner)
+        self.treatment = treatment
+
+    def _own(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names and the other identifiers of the object, each element asked once."""
+        names: set[str] = set()
+        identifiers: set[str] = set()
+        view = self.view
+        for stretch in self.stretches:
+            gathered = stretch.gathered
+            if gathered is None or gathered[0] is not view:
+                gathered = self._gathered(stretch)
+            if gathered[1] is not None:
+                names |= gathered[1][0]
+                identifiers |= gathered[1][1]
+        return frozenset(names), frozenset(identifiers)
+
+    def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
+        some: tuple[set[str], set[str]] = set(), set()
+        self._gather(stretch.elements, 0, self.charset, *some)
+        gathered = self.view, some if some[0] or some[1] else None
+        stretch.gathered = gathered
+        return gathered
+
+    def _gather(
+        self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]
+    ) -> None:
+        """The object's own identifiers, at every level, from what the profile takes out."""
+        charset = text_of(dataset.get(_CHARACTER_SET)) or charset
+        codecs = text.encodings(charset)
+        level = self.policy.level(inside)
+        for tag, (vr, value) in dataset.items():
+            if isinstance(value, list):
+                for item in value:
+                    self._gather(item, tag, charset, names, identifiers)
+            elif tag >> 16 & 1 or isinstance(value, Fragments) or not value:
+                continue
+            elif vr == "PN":
+                for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
+                    if name.strip(" \0^="):
+                        names.add(name)
+            elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
+                for part in text.decoded(bytes(value), codecs).split("\\"):
+                    if part := part.strip(" \0\r\n"):
+                        identifiers.add(part)
+
+    def whole(self) -> Dataset:
+        """The top level. What became of an element whose bytes were met before is known already.
+
+        That is so because it depends on nothing but its bytes and the treatment, which stands for
+        everything else: profile, keys, patient, own identifiers, character set and SOP class. What
+        depends on other elements too has its place in `finished`.
+        """
+        result: Dataset = {}
+        creators: Dataset = {}
+        others: list[Dataset] = []
+        for stretch in self.stretches:
+            _, kept, ready, told, odd, named = self._became(stretch)
+            if told:
+                self.told += told
+                result.update(kept)
+                self.ready.update(ready)
+            if odd:
+                others.append(odd)
+                creators.update(named)
+        if creators and private.any_known(creators):
+            self._private({tag: one for odd in others for tag, one in odd.items()}, result)
+        return result
+
+    def _became(self, stretch: Stretch) -> _Became:
+        known: _Became | None = stretch.became
+        if known is not None and (known.on is self.treatment or known.on is self.view):
+            return known
+        if stretch.parts:
+            became = self._together(stretch.parts)
+        elif len(stretch.elements) == 1:
+            ((tag, element),) = stretch.elements.items()
+            became = self._alone(tag, element, bool(stretch.raw))
+        else:  # an object in which an element stands twice
+            became = self._together(
+                tuple(Stretch({t: e}, b"") for t, e in stretch.elements.items())
+            )
+        if stretch.raw:  # what is too large to be remembered must not be held on to
+            stretch.became = became
+        return became
+
+    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
+        """What a longer stretch became, from what its elements became."""
+        treatment, view = self.treatment, self.view
+        on: object = view
+        kept: Dataset = {}
+        ready: dict[int, tuple[Element, bytes]] = {}
+        told: list[Told] = []
+        odd: Dataset = {}
+        creators: Dataset = {}
+        for stretch in stretches:
+            became: _Became | None = stretch.became
+            if became is None or (became.on is not view and became.on is not treatment):
+                became = self._became(stretch)
+            if became.on is not view:
+                on = treatment
+            if became.told:
+                told += became.told
+                kept.update(became.kept)
+                ready.update(became.ready)
+            if became.odd:
+                odd.update(became.odd)
+                creators.update(became.creators)
+        return _Became(on, kept, ready, told, odd, creators)
+
+    def _alone(self, tag: int, element: Element, small: bool) -> _Became:
+        if tag >> 16 & 1:
+            odd = {tag: element}
+            return _Became(self.view, {}, {}, [], odd, {} if tag & 0xFF00 else odd)
+        decision = self.level[tag]
+        action = decision.action
+        same = action in _SAME_FOR_ALL or (action is Action.KEEP and element.vr in BINARY_SIZES)
+        on: object = self.view if same else self.treatment
+        before, self.told = self.told, []
+        kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, decision)
+        told, self.told = self.told, before
+        if kept is None:
+            return _Became(on, {}, {}, told, {}, {})
+        ready = {}
+        if small:
+            ready[tag] = kept, encoded(tag, kept, self.instance.explicit, self.instance.little)
+        return _Became(on, {tag: kept}, ready, told, {}, {})
+
+    def dataset(
+        self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
+    ) -> Dataset:
+        """One item: every element by its decision; private ones by the safe list."""
+        charset = text_of(source.get(_CHARACTER_SET)) or charset
+        codecs = text.encodings(charset)
+        scheme = text_of(source.get(_SCHEME))
+        level = self.policy.level(inside)
+        result: Dataset = {}
+        for tag, element in source.items():
+            if not tag >> 16 & 1:
+                kept = self._one(tag, element, path, charset, codecs, scheme, level[tag])
+                if kept is not None:
+                    result[tag] = kept
+        self._private(source, result)
+        return result
+
+    def _one(
+        self,
+        tag: int,
+        element: Element,
+        path: tuple[str, ...],
+        charset: str,
+        codecs: list[str] | None,
+        scheme: str,
+        decision: Decision,
+    ) -> Element | None:
+        """One element by its decision, at any level."""
+        action = decision.action
+        kept: Element | None
+        if tag == _CHARACTER_SET:
+            action, kept = Action.KEEP, element if codecs is not None else None
+        elif action is Action.KEEP and element.vr in _FAST:
+            kept = self.treatment.kept_binary(tag, element, decision)
+        elif isinstance(element.value, list):
+            kept = self._sequence(tag, element.value, decision, path, charset)
+        else:
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
+        self._tell(path, tag, action, decision.rule)
+        return kept
+
+    def _private(self, source: Dataset, result: Dataset) -> None:
+        """Add the private elements that may stay."""
+        if "retain_safe_private" in self.profile.options:
+            for tag, element, known in private.kept(source):
+                if known is None or self.treatment.private_stays(element):
+                    result[tag] = element
+            _drop_lone_creators(result)
+
+    def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
+        place = f"{tag:08X}"
+        self.told.append(("/".join((*path, place)) if path else place, action, rule))
+
+    def _sequence(
+        self,
+        tag: int,
+        items: list[Dataset],
+        decision: Decision,
+        path: tuple[str, ...],
+        charset: str,
+    ) -> Element | None:
+        action = decision.action
+        if vr_of(tag) != "SQ":
+            return None
+        if action is Action.EMPTY:
+            return Element("SQ", [])
+        if action is Action.DUMMY_CODE:
+            return Element("SQ", [dummy_code() for _ in items])
+        if action not in (Action.ITEMS, Action.CONTENT):
+            return None
+        kept: list[Dataset] = []
+        for number, item in enumerate(items):
+            here = (*path, f"{tag:08X}[{number}]")
+            known = content.decided(self.profile, item)
+            if known is not None and known.action is Action.REMOVE:
+                self._tell(here, CONCEPT_NAME, Action.REMOVE, known.rule)
+                continue
+            cleaned = self.dataset(item, here, charset, tag)
+            bulk.settle_item(cleaned, tag, self.sop_class, self.instance.little)
+            if known is not None:
+                content.finish(cleaned, content.concept_of(item), known)
+                if known.action is Action.DUMMY:
+                    self._tell(here, CONCEPT_NAME, Action.DUMMY, known.rule)
+            kept.append(cleaned)  # also when nothing is left: items are counted on (frames, beams)
+        if not kept and items:
+            return Element("SQ", []) if decision.emptied is Action.EMPTY else None
+        return Element("SQ", kept)
+
+    def finished(self, dataset: Dataset) -> Deidentified:
+        """Markers, age, file meta information, and the bytes."""
+        bulk.settle(dataset, self.policy.kind, self.instance.little)
+        mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
+        instance, original = self.instance, self.original
+        sop_class = text_of(dataset.get(SOP_CLASS_UID))
+        new_uid = text_of(dataset.get(SOP_INSTANCE_UID))
+        meta = {**_META, 0x00020002: Element("UI", sop_class.encode())}
+        meta[0x00020003] = Element("UI", new_uid.encode())
+        meta[0x00020010] = Element("UI", instance.transfer_syntax.encode())
+        ready = Instance(
+            meta, dataset, instance.transfer_syntax, instance.explicit, instance.little
+        )
+        self.ready.update(_marks(self.profile, instance.explicit, instance.little))
+        return Deidentified(
+            parts=tuple(parts(ready, self.ready)),
+            report=Report(tuple(self.told)),
+            original=original,
+            study_instance_uid=text_of(dataset.get(STUDY_INSTANCE_UID)),
+            series_instance_uid=text_of(dataset.get(SERIES_INSTANCE_UID)),
+            sop_instance_uid=new_uid,
+            sop_class_uid=sop_class,
+            transfer_syntax_uid=instance.transfer_syntax,
+            patient_pseudonym=self.pseudonym,
+            accession_token=text_of(dataset.get(ACCESSION_NUMBER)) or None,
+            study_date=text_of(dataset.get(_STUDY_DATE)) or None,
+            modality=text_of(dataset.get(_MODALITY)) or None,
+            dataset=dataset,
+            little=instance.little,
+        )
+
+
+_FAST = frozenset(BINARY_SIZES)
+
+
+@lru_cache(maxsize=64)
+def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[Element, bytes]]:
+    """The marks that every object gets, encoded."""
+    return {
+        tag: (element, encoded(tag, element, explicit, little))
+        for tag, element in same_for_all(profile).items()
+    }
+
+
+@lru_cache(maxsize=256)
+def _pseudonym(keys: Keys, profile: Profile, *who: str) -> tuple[str, int]:
+    """A patient's pseudonym, and the days to move dates back by."""
+    pseudonym, chosen = uids.token(keys.patient, *who), profile.choices.dates
+    if not profile.modified_dates:
+        return pseudonym, 0
+    return pseudonym, dates.offset(keys.dates, pseudonym, chosen.least, chosen.most)
+
+
+@lru_cache(maxsize=256)
+def _view(policy: Policy, charset: str, scheme: str) -> object:
+    """What an element's meaning depends on, beside its bytes: one object for each combination."""
+    return object()
+
+
+@lru_cache(maxsize=64)
+def _treatment(
+    view: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
+) -> Treatment:
+    """One treatment, the very same object, for all that may be treated alike."""
+    return Treatment(keys, pseudonym, days, dates_kept, cleaner)
+
+
+def _value(element: Element | None, codecs: list[str] | None) -> str:
+    if element is None or not isinstance(element.value, (bytes, memoryview)):
+        return ""
+    return text.decoded(bytes(element.value), codecs, element.vr).strip(" \0")
+
+
+def _drop_lone_creators(dataset: Dataset) -> None:
+    blocks: Iterable[int] = {
+        tag >> 16 << 16 | (tag & 0xFFFF) >> 8 for tag in dataset if tag >> 16 & 1 and tag & 0xFF00
+    }
+    for tag in [tag for tag in dataset if tag >> 16 & 1 and not tag & 0xFF00]:
+        if tag not in blocks:
+            del dataset[tag]
