@@ -11,7 +11,7 @@ from enum import Enum
 
 from app.deid import patterns
 from app.deid.folding import TOKEN, folded, plain
-from app.deid.identifiers import Own
+from app.deid.identifiers import Nobody, Own
 from app.deid.vocabulary import vocabulary
 
 
@@ -48,7 +48,7 @@ _HOLE = re.compile(rf"({_SEPARATOR})\x01({_SEPARATOR})")
 class Pass:
     """One text of one patient's, under one of the two rules."""
 
-    def __init__(self, own: Own, text: str, descriptor: bool) -> None:
+    def __init__(self, own: Own | Nobody, text: str, descriptor: bool) -> None:
         self.own, self.descriptor = own, descriptor
         self.text = _visible(text)
         self.plain = plain(self.text)
@@ -283,7 +283,7 @@ class Pass:
     def _goes_with(self, start: int, stop: int, beside: _Fate, between: str, before: bool) -> bool:
         token, word = self.text[start:stop], self.plain[start:stop]
         named = beside is _Fate.OWN
-        if word in self.own.names:
+        if self.own.is_name(word):
             return named
         if not self.descriptor:
             return named and word in self.known.titles - self.known.soft_titles

@@ -2,11 +2,14 @@
 What becomes of one element: each action on each kind of value.
 
 A `Treatment` belongs to one object: it knows its patient's pseudonym and offset, the keys, and the
-cleaner that knows the object's own identifiers. None as an answer means that the element goes.
+cleaner that knows the object's own identifiers. One for anybody knows neither, and raises `Personal`
+where they matter. None as an answer means that the element goes.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from pydicom.uid import UID_dictionary
 
 from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
@@ -19,7 +22,7 @@ from app.deid.terms import (
     tidied,
     words_of,
 )
-from app.deid.text import Cleaner
+from app.deid.text import Cleaning, Personal
 from app.deid.uids import Keys
 from app.deid.values import (
     DUMMIES,
@@ -39,10 +42,10 @@ class Treatment:
     """How one object's elements are treated."""
 
     keys: Keys
-    pseudonym: str
-    days: int
+    pseudonym: str | None
+    days: int | None
     dates_kept: bool
-    cleaner: Cleaner
+    cleaner: Cleaning
 
     def apply(
         self,
@@ -78,6 +81,8 @@ class Treatment:
             aged = dates.capped_age(text_of(element))
             return Element("AS", aged.encode()) if aged else None
         if action in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            if self.pseudonym is None:
+                raise Personal
             return Element(expected, self.pseudonym.encode())
         if action is Action.ACCESSION:
             return self._accession(value, codecs)
@@ -164,15 +169,17 @@ class Treatment:
         told = []
         for uid in bytes(value).decode("latin-1").split("\\"):
             uid = uid.strip("\0 ")
-            well_known = uid.startswith("1.2.840.10008.")
+            well_known = uid in UID_dictionary  # others under DICOM's root are somebody's own
             is_class = action is Action.CLASS_UID and set(uid) <= set("0123456789.")
             stays = not uid or well_known or (is_class and len(uid) <= 64)
             told.append(uid if stays else uids.replaced(self.keys.uid, uid))
         return "\\".join(told).encode()
 
     def _shifted(self, value: bytes | memoryview, vr: str, decision: Decision) -> Element | None:
+        if self.days is None and vr in dates.SHIFTED:
+            raise Personal
         moved = [
-            dates.shifted(vr, part.strip(" \0"), self.days)
+            dates.shifted(vr, part.strip(" \0"), self.days or 0)
             for part in bytes(value).decode("latin-1").split("\\")
         ]
         if any(moved) and None not in moved:
