@@ -80,11 +80,13 @@ def doubt(instance: Instance, profile: Profile) -> Reason | None:
 
 def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
     """The pixel data that may leave. May set another transfer syntax on `instance`."""
-    whole = _bare(instance)
+    raster = Raster.of(instance)
+    whole = _bare(instance, raster)
     if isinstance(whole, Reason):
         return whole
     rules = profile.choices.burned_in
-    if not screening.may_have_text(instance.dataset, rules) and not _looks_drawn(instance, whole):
+    may = screening.may_have_text(instance.dataset, rules)
+    if not may and not _looks_drawn(instance, whole, raster):
         return Cleaned(whole)
     from app.deid import burned_in  # what decodes, draws and looks is only loaded for these
 
@@ -99,9 +101,8 @@ def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
         return Reason.BURNED_IN if said_yes else Reason.MAY_BE_BURNED_IN
 
 
-def _looks_drawn(instance: Instance, whole: Element) -> bool:
+def _looks_drawn(instance: Instance, whole: Element, raster: Raster | None) -> bool:
     """A page that calls itself a slice: a scanner's noise has more values than a drawing's inks."""
-    raster = Raster.of(instance)
     if raster is None or raster.dtype is None or not isinstance(whole.value, (bytes, memoryview)):
         return False
     if not screening.shows_pictures(instance.dataset) or len(whole.value) < _SAMPLE:
@@ -111,7 +112,7 @@ def _looks_drawn(instance: Instance, whole: Element) -> bool:
     return few_values(whole.value, raster)
 
 
-def _bare(instance: Instance) -> Element | Reason:
+def _bare(instance: Instance, raster: Raster | None) -> Element | Reason:
     """Pixel data with nothing after it, beside it or drawn in its unused bits."""
     whole, overlay = trimmed(instance), _overlay_in_pixels(instance)
     if isinstance(whole, Reason):
@@ -120,12 +121,10 @@ def _bare(instance: Instance) -> Element | Reason:
         if overlay:
             return Reason.PIXEL_OVERLAY
         bare = without_remarks(whole.value)
-        raster = Raster.of(instance)
         if raster is not None and instance.transfer_syntax == _RLE:
             bare = without_tails(bare, raster.rows * raster.columns)
         return whole if bare is whole.value else Element(whole.vr, bare)
     assert not isinstance(whole.value, list)
-    raster = Raster.of(instance)
     if raster is None:
         return Reason.PIXEL_OVERLAY if overlay else whole
     if raster.stored == raster.allocated:
