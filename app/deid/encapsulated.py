@@ -19,7 +19,7 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _COMMENT_2000, _TILE = 0xFF64, 0xFF90
 _MAKER = re.compile(
     rb"(Created by |Creator: )?(GDCM/)?(OpenJPEG|JasPer|Kakadu|OpenJPH|Grok|LEAD Technologies|Lavc)"
-    rb"[ -]?([Vv]ersion )?v?[0-9.]*\0*"
+    rb"[ -]?([Vv]er(sion)? )?v?[0-9.]*\0*"
 )
 
 

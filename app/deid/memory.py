@@ -12,6 +12,7 @@ from typing import Any
 
 from app.deid.walk import (
     LONG_HEADER,
+    PIXELS,
     VRS,
     Beginning,
     Element,
@@ -140,7 +141,12 @@ class _Top:
                     last = expected
                     continue
             streak = _closed(streak)
-            met, at = self._met(at, end)
+            try:
+                met, at = self._met(at, end)
+            except Malformed:  # as in `walk.read`: what follows the pixels is left out
+                if all(PIXELS.isdisjoint(one.elements) for one in taken):
+                    raise
+                break
             if met is None:
                 break
             taken.append(met)

@@ -52,7 +52,7 @@ def second_look(
     `decode` asks for the third search too; `dates` and `uids` say whether those were replaced.
     """
     try:
-        told, known_uids = read(flat(source))
+        told, known_uids = read(flat(source, whole=False))
         known = identity(told, dates)
         seen = flat(output)
     except Unreadable:

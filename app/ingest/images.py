@@ -58,7 +58,7 @@ WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
     ),
     Reason.MISSING_UID: (
         FindingCode.UNREADABLE,
-        "SOPClassUID, SOPInstanceUID, StudyInstanceUID and SeriesInstanceUID must be there.",
+        "It names no SOPClassUID and shows no picture, or it belongs to no study. Export it again.",
     ),
     Reason.BURNED_IN: (
         FindingCode.BURNED_IN_TEXT,
