@@ -27,6 +27,7 @@ from app.deid.uids import Keys
 from app.deid.values import (
     DUMMIES,
     REMOVED,
+    are_measures,
     is_code_string,
     is_like_a_date,
     is_long,
@@ -226,13 +227,15 @@ class Treatment:
         if vr not in TEXT_VRS or action is Action.CLEAN or (action is Action.CODE and not public):
             return self.cleaner.clean
         if action is Action.TERM:
-            return lambda said: tidied(only_terms(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, only_terms(self.cleaner.scrub(said)))
         if action is Action.PRODUCT:
-            return lambda said: tidied(product(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, product(self.cleaner.scrub(said)))
         if action is Action.CODE and tag in _CODE_VALUES:
             return lambda said: said.strip(" \0") if self._is_code(scheme, said) else ""
+        if action is Action.CODE and tag == _SCHEME:
+            return lambda said: scheme
         if action is Action.CODE:
-            return lambda said: tidied(codes.meaning(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, codes.meaning(self.cleaner.scrub(said)))
         return self.cleaner.scrub
 
     def _is_code(self, scheme: str, said: str) -> bool:
@@ -243,9 +246,24 @@ class Treatment:
         return not own and codes.is_code(scheme, said)
 
 
+def is_measure(tag: int, element: Element) -> bool:
+    """Numbers that stay as they are, whoever's they are."""
+    vr, value = element
+    if vr not in ("DS", "IS") or not isinstance(value, (bytes, memoryview)):
+        return False
+    return are_measures(value) and suits(tag, vr)
+
+
 _LONG_CODE_VALUE = 0x00080119
 _CODE_VALUES = frozenset((0x00080100, _LONG_CODE_VALUE))
+_SCHEME = 0x00080102
 _ICC_PROFILE = 0x00282000
+
+
+def _left_of(said: str, after: str) -> str:
+    """Tidied where something went, and as it was where nothing did."""
+    said = said.strip(" \0")
+    return said if after == said else tidied(after)
 
 
 def _without(vr: str, decision: Decision, dummy: bytes | None = None) -> Element | None:

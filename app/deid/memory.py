@@ -31,17 +31,22 @@ SHORTEST = 3  # elements of a stretch
 class Stretch:
     """One element of the top level, or several that stand together, and their bytes.
 
-    `raw` is empty where it is too large to be remembered. `parts` are the single elements of a longer
-    one. `next` is what followed it last time, `run` the longest stretch it was found to begin.
-    `gathered` and `became` are notes of those who work on it, each beside what it depended on.
+    `raw` is empty where it is too large to be remembered; `plain` where it is what the element would
+    be written as, but for a length that is odd. `parts` are the single elements of a longer one.
+    `next` is what followed it last time, `run` the longest stretch it was found to begin. `gathered`
+    and `became` are notes of those who work on it, each beside what it depended on.
     """
 
-    __slots__ = ("became", "elements", "gathered", "next", "parts", "raw", "run")
+    __slots__ = ("became", "elements", "gathered", "next", "parts", "plain", "raw", "run")
 
     def __init__(
-        self, elements: dict[int, Element], raw: bytes, parts: "tuple[Stretch, ...]" = ()
+        self,
+        elements: dict[int, Element],
+        raw: bytes,
+        parts: "tuple[Stretch, ...]" = (),
+        plain: bool = False,
     ) -> None:
-        self.elements, self.raw, self.parts = elements, raw, parts
+        self.elements, self.raw, self.parts, self.plain = elements, raw, parts, plain
         self.next: Stretch | None = None
         self.run: Stretch | None = None
         self.gathered: Any = None
@@ -171,7 +176,7 @@ class _Top:
             if known is not None:
                 return known, stop
             if vr in _PLAIN and tag >> 16 != 0xFFFE:
-                met = Stretch({tag: Element(vr, raw[value:])}, raw)
+                met = Stretch({tag: Element(vr, raw[value:])}, raw, plain=vr not in LONG_HEADER)
                 self.memory.put(met)
                 return met, stop
         explicit, little = self.explicit, self.little

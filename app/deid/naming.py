@@ -52,7 +52,7 @@ def named(instance: Instance, source: bytes) -> Dataset | None:
         if not guessed:
             return None
         made |= guessed
-    whole = said | made
+    whole = said | made if made else said
     if not all(text_of(whole.get(tag)) for tag in (SOP_INSTANCE, STUDY, SERIES)):
         types = kind_of(text_of(whole[SOP_CLASS])).types
         if types is not None and STUDY not in types:
@@ -60,10 +60,10 @@ def named(instance: Instance, source: bytes) -> Dataset | None:
     if not text_of(whole.get(SOP_INSTANCE)):
         own = text_of(instance.meta.get(_META_INSTANCE))
         made[SOP_INSTANCE] = _element(own or _uid("object", hashlib.sha256(source).hexdigest()))
-    whole = said | made
+    whole = said | made if made else said
     if not text_of(whole.get(STUDY)):
         made[STUDY] = _element(_study(whole))
-    whole = said | made
+    whole = said | made if made else said
     if not text_of(whole.get(SERIES)):
         told = (text_of(whole.get(tag)) for tag in (STUDY, *_SERIES_SAYS))
         made[SERIES] = _element(_uid("series", *told))

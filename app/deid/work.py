@@ -6,7 +6,7 @@ and ends with what depends on several elements at once.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from typing import Concatenate, ParamSpec, TypeVar
@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from app.deid import bulk, content, dates, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.content import CONCEPT_NAME
-from app.deid.elements import Treatment
+from app.deid.elements import Treatment, is_measure
 from app.deid.markers import mark, same_for_all
 from app.deid.memory import Stretch
 from app.deid.outcome import Deidentified, Original, Report, Told
@@ -59,11 +59,11 @@ class _Became:
 
     ground: object
     of: object
-    kept: Dataset
-    ready: dict[int, tuple[Element, bytes]]
-    told: list[Told]
-    odd: Dataset
-    creators: Dataset
+    kept: Dataset = field(default_factory=dict)
+    ready: dict[int, tuple[Element, bytes]] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    odd: Dataset = field(default_factory=dict)
+    creators: Dataset = field(default_factory=dict)
     asked: str = ""
     pieces: tuple[Stretch, ...] = ()
 
@@ -132,6 +132,11 @@ class Work:
         return frozenset(names), frozenset(identifiers)
 
     def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
+        if len(stretch.elements) == 1:
+            ((_, (vr, value)),) = stretch.elements.items()
+            if vr not in _NAMING and not isinstance(value, list):  # most are numbers
+                stretch.gathered = self.view, None
+                return self.view, None
         some: tuple[set[str], set[str]] = set(), set()
         self._gather(stretch.elements, 0, self.charset, *some)
         gathered = self.view, some if some[0] or some[1] else None
@@ -155,7 +160,7 @@ class Work:
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
                     if name.strip(" \0^="):
                         names.add(name)
-            elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
+            elif vr in _NAMING and len(value) <= 1024 and level[tag].identifies:
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
                         identifiers.add(part)
@@ -192,7 +197,7 @@ class Work:
             became = self._together((known and known.pieces) or stretch.parts)
         elif len(stretch.elements) == 1:
             ((tag, element),) = stretch.elements.items()
-            became = self._alone(tag, element, bool(stretch.raw))
+            became = self._alone(tag, element, stretch)
         else:  # an object in which an element stands twice
             became = self._together(
                 tuple(Stretch({t: e}, b"") for t, e in stretch.elements.items())
@@ -233,7 +238,7 @@ class Work:
     def _sum(self, each: list[_Became]) -> _Became:
         """What several stretches became, as one."""
         ground = self.ground
-        made = _Became(ground, self.treatment, {}, {}, [], {}, {})
+        made = _Became(ground, self.treatment)
         asked: list[str] = []
         for became in each:
             if became.ground is not ground:
@@ -251,25 +256,28 @@ class Work:
             made.asked = "\n".join(asked)
         return made
 
-    def _alone(self, tag: int, element: Element, small: bool) -> _Became:
+    def _alone(self, tag: int, element: Element, stretch: Stretch) -> _Became:
+        """What one element became."""
+        made = _Became(self.ground, self.treatment)
         if tag >> 16 & 1:
-            odd = {tag: element}
-            creators = {} if tag & 0xFF00 else odd
-            return _Became(self.ground, self.treatment, {}, {}, [], odd, creators)
-        made = _Became(self.ground, self.treatment, {}, {}, [], {}, {})
-        before, self.told = self.told, made.told
+            made.odd = {tag: element}
+            made.creators = {} if tag & 0xFF00 else made.odd
+            return made
+        before, self.told = self.told, []
         self.personal, self.asked = False, []
         kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, self.level[tag])
-        self.told = before
+        made.told, self.told = self.told, before
         if self.personal:
             made.ground = None
-        else:
+        elif self.asked:
             made.asked = "\n".join(self.asked)
         if kept is not None:
             made.kept = {tag: kept}
-            if small:
-                explicit, little = self.instance.explicit, self.instance.little
-                made.ready = {tag: (kept, encoded(tag, kept, explicit, little))}
+            raw = stretch.raw
+            if raw:
+                if kept is not element or not stretch.plain or len(raw) & 1:
+                    raw = encoded(tag, kept, self.instance.explicit, self.instance.little)
+                made.ready = {tag: (kept, raw)}
         return made
 
     def _whoever(
@@ -326,6 +334,8 @@ class Work:
             action, kept = Action.KEEP, element if codecs is not None else None
         elif action is Action.KEEP and element.vr in _FAST:
             kept = self.treatment.kept_binary(tag, element, decision)
+        elif action is Action.KEEP and is_measure(tag, element):
+            kept = element
         elif isinstance(element.value, list):
             kept = self._sequence(tag, element.value, decision, path, charset)
         else:
@@ -413,6 +423,7 @@ class Work:
 
 
 _FAST = frozenset(BINARY_SIZES)
+_NAMING = TEXT_VRS | {"AE"}
 
 
 @lru_cache(maxsize=64)
