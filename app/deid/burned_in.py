@@ -18,8 +18,9 @@ from app.deid.compression import Frame, Undecodable
 from app.deid.encapsulated import encapsulated, frames_of
 from app.deid.legible import legible
 from app.deid.native import Native
-from app.deid.picture import Seen, palette_of, seen
+from app.deid.picture import FEW, Seen, palette_of, seen
 from app.deid.raster import PHOTOMETRIC, PLANAR, TRANSFORMED, YBR_422, Cleaned, Raster
+from app.deid.strokes import grey
 from app.deid.walk import (
     EXPLICIT_LITTLE,
     Dataset,
@@ -77,7 +78,7 @@ def cleaned(instance: Instance, element: Element, rules: BurnedIn) -> Cleaned:
 def drawn(bits: Frame) -> bool:
     """Can something be read in these bits, frames × rows × columns, of which most are 0?"""
     flat = np.where((bits != 0).any(axis=0), 255, 0).astype(np.uint8)
-    return bool(legible(np.ascontiguousarray(np.repeat(flat[..., np.newaxis], 3, axis=2))))
+    return bool(legible(flat))
 
 
 def _looked(
@@ -90,7 +91,12 @@ def _looked(
         return [whole], view
     exact = (None,) * len(view.values) if pixels.lossy else view.values
     shown = list(zip(view.pictures, exact, strict=True))
-    read = [box for picture, values in shown for box in legible(picture, values)]
+    several = raster.frames > FEW  # the darkest of all frames, beside the brightest
+    read = [
+        box
+        for number, (picture, values) in enumerate(shown)
+        for box in legible(picture, values, again=several and number > 0)
+    ]
     if not read and screening.says_yes(dataset):
         read = [box for picture, values in shown for box in legible(picture, values, _SEARCHED)]
     boxes = [box.grown(_MARGIN) for box in read] + regions.known(dataset, raster)
@@ -107,7 +113,7 @@ def _looked(
 
 def _plain(view: Seen, covered: NDArray[np.bool_]) -> bool:
     """Is nearly all beside the text of one colour, as on paper and screens, or is there a picture?"""
-    shade = view.pictures[0][~covered][:, 1]
+    shade = grey(view.pictures[0])[~covered]
     return float(np.bincount(shade).max()) > _PAPER * shade.size
 
 
@@ -140,7 +146,9 @@ def _black_ink(view: Seen, boxes: Sequence[Box]) -> bool:
     inside = np.zeros(view.pictures[0].shape[:2], np.bool_)
     for box in boxes:
         inside[box.top : box.bottom, box.left : box.right] = True
-    black = float((view.pictures[0][inside].max(axis=1) <= _BLACK).mean())
+    shown = view.pictures[0]
+    brightest = shown if shown.ndim == 2 else shown.max(axis=2)
+    black = float((brightest[inside] <= _BLACK).mean())
     return _SOME < black < _MOSTLY
 
 

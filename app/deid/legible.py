@@ -9,13 +9,13 @@ the network takes for text and has no strokes is let go, unless a closer look fi
 import numpy as np
 
 from app.deid.boxes import Box
-from app.deid.detector import MEAN_OF_BOX, text_boxes
+from app.deid.detector import MEAN_OF_BOX, text_boxes, text_boxes_in
 from app.deid.ink import Values, elsewhere
 from app.deid.networks import Picture
 from app.deid.reader import readable
 from app.deid.strokes import Grey, grey, places, written
 
-WHOLE = 420_000
+WHOLE = 330_000
 """Pixels up to which a picture is seen whole at its own size."""
 ENLARGED = 280_000
 """Pixels that a smaller picture is enlarged to, at most twice in each direction."""
@@ -27,12 +27,15 @@ BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
 
-def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX) -> list[Box]:
+def legible(
+    picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX, *, again: bool = False
+) -> list[Box]:
     """Boxes, with a margin, that cover what can be read.
 
-    `picture` is rows × columns × 3 bytes; `exact` its grey values where it shows them coarser.
+    `exact` has the grey values of `picture` where it shows them coarser. A picture that is looked
+    at `again`, beside another of the same frames, is seen only where it has edges.
     """
-    text = _read(picture, mean)
+    text = _read(picture, mean, again)
     if text and (more := elsewhere(picture, text, exact)):
         inked, bounds = more
         text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
@@ -40,10 +43,12 @@ def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF
     return [_lengthened(box).within(rows, columns) for box in text]
 
 
-def _read(picture: Picture, mean: float) -> list[Box]:
+def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
     rows, columns = picture.shape[:2]
     lightness, pixels = grey(picture), rows * columns
-    if pixels <= WHOLE:
+    if pixels <= WHOLE and again:
+        found = _close(picture, lightness, 0.0, mean)
+    elif pixels <= WHOLE:
         scale = min(2.0, max(1.0, (ENLARGED / pixels) ** 0.5))
         found = text_boxes(picture, scale, mean)
     else:
@@ -79,7 +84,7 @@ def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[
     scale = min(1.0, (CLOSE / ground) ** 0.5) if ground else 0.0
     if scale <= seen * 1.2:
         return []
-    return [found for box in boxes for found in _cut(picture, box, scale, mean)]
+    return text_boxes_in(picture, boxes, scale, mean)
 
 
 def _within(picture: Picture, lightness: Grey, box: Box, mean: float) -> list[Box]:
