@@ -21,6 +21,8 @@ _MIXED_BUT_PLAIN = re.compile(
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "ß": "ss"})
 _LONGEST_GAP = 3
+_COMMON = re.compile(r"\d{3}|(?:19|20)\d\d")
+"""Parts of a longer number that tell nothing by themselves: an area, an exchange, a year."""
 _CUED = re.compile(
     r"(?:\b(?:id|mrn|pid|pat|patient|pt|no|nr|number|case|study|exam|acc|accession|chart)"
     r"\b\W{0,3}|#\s?)0*([1-9][0-9]?)(?![\w.])"
@@ -64,8 +66,14 @@ class Own:
             if len(one) > 2 or (len(one) > 1 and not one.isascii())
         }
         self._sought = tuple(sorted(sought, key=len, reverse=True))
-        longer = {one for one in sought if not any(word in one for word in self.words)}
-        self._least = (*self.words, *longer, *(f"#{number}#" for number in self.short))
+        least = [*self.words, *(f"#{number}#" for number in self.short)]
+        for whole in wholes & sought - self.words:
+            for word in self.words:
+                if word in whole:  # whoever is asked of the whole is asked of the word
+                    break
+            else:
+                least.append(whole)
+        self._least = tuple(least)
 
     def is_word(self, token: str) -> bool:
         """Is this folded token one of the identifiers by itself?"""
@@ -209,7 +217,8 @@ def _of_identifier(identifier: str) -> _OfIdentifier:
     for part in parts:
         if part.isdigit() and part.isascii():
             bare = part.lstrip("0")
-            (words if len(bare) > 2 else short).add(bare or "0")
+            if len(parts) == 1 or not _COMMON.fullmatch(part):
+                (words if len(bare) > 2 else short).add(bare or "0")
         elif (
             part not in known.words
             and (len(part) > 2 or not part.isascii())

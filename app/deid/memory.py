@@ -179,6 +179,8 @@ class _Top:
                 met = Stretch({tag: Element(vr, raw[value:])}, raw, plain=vr not in LONG_HEADER)
                 self.memory.put(met)
                 return met, stop
+            if vr == "SQ":
+                return self._kept(raw), stop
         explicit, little = self.explicit, self.little
         found, stop = self.reader.elements(at, end, 0, explicit, little, only=True)
         if not found:
@@ -186,12 +188,15 @@ class _Top:
         if stop - at > LONGEST:
             return Stretch(found, b""), stop
         # Decoded again from bytes of its own: a slice would keep the whole object in memory.
-        raw = bytes(self.view[at:stop])
-        reader = Reader(memoryview(raw), explicit, little)
-        found, _ = reader.elements(0, len(raw), 0, explicit, little, only=True)
+        return self._kept(bytes(self.view[at:stop])), stop
+
+    def _kept(self, raw: bytes) -> Stretch:
+        """The element of these bytes, remembered."""
+        reader = Reader(memoryview(raw), self.explicit, self.little)
+        found, _ = reader.elements(0, len(raw), 0, self.explicit, self.little, only=True)
         met = Stretch(found, raw)
         self.memory.put(met)
-        return met, stop
+        return met
 
     def _header(self, at: int, end: int) -> tuple[int, str, int, int]:
         """Tag, VR, length of the header, and the element's end, 0 where that is not easily told."""
