@@ -70,13 +70,6 @@ class Flat(NamedTuple):
     fragments: list[Found]
     little: bool
 
-    def first(self, tag: int) -> bytes:
-        """The first value of a tag, wherever it stands; empty when there is none."""
-        for there, _, start, stop in self.values:
-            if there == tag:
-                return self.body[start:stop]
-        return b""
-
 
 def flat(source: bytes, *, whole: bool = True) -> Flat:
     """Read an object of any transfer syntax. Raises `Unreadable`.
@@ -145,10 +138,15 @@ class _Row:
         order = "<" if little else ">"
         head = struct.Struct(order + "HH2sH").unpack_from
         long = struct.Struct(order + "L").unpack_from
+        short = _SHORT if explicit else frozenset()
         while at + 8 <= end:
             group, number, vr, size = head(body, at)
-            tag = group << 16 | number
             at += 8
+            if vr in short and group < 0x7FE0:  # nearly all: neither pixels nor an item
+                start, at = at, at + size
+                keep((group << 16 | number, vr, start, at))
+                continue
+            tag = group << 16 | number
             if group == 0xFFFE:  # an item or the end of one: what is inside comes next
                 self._depth -= number == 0xE0DD
                 continue
@@ -168,6 +166,8 @@ class _Row:
             if at > end:
                 raise Unreadable
             self.pictured |= top and tag in _PICTURES
+        if at > end:
+            raise Unreadable
         if any(body[at:end]):
             self.padded = not body[at:end].strip(_PADDING)
             raise Unreadable
