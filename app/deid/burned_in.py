@@ -15,8 +15,9 @@ from app.deid import compression, regions, screening
 from app.deid.boxes import Box
 from app.deid.choices import BurnedIn
 from app.deid.compression import Frame, Undecodable
+from app.deid.detector import MEAN_OF_BOX
 from app.deid.encapsulated import encapsulated, frames_of
-from app.deid.legible import legible
+from app.deid.legible import legible, searched
 from app.deid.native import Native
 from app.deid.picture import FEW, Seen, palette_of, seen
 from app.deid.raster import PHOTOMETRIC, PLANAR, TRANSFORMED, YBR_422, Cleaned, Raster
@@ -75,6 +76,24 @@ def cleaned(instance: Instance, element: Element, rules: BurnedIn) -> Cleaned:
         raise Unseen from error
 
 
+def unpacked(instance: Instance, element: Element, raster: Raster) -> Element:
+    """Compressed pixel data of one sample a pixel, as it is without compression, little endian.
+
+    `instance` stays under its transfer syntax. Raises `Unseen` when it cannot be decoded.
+    """
+    try:
+        pixels = pixels_of(instance, element, raster)
+        content = b"".join(
+            np.ascontiguousarray(frame).astype(f"<u{raster.allocated // 8}").tobytes()
+            for frame in pixels
+        )
+    except (ImportError, OSError):
+        raise
+    except Exception as error:
+        raise Unseen from error
+    return Element("OB" if raster.allocated <= 8 else "OW", content)
+
+
 def drawn(bits: Frame) -> bool:
     """Can something be read in these bits, frames × rows × columns, of which most are 0?"""
     flat = np.where((bits != 0).any(axis=0), 255, 0).astype(np.uint8)
@@ -91,14 +110,16 @@ def _looked(
         return [whole], view
     exact = (None,) * len(view.values) if pixels.lossy else view.values
     shown = list(zip(view.pictures, exact, strict=True))
+    said_yes = screening.says_yes(dataset)
+    mean = _SEARCHED if said_yes else MEAN_OF_BOX
     several = raster.frames > FEW  # the darkest of all frames, beside the brightest
     read = [
         box
         for number, (picture, values) in enumerate(shown)
-        for box in legible(picture, values, again=several and number > 0)
+        for box in legible(picture, values, mean, again=several and number > 0)
     ]
-    if not read and screening.says_yes(dataset):
-        read = [box for picture, values in shown for box in legible(picture, values, _SEARCHED)]
+    if not read and said_yes:
+        read = [box for picture in view.pictures for box in searched(picture, _SEARCHED)]
     boxes = [box.grown(_MARGIN) for box in read] + regions.known(dataset, raster)
     if pixels.lossy:
         boxes = [_snapped(box) for box in boxes]

@@ -7,6 +7,7 @@ the network takes for text and has no strokes is let go, unless a closer look fi
 """
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from app.deid.boxes import Box
 from app.deid.detector import MEAN_OF_BOX, text_boxes, text_boxes_in
@@ -23,6 +24,14 @@ REDUCED = 150_000
 """Pixels that a larger picture is reduced to when it is seen whole."""
 CLOSE = 600_000
 """Pixels seen at their own size in the places of a large picture; more are reduced to this."""
+AROUND = 16
+"""Pixels on every side that are the surroundings of a pixel."""
+STRONGER = 3
+"""How many times the difference from its surroundings is shown in a search."""
+SEARCHED = 4_000_000
+"""Pixels that are seen in a search."""
+TILE, SHARED = 384, 64
+"""Side in pixels of what is searched at once, and how far one tile reaches into the next."""
 BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
@@ -41,6 +50,31 @@ def legible(
         text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
     rows, columns = picture.shape[:2]
     return [_lengthened(box).within(rows, columns) for box in text]
+
+
+def searched(picture: Picture, mean: float) -> list[Box]:
+    """The same, for a picture that shows nothing at first and of which somebody says that it does.
+
+    All of it is seen larger, tile by tile, and what differs from its surroundings is made to
+    differ more. That takes ten times as long.
+    """
+    lightness = grey(picture)
+    rows, columns = lightness.shape
+    around = np.asarray(Image.fromarray(lightness).filter(ImageFilter.BoxBlur(AROUND)))
+    differs = 128 + STRONGER * (lightness.astype(np.int16) - around)
+    strong = differs.clip(0, 255).astype(np.uint8)
+    scale = min(2.0, (SEARCHED / strong.size) ** 0.5)
+    tiles = [
+        Box(top, left, top + TILE + SHARED, left + TILE + SHARED).within(rows, columns)
+        for top in range(0, rows, TILE)
+        for left in range(0, columns, TILE)
+    ]
+    found = [box for tile in tiles for box in text_boxes_in(strong, [tile], scale, mean)]
+    return [
+        _lengthened(box).within(rows, columns)
+        for box in found
+        if (readable(strong, box) if _bulky(box) else written(strong, box))
+    ]
 
 
 def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:

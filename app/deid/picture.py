@@ -25,9 +25,6 @@ _CHUNK = 1 << 16
 _TAILS = (0.5, 99.5)
 _MIDDLE = 239.0
 """Tones of all but the outermost few pixels; those share the rest."""
-_TAIL = 0.07
-"""Part of these tones that each end of the values has at least, brighter or darker than the middle
-99 %: letters often are, and must not be lost there."""
 FEW_PIXELS = 40
 """Pixels of which no line of text is made."""
 
@@ -120,24 +117,25 @@ def _tones(values: Frame, least: int, greatest: int) -> tuple[list[float], list[
     Rising values and the tone of each: the fewer pixels, the fewer tones.
 
     Beyond the middle 99 % letters may stand, as well as single pixels that a machine left at its
-    greatest value. What lies between the middle and the outermost few gets tones by the root of
-    its span, and the middle no less than half of all: neither noise drowns letters that are
-    brighter than everything, nor do they push the tissue, and letters on it, into the dark.
+    greatest value. What lies between the middle and the outermost few gets tones as far as it
+    reaches, but no more than by the root of that, and the middle half of all or more: neither
+    does noise drown letters that are brighter than everything, nor do they push the tissue, and
+    letters on it, into the dark.
     """
     if greatest == least:
         return [float(least)], [128.0]
     step = max(1, int((values.size / _SAMPLED) ** 0.5))
     low, high = (float(number) for number in np.percentile(values[::step, ::step], _TAILS))
     if not high > low:  # nearly all is ground
-        rest = values[values != values.dtype.type(low)]
-        ends = np.percentile(rest, _TAILS)
-        low, high = min(low, float(ends[0])), max(low, float(ends[1]))
+        ground = low
+        low = _outermost(values[values < ground], brightest=False, otherwise=float(least))
+        high = _outermost(values[values > ground], brightest=True, otherwise=float(greatest))
     bottom = _outermost(values[values < low], brightest=False, otherwise=low)
     top = _outermost(values[values > high], brightest=True, otherwise=high)
-    spans = np.array([low - bottom, high - low, top - high]) ** 0.5
-    shares = spans / spans.sum() * _MIDDLE
-    shares = np.maximum(shares, _TAIL * _MIDDLE)
-    shares[1] = max(_MIDDLE - shares[0] - shares[2], _MIDDLE / 2)
+    spans = np.array([low - bottom, high - low, top - high])
+    roots = spans**0.5
+    shares = np.minimum(spans / spans.sum(), roots / roots.sum())
+    shares[1] = max(1 - shares[0] - shares[2], 0.5)
     shares *= _MIDDLE / shares.sum()
     edge = (255 - _MIDDLE) / 2
     tones = np.cumsum([0.0, edge, *shares, edge])

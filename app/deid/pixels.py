@@ -7,13 +7,23 @@ give, so nothing can follow the last pixel, and its unused bits are cleared, so 
 there; compressed pixel data loses comments and what follows the image.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 
 from app.deid import screening
 from app.deid.encapsulated import without_remarks, without_tails
 from app.deid.profile import Profile
 from app.deid.raster import Cleaned, Raster
-from app.deid.walk import PIXEL_DATA, Dataset, Element, Fragments, Instance, number_of, text_of
+from app.deid.walk import (
+    EXPLICIT_LITTLE,
+    PIXEL_DATA,
+    Dataset,
+    Element,
+    Fragments,
+    Instance,
+    number_of,
+    text_of,
+)
 
 
 class Reason(StrEnum):
@@ -118,12 +128,11 @@ def _bare(instance: Instance, raster: Raster | None) -> Element | Reason:
     if isinstance(whole, Reason):
         return whole
     if isinstance(whole.value, Fragments):
-        if overlay:
-            return Reason.PIXEL_OVERLAY
         bare = without_remarks(whole.value)
         if raster is not None and instance.transfer_syntax == _RLE:
             bare = without_tails(bare, raster.rows * raster.columns)
-        return whole if bare is whole.value else Element(whole.vr, bare)
+        kept = whole if bare is whole.value else Element(whole.vr, bare)
+        return _without_overlay(instance, kept) if overlay else kept
     assert not isinstance(whole.value, list)
     if raster is None:
         return Reason.PIXEL_OVERLAY if overlay else whole
@@ -142,6 +151,26 @@ def _bare(instance: Instance, raster: Raster | None) -> Element | Reason:
         if not burned_in.drawn(stray):
             return whole
     return Element(whole.vr, native.without_stray_bits(whole.value, raster))
+
+
+def _without_overlay(instance: Instance, whole: Element) -> Element | Reason:
+    """Compressed pixel data as it came when its spare bits are empty, else unpacked without them."""
+    raster = Raster.of(instance)
+    if raster is None or raster.samples > 1:
+        return Reason.PIXEL_OVERLAY
+    from app.deid import burned_in, native
+
+    try:
+        plain = burned_in.unpacked(instance, whole, raster)
+    except burned_in.Unseen:
+        return Reason.PIXEL_OVERLAY
+    assert isinstance(plain.value, bytes)
+    layout = replace(raster, little=True)
+    if native.stray_bits(plain.value, layout) is None:
+        return whole
+    instance.transfer_syntax = EXPLICIT_LITTLE
+    instance.explicit = instance.little = True
+    return Element(plain.vr, native.without_stray_bits(plain.value, layout))
 
 
 def _overlay_in_pixels(instance: Instance) -> bool:

@@ -212,3 +212,39 @@ def test_the_sign_of_a_number_is_no_drawing() -> None:
 def test_a_rectangle_is_cut_to_its_picture() -> None:
     assert Box(-5, -5, 500, 12).within(100, 10) == Box(0, 0, 100, 10)
     assert Box(5, 5, 5, 9).area == 0
+
+
+def run_length(drawing: int) -> Dataset:
+    """A slice in RLE of 12 bits, with an overlay said to be in bit 12 and `drawing` there."""
+    made = ct()
+    array = (np.frombuffer(made.PixelData, "<u2") & 0x0FFF).reshape(made.Rows, made.Columns).copy()
+    array[4:9, 4:9] |= drawing << 12
+    planes = [(array >> 8).astype(np.uint8), (array & 0xFF).astype(np.uint8)]
+    runs = [bytes(imagecodecs.packbits_encode(plane, axis=-1)) for plane in planes]
+    runs = [run + b"\0" * (len(run) & 1) for run in runs]
+    header = struct.pack("<16L", 2, 64, 64 + len(runs[0]), *[0] * 13)
+    made.PixelData = encapsulate([header + b"".join(runs)])
+    made["PixelData"].VR = "OB"
+    made.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.5")
+    made.add_new(0x60000010, "US", made.Rows)
+    made.add_new(0x60000100, "US", 16)
+    made.add_new(0x60000102, "US", 12)
+    made.array = array
+    return made
+
+
+def test_an_overlay_in_the_spare_bits_of_a_compressed_picture_goes_and_the_picture_stays() -> None:
+    made = run_length(1)
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    after = dcmread(BytesIO(outcome.content))
+    assert np.array_equal(np.frombuffer(after.PixelData, "<u2"), made.array.ravel() & 0x0FFF)
+
+
+def test_a_compressed_picture_with_empty_spare_bits_leaves_as_it_came() -> None:
+    made = run_length(0)
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    after = dcmread(BytesIO(outcome.content))
+    assert after.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.5"
+    assert after.PixelData == made.PixelData
