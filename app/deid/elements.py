@@ -13,6 +13,7 @@ from pydicom.uid import UID_dictionary
 
 from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.folding import folded
 from app.deid.terms import (
     besides_terms,
     is_enumerated,
@@ -152,7 +153,8 @@ class Treatment:
     def _is_term(self, said: str) -> bool:
         if not is_code_string(said) or not is_term(said):
             return False
-        if any(map(self.cleaner.own.is_word, words_of(said))):
+        own = self.cleaner.own
+        if any(map(own.is_word, words_of(said))) or (len(said) == 2 and own.is_name(folded(said))):
             return False
         return not self.cleaner.names_somebody(besides_terms(said))
 
