@@ -6,6 +6,7 @@ failed, and the others go on. Workers end by themselves when the parent is gone,
 since the pipe they read from closes.
 """
 
+import gc
 import multiprocessing
 import signal
 from collections import deque
@@ -166,6 +167,7 @@ def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
     """A worker's life: batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     bench = make()
+    gc.freeze()  # what was loaded lasts as long as the worker: no use in looking through it
     while True:
         try:
             number, sources = pipe.recv()

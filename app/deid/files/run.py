@@ -15,7 +15,7 @@ import secrets
 import shutil
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -231,7 +231,7 @@ class _Run:
             )
             self.journal.treatment(treated.treatment, treated.rows)
             self.journal.write(line)
-            lines.append(asdict(line))
+            lines.append(line.plain())
         self.journal.mark()
         folders = set()
         for output, draft in renames.items():
