@@ -32,6 +32,8 @@ SEARCHED = 4_000_000
 """Pixels that are seen in a search."""
 TILE, SHARED = 384, 64
 """Side in pixels of what is searched at once, and how far one tile reaches into the next."""
+NEAR = 200_000
+"""Pixels that fewer in such places are enlarged to, at most twice in each direction."""
 BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
@@ -115,9 +117,13 @@ def _bulky(box: Box) -> bool:
 def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[Box]:
     boxes = places(lightness)
     ground = sum(box.area for box in boxes)
-    scale = min(1.0, (CLOSE / ground) ** 0.5) if ground else 0.0
+    if not ground:
+        return []
+    scale = min(1.0, (CLOSE / ground) ** 0.5)
     if scale <= seen * 1.2:
         return []
+    if ground < NEAR:  # small letters are seen better larger
+        scale = min(2.0, (NEAR / ground) ** 0.5)
     return text_boxes_in(picture, boxes, scale, mean)
 
 
