@@ -66,6 +66,9 @@ class Pass:
             self._mark(*found.span())
         for found in patterns.INITIALS.finditer(self.spaced):
             self._mark(*found.span(1))
+        for found in patterns.PERHAPS_STREET.finditer(self.spaced):
+            if found[1] not in self.known.words or found[1] in self.known.names:
+                self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
             self._mark(start, stop, 2)
         shapes = patterns.IDENTIFYING if self.descriptor else patterns.HARD
@@ -244,6 +247,7 @@ class Pass:
                 takes = takes and (self.text[after].isupper() or fate is not _Fate.STAYS)
             if not takes:
                 continue
+            takes_unknown = fate is not _Fate.STAYS
             if word in self.known.titles:
                 found[place] = (start, stop, _Fate.GONE)
             found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
@@ -251,6 +255,8 @@ class Pass:
                 last, end, fate = found[place + 2]
                 third = self.text[last:end]
                 named = len(third) > 1 and third.isalpha() and third.istitle()
+                if folded(third) in self.known.core and takes_unknown:
+                    continue  # Dr. Miller Thyroid
                 if (
                     named
                     and self.text[until:last] == " "

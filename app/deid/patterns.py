@@ -93,7 +93,7 @@ _PERSON_NUMBERS = (
     r"#\s?\d{3,}\b",
 )
 _CONTACT = (
-    r"\bcall(?:ed|back)?\s+(?=[\d()./ -]{6})\+?\(?\d[\d()./ -]*\d",
+    r"(?:(?<=\bcall )|(?<=\bcalled )|(?<=\bring ))(?=[\d()./+ -]{6})\+?\(?\d[\d()./ -]*\d",
     r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*(?:\s[\d()./-]{2,}(?![a-z]))*",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
     r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
@@ -140,6 +140,12 @@ WIRE = re.compile(
 INITIALS = re.compile(
     r"\b(?:tech|technologist|operator|op|mta|mtra|reader|initials|init|signed|typed|dictated)(?: by)?"
     r" ?[:=] ?([a-z]{2,4})(?!\w)"
+)
+# `1144 Willowbrook St. AX T1`, but also `12 leads, Dr. Miller`: a street unless the vocabulary knows
+# the word before (group 1).
+PERHAPS_STREET = re.compile(
+    r"(?<![\w.])(?<!\d[:/-])\d{1,6}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){0,2}"
+    r"([^\W\d_][\w'’]*)\s+(?:dr|st)\b\.?"
 )
 IDENTIFYING = tuple(
     re.compile(one)
