@@ -113,7 +113,10 @@ def product(text: str) -> str:
 
 
 def _stays(run: str) -> bool:
-    if any(char.isdigit() for char in run) or _known(run, _lists()[1]):
+    if any(char.isdigit() for char in run):  # a model or a version, but not Smith01
+        words = frozenset(map(folded, _WORD.findall(run)))
+        return words.isdisjoint(vocabulary().people - _lists()[1])
+    if _known(run, _lists()[1]):
         return True
     if run.isupper() and len(run) <= ABBREVIATION and run.isascii():  # LEHR, MEGP
         return folded(run) not in vocabulary().people
