@@ -70,7 +70,8 @@ class Pass:
             if found[1] not in self.known.words or found[1] in self.known.names:
                 self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
-            self._mark(start, stop, 2)
+            numbered = any(map(str.isdigit, self.text[start:stop]))
+            self._mark(start, stop, 1 if numbered else 2)  # beside a number no name stands
         shapes = patterns.IDENTIFYING if self.descriptor else patterns.HARD
         for pattern in shapes if any(map(str.isdigit, self.plain)) else ():  # all need a digit
             for found in pattern.finditer(self.spaced):

@@ -130,7 +130,7 @@ _AGES = (
 # Read before underscores become spaces.
 WIRE = re.compile(
     r"\x1b[^\x1b]*(?:\x1b\([bj])?"  # ISO 2022 that the character set did not announce
-    r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[\w.+-]+@[^\W_]+(?:[.-]+[^\W_]+)*"
+    r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[^\W_][^\W_.+-]*(?:[.+-]+[^\W_.+-]+)*@[^\W_]+(?:[.-]+[^\W_]+)*"
     r"|\\\\[\w.-]+(?:\\[\w$. -]+)+|\b[a-z]:\\\S+"
     # letters written as their numbers: of URLs and quoted-printable, of HTML, of JSON, of MIME
     r"|\w*(?:[%=][0-9a-f]{2}){2}(?:[%=][0-9a-f]{2}|[\w.+~-])*|(?:&(?:#\d+|#x[0-9a-f]+);[\w.-]*)+"
