@@ -132,6 +132,7 @@ WIRE = re.compile(
     r"\x1b[^\x1b]*(?:\x1b\([bj])?"  # ISO 2022 that the character set did not announce
     r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[^\W_][^\W_.+-]*(?:[.+-]+[^\W_.+-]+)*@[^\W_]+(?:[.-]+[^\W_]+)*"
     r"|\\\\[\w.-]+(?:\\[\w$. -]+)+|\b[a-z]:\\\S+"
+    r"|(?<!\w)(?:[^\W\d_][ .-]){4,}[^\W\d_](?!\w)"  # s p e l t out, whosoever it is
     # letters written as their numbers: of URLs and quoted-printable, of HTML, of JSON, of MIME
     r"|\w*(?:%[0-9a-f]{2}[\w.+~-]*){2,}|(?:=[0-9a-f]{2}){2}(?:=[0-9a-f]{2}|[\w.+~-])*|(?:&(?:#\d+|#x[0-9a-f]+);[\w.-]*)+"
     r"|(?:[\\/]u\{?[0-9a-f]{4,6}\}?\w*)+|(?:\\x[0-9a-f]{2}\w*)+|=\?[\w-]+\?[bq]\?\S*"
