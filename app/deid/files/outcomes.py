@@ -32,6 +32,10 @@ class Obstacle(StrEnum):
     FAILED = "failed"
 
 
+class OutputFailed(Exception):
+    """An output cannot be written: the disk is full, or the folder may not be written to."""
+
+
 class Fate(StrEnum):
     """The four ways an input can end."""
 
