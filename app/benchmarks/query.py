@@ -108,6 +108,7 @@ async def results(
     measures: Sequence[Measure] | None = None,
     stratifier: str | None = None,
     stratum: str | None = None,
+    with_peers: bool = True,
 ) -> Answer:
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
@@ -119,7 +120,8 @@ async def results(
     generation = await current(session, definition.id)
     as_of = AsOf(generation.feed_seq, generation.tabulated_at) if generation else AsOf(0, None)
     held = await _held(session, generation, facility_id, periods, chosen, stratifier)
-    peers = await _Peers.of(session, definition, facility_id, periods, stratifier is None)
+    beside = with_peers and stratifier is None
+    peers = await _Peers.of(session, definition, facility_id, periods, beside)
     found = []
     for measure in chosen:
         for over in periods:
@@ -129,7 +131,7 @@ async def results(
                 one = _result(
                     measure, facility_id, over, stratifier, name, counts, gate, today, held
                 )
-                found.append(one if stratifier else peers.beside(one))
+                found.append(peers.beside(one) if beside else one)
     return Answer(as_of, tuple(found))
 
 
