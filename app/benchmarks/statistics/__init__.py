@@ -1,0 +1,66 @@
+"""
+The statistics we state, each by one written rule that an independent computation can match.
+
+Counts come in as integers and ratios of them stay exact (`Fraction`) until they are rounded, half
+up. Intervals are floating point; they are two-sided and 95 % unless another level is named. What is
+named in the plural takes arrays, one value a facility, and gives arrays. Which of them is used
+where, and why, is told in docs/explanation/statistics.md.
+
+rounding        half up
+quantiles       quantiles, ranks, histograms
+proportions     Wilson, Clopper-Pearson, Newcombe's difference
+counts          Garwood's exact Poisson, the ratio of two rates
+means           Student, Welch
+"""
+
+from app.benchmarks.statistics.counts import (
+    exact_poisson,
+    exact_poisson_intervals,
+    rate_ratio,
+    rate_ratio_intervals,
+)
+from app.benchmarks.statistics.intervals import Interval, Intervals
+from app.benchmarks.statistics.means import Sums, mean_interval, student_quantile, welch
+from app.benchmarks.statistics.proportions import (
+    clopper_pearson,
+    clopper_pearson_intervals,
+    newcombe,
+    newcombe_intervals,
+    wilson,
+    wilson_intervals,
+)
+from app.benchmarks.statistics.quantiles import (
+    NEXT,
+    Spread,
+    histogram_quantile,
+    quantile,
+    rank_quartile,
+    spread,
+)
+from app.benchmarks.statistics.rounding import half_up
+
+__all__ = [
+    "NEXT",
+    "Interval",
+    "Intervals",
+    "Spread",
+    "Sums",
+    "clopper_pearson",
+    "clopper_pearson_intervals",
+    "exact_poisson",
+    "exact_poisson_intervals",
+    "half_up",
+    "histogram_quantile",
+    "mean_interval",
+    "newcombe",
+    "newcombe_intervals",
+    "quantile",
+    "rank_quartile",
+    "rate_ratio",
+    "rate_ratio_intervals",
+    "spread",
+    "student_quantile",
+    "welch",
+    "wilson",
+    "wilson_intervals",
+]
