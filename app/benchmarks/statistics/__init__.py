@@ -3,14 +3,29 @@ The statistics we state, each by one written rule that an independent computatio
 
 Counts come in as integers and ratios of them stay exact (`Fraction`) until they are rounded, half
 up. Intervals are floating point; they are two-sided and 95 % unless another level is named. What is
-named in the plural takes arrays, one value a facility, and gives arrays. Which of them is used
-where, and why, is told in docs/explanation/statistics.md.
+named in the plural takes arrays, one value a facility, and gives arrays; NaN is what cannot be told.
+Which of them is used where, and why, is told in docs/explanation/statistics.md.
 
-rounding        half up
-quantiles       quantiles, ranks, histograms
-proportions     Wilson, Clopper-Pearson, Newcombe's difference
-counts          Garwood's exact Poisson, the ratio of two rates
-means           Student, Welch
+One facility, one period; these are named here too:
+    rounding        half up
+    quantiles       quantiles, ranks, histograms
+    proportions     Wilson, Clopper-Pearson, Newcombe's difference
+    counts          Garwood's exact Poisson, the ratio of two rates
+    means           Student, Welch
+All facilities at once:
+    dispersion      standardised deviations; scatter beyond chance
+    funnels         control limits of funnel plots
+    probabilities   how improbable a result is by chance
+    flags           Benjamini-Hochberg; who stands out
+    beta_binomial, gamma_poisson, normal_normal
+                    reliability, and shrunk proportions, ratios and means
+    case_mix        logistic regression on what patients bring
+    ratios          observed to expected
+One facility over time:
+    charts          what a chart says, as plain values; phases
+    run_charts      Anhøj's rules, the trend in words
+    control_charts  XmR, p, u, p′, u′, g, t
+    rules           special causes
 """
 
 from app.benchmarks.statistics.counts import (
