@@ -122,14 +122,14 @@ def _reason(runs: Runs, rules: Sequence[str]) -> str:
     said = []
     if "long-run" in rules:
         said.append(
-            f"{runs.longest} results in a row lie on one side of the median, and chance allows"
-            f" {runs.longest_allowed}"
+            f"{runs.longest} results in a row lie on one side of the median, where chance seldom"
+            f" gives more than {runs.longest_allowed}"
         )
     if "few-crossings" in rules:
-        times = "once" if runs.crossings == 1 else f"{runs.crossings} times"
+        times = {0: "never", 1: "once"}.get(runs.crossings, f"{runs.crossings} times")
         said.append(
-            f"the line crosses the median {times if runs.crossings else 'not once'}, and chance"
-            f" gives at least {runs.crossings_needed}"
+            f"the line crosses the median {times}, where chance seldom gives fewer than"
+            f" {runs.crossings_needed} crossings"
         )
     return "; ".join(said)
 
