@@ -86,7 +86,7 @@ def relation(definition: Definition, form_id: str) -> Relation:
 
 def narrowed(definition: Definition, form_id: str, wanted: frozenset[str]) -> str:
     """SQL that makes the relation with no more columns than are wanted, and those they rest on."""
-    return _built(definition, form_id, _behind(definition, form_id, wanted)).sql()
+    return _built(definition, form_id, behind(definition, form_id, wanted)).sql()
 
 
 def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) -> "_Building":
@@ -101,7 +101,7 @@ def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) 
     return building
 
 
-def _behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> frozenset[str]:
+def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> frozenset[str]:
     """Wanted columns and whatever their derived columns are worked out from."""
     form = definition.form(form_id)
     everything = case_columns(definition, form)
