@@ -20,6 +20,7 @@ from app.models.benchmark import (
     Histogram,
     LakeFile,
     Snapshot,
+    SnapshotMember,
     SnapshotSpread,
 )
 from app.models.case import Case, Subject, Version
@@ -59,6 +60,7 @@ __all__ = [
     "Schedule",
     "Series",
     "Snapshot",
+    "SnapshotMember",
     "SnapshotSpread",
     "Study",
     "Subject",

@@ -130,4 +130,18 @@ class SnapshotSpread(Base):
     peers: Mapped[str] = mapped_column(primary_key=True)
     facilities: Mapped[int | None] = mapped_column(Integer)
     spread: Mapped[dict[str, Any] | None]
+    rank_bounds: Mapped[list[int] | None]
+    """Where each step of ranks begins, in units of the last decimal that is told. Never told itself."""
     withheld: Mapped[str | None]
+
+
+class SnapshotMember(Base):
+    """Whom a grouping by a count of cases put a facility among when a snapshot was taken."""
+
+    __tablename__ = "snapshot_members"
+    __table_args__ = ({"info": facility_bound()},)
+
+    snapshot_id: Mapped[int] = mapped_column(primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    peer_group: Mapped[str] = mapped_column(primary_key=True)
+    peers: Mapped[str]

@@ -35,7 +35,7 @@ RuleSeverity = Literal["reject", "warn"]
 Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
 Improvement = Literal["increase", "decrease", "none"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
-Grouping = Literal["all", "division", "category", "location", "volume"]
+Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
 
 
@@ -361,6 +361,11 @@ class PeerGroup(Part):
     """For division, category and location: the facility's value -> what it is called."""
     bands: tuple[Band, ...] = ()
     """For volume."""
+    volume_of: Identifier | None = None
+    """For volume: the measure whose cases of the twelve complete months before a snapshot are counted;
+    when left out, the number of exams a year that a facility declares."""
+    of: tuple[Slug, ...] = ()
+    """For a combination: the groupings that are crossed, such as category and location."""
     source: Source = "confirmed"
     reference: str | None = None
 

@@ -18,7 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.problems import problems
 from app.api.v1.measures import known_measure
-from app.benchmarks import periods, query
+from app.benchmarks import periods, query, standing
 from app.benchmarks.peers import traits
 from app.registries import schema
 from app.registries.schema import Definition
@@ -61,7 +61,10 @@ class Quartiles(BaseModel):
     high: float = Field(description="Third quartile.")
     p10: float | None = Field(description="Only of 20 facilities or more.")
     p90: float | None
-    pooled: float = Field(description="The rate of all their cases together.")
+    pooled: float | None = Field(
+        description="The rate of all cases together: over all facilities, and where its rounding hides "
+        "enough cases."
+    )
 
 
 class Peers(BaseModel):
@@ -76,6 +79,10 @@ class Peers(BaseModel):
     rank_quartile: int | None = Field(
         description="1 is the best quarter, 4 the last; where neither direction is better, 1 holds "
         "the lowest rates."
+    )
+    percentile: int | None = Field(
+        description="The share in percent of the facilities whose rates are lower, equal ones counted "
+        "by half; in steps of 1 among 100 facilities or more, of 5 among 20."
     )
     withheld: Withheld | None
 
@@ -245,7 +252,7 @@ def shown(result: query.Result) -> Metric:
     )
 
 
-def peers(spread: query.Spread) -> Peers:
+def peers(spread: standing.Spread) -> Peers:
     """A peer group's spread as it is told."""
     return Peers(
         group=spread.peer_group,
@@ -260,15 +267,13 @@ def peers(spread: query.Spread) -> Peers:
                 high=float(spread.high),
                 p10=_number(spread.p10),
                 p90=_number(spread.p90),
-                pooled=float(spread.pooled),
+                pooled=_number(spread.pooled),
             )
-            if spread.low is not None
-            and spread.median is not None
-            and spread.high is not None
-            and spread.pooled is not None
+            if spread.low is not None and spread.median is not None and spread.high is not None
             else None
         ),
         rank_quartile=spread.quartile,
+        percentile=spread.percentile,
         withheld=Withheld.of(spread.withheld),
     )
 
