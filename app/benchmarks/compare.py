@@ -27,6 +27,7 @@ from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.rates import peer_digits
 from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
 from app.benchmarks.statistics import half_up
+from app.benchmarks.statistics.dispersion import dispersion, proportion_deviations
 from app.benchmarks.suppress import Tally
 from app.benchmarks.tabulate import lock
 from app.database import copy_records, staging
@@ -162,6 +163,8 @@ def _of_period(
         said, bounds = _spread(measure, numerators[ordered], denominators[ordered])
         if group[0] in everybody:
             said |= _pooled(nation, measure, inside[group], ratios, parts)
+            if "pooled" in said and measure.scoring == "proportion":
+                said |= _scatter(numerators[ordered], denominators[ordered], said["pooled"])
         yield Told(
             measure.id,
             asked.label,
@@ -267,6 +270,15 @@ def _pooled(
         return {}
     pooled = Fraction(int(numerators.sum()), int(denominators.sum()))
     return {"pooled": str(half_up(pooled, digits))}
+
+
+def _scatter(numerators: Ints, denominators: Ints, pooled: str) -> dict[str, str]:
+    """How far facilities scatter beyond chance (τ², for funnels), of enough of them; to two digits."""
+    target = float(pooled)
+    if len(numerators) < suppress.FEWEST_FOR_TAILS or not 0 < target < 1:
+        return {}
+    found = dispersion(proportion_deviations(numerators, denominators, target))
+    return {"tau_squared": f"{found.tau_squared:.2g}"}
 
 
 async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:

@@ -45,6 +45,8 @@ class Spread:
     p10: Decimal | None = None
     p90: Decimal | None = None
     pooled: Decimal | None = None
+    tau_squared: Decimal | None = None
+    """Scatter of all facilities beyond chance, on the arcsine scale: what widens a funnel's limits."""
     quartile: int | None = None
     """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
     percentile: int | None = None
@@ -177,6 +179,7 @@ def spread_of(
         p10=said.get("p10"),
         p90=said.get("p90"),
         pooled=said.get("pooled"),
+        tau_squared=said.get("tau_squared"),
         quartile=quartile,
         percentile=percentile,
     )
