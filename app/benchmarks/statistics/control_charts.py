@@ -225,7 +225,7 @@ def _chart(
             high.append(highest)
             if shown[place]:
                 points.append(
-                    rules.Point(
+                    rules.point(
                         place,
                         float(values[place]),
                         limits.centre,

@@ -14,54 +14,70 @@ from typing import NamedTuple
 from app.benchmarks.statistics.charts import Side, Signal
 
 RUN, TREND, NEAR = 8, 6, 15
+SIDES: tuple[Side, ...] = ("above", "below")
 CLOSE = 1e-9
 """Numbers nearer to each other than this share of them are equal: they were computed."""
 
 
 class Point(NamedTuple):
-    """A point that has a value. Without sigma, the zones between centre and limits are not judged."""
+    """A point that has a value, and where it lies."""
 
     place: int
     value: float
-    centre: float
-    low: float | None
-    high: float | None
-    sigma: float | None
+    side: Side
+    """Of the centre line."""
+    outside: Side
+    """Of the limits; neither where it is within them or on one."""
+    zone: int | None
+    """Which third between centre line and limit, 0 the inner; None where sigma is not known."""
 
-    def above(self, line: float) -> bool:
-        return self.value - line > CLOSE * max(abs(self.value), abs(line))
 
-    def below(self, line: float) -> bool:
-        return line - self.value > CLOSE * max(abs(self.value), abs(line))
+def point(
+    place: int,
+    value: float,
+    centre: float,
+    low: float | None,
+    high: float | None,
+    sigma: float | None = None,
+) -> Point:
+    """A point, held against its lines. Without a sigma above 0 the rules of zones do not see it."""
+    outside: Side = "neither"
+    if high is not None and _above(value, high):
+        outside = "above"
+    elif low is not None and _above(low, value):
+        outside = "below"
+    zone = None
+    if sigma:
+        distance = abs(value - centre)
+        zone = _above(distance, sigma) + _above(distance, 2 * sigma)
+    return Point(place, value, _side(value, centre), outside, zone)
 
-    @property
-    def side(self) -> Side:
-        if self.above(self.centre):
-            return "above"
-        return "below" if self.below(self.centre) else "neither"
 
-    @property
-    def outside(self) -> Side:
-        if self.high is not None and self.above(self.high):
-            return "above"
-        return "below" if self.low is not None and self.below(self.low) else "neither"
+def _above(value: float, line: float) -> bool:
+    return value - line > CLOSE * max(abs(value), abs(line))
+
+
+def _side(value: float, line: float) -> Side:
+    if _above(value, line):
+        return "above"
+    return "below" if _above(line, value) else "neither"
 
 
 def beyond_limits(points: Sequence[Point]) -> list[Signal]:
     """A point above the upper or below the lower limit; one on it is not."""
     return [
-        Signal("beyond-limits", point.outside, (point.place,))
-        for point in points
-        if point.outside != "neither"
+        Signal("beyond-limits", one.outside, (one.place,))
+        for one in points
+        if one.outside != "neither"
     ]
 
 
 def long_runs(points: Sequence[Point]) -> list[Signal]:
     """Eight or more points in a row on one side of the centre line."""
-    useful = [point for point in points if point.side != "neither"]
-    runs = [(side, tuple(run)) for side, run in groupby(useful, key=lambda point: point.side)]
+    useful = [one for one in points if one.side != "neither"]
+    runs = [(side, tuple(run)) for side, run in groupby(useful, key=lambda one: one.side)]
     return [
-        Signal("run-of-8", side, tuple(point.place for point in run))
+        Signal("run-of-8", side, tuple(one.place for one in run))
         for side, run in runs
         if len(run) >= RUN
     ]
@@ -72,42 +88,37 @@ def trends(points: Sequence[Point]) -> list[Signal]:
     found: list[Signal] = []
     run: list[Point] = []
     way: Side = "neither"
-    for point in points:
+    for one in points:
         if not run:
-            run = [point]
+            run = [one]
             continue
-        step: Side = "neither"
-        if point.above(run[-1].value):
-            step = "above"
-        elif point.below(run[-1].value):
-            step = "below"
+        step = _side(one.value, run[-1].value)
         if step == "neither":
             continue
         if step == way:
-            run.append(point)
+            run.append(one)
             continue
         found += _trend(run, way)
-        run, way = [run[-1], point], step
+        run, way = [run[-1], one], step
     return found + _trend(run, way)
 
 
 def _trend(run: Sequence[Point], way: Side) -> list[Signal]:
     if len(run) < TREND:
         return []
-    return [Signal("trend-of-6", way, tuple(point.place for point in run))]
+    return [Signal("trend-of-6", way, tuple(one.place for one in run))]
 
 
 def near_a_limit(points: Sequence[Point]) -> list[Signal]:
     """Two of three points in a row more than two sigma from the centre line, on the same side."""
     found: list[Signal] = []
-    sides: tuple[Side, ...] = ("above", "below")
-    for side in sides:
-        outer = {point.place for point in points if point.side == side and _far(point, 2)}
+    for side in SIDES:
+        outer = [one.side == side and one.zone == 2 for one in points]
         places: list[int] = []
         for start in range(len(points) - 2):
-            window = [one.place for one in points[start : start + 3] if one.place in outer]
-            if len(window) < 2:
+            if sum(outer[start : start + 3]) < 2:
                 continue
+            window = [points[k].place for k in range(start, start + 3) if outer[k]]
             if places and places[-1] < window[0]:
                 found.append(Signal("two-of-three", side, tuple(places)))
                 places = []
@@ -120,22 +131,11 @@ def near_a_limit(points: Sequence[Point]) -> list[Signal]:
 def near_the_centre(points: Sequence[Point]) -> list[Signal]:
     """Fifteen or more points in a row within one sigma of the centre line."""
     found: list[Signal] = []
-    for near, run in groupby(
-        points, key=lambda point: point.sigma is not None and point.sigma > 0 and not _far(point, 1)
-    ):
-        places = tuple(point.place for point in run)
+    for near, run in groupby(points, key=lambda one: one.zone == 0):
+        places = tuple(one.place for one in run)
         if near and len(places) >= NEAR:
             found.append(Signal("fifteen-near-centre", "neither", places))
     return found
-
-
-def _far(point: Point, sigmas: int) -> bool:
-    """Whether a point is more than so many sigma from the centre line."""
-    if point.sigma is None:
-        return False
-    return point.above(point.centre + sigmas * point.sigma) or point.below(
-        point.centre - sigmas * point.sigma
-    )
 
 
 Search = Callable[[Sequence[Point]], list[Signal]]
