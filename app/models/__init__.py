@@ -26,6 +26,7 @@ from app.models.benchmark import (
 from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, Series, Study
+from app.models.report import IssuedReport, ReportIssue
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
 from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
 
@@ -46,6 +47,7 @@ __all__ = [
     "IdentityRecord",
     "ImagePatient",
     "Instance",
+    "IssuedReport",
     "Key",
     "LakeFile",
     "Merge",
@@ -57,6 +59,7 @@ __all__ = [
     "PhysicianFacility",
     "PublishedDefinition",
     "QuarantineObject",
+    "ReportIssue",
     "Schedule",
     "Series",
     "Snapshot",
