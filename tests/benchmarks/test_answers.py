@@ -24,7 +24,7 @@ from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.schema import PeerGroup
 from tests.benchmarks.history import History, counted
-from tests.benchmarks.statistics.test_quantiles import naive_quartile
+from tests.benchmarks.test_spread import naive_quartile
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
 

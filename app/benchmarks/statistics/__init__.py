@@ -8,7 +8,7 @@ Which of them is used where, and why, is told in docs/explanation/statistics.md.
 
 One facility, one period; these are named here too:
     rounding        half up
-    quantiles       quantiles, ranks, histograms
+    quantiles       quantiles, of values and of histograms
     proportions     Wilson, Clopper-Pearson, Newcombe's difference
     counts          Garwood's exact Poisson, the ratio of two rates
     means           Student, Welch
@@ -44,21 +44,12 @@ from app.benchmarks.statistics.proportions import (
     wilson,
     wilson_intervals,
 )
-from app.benchmarks.statistics.quantiles import (
-    NEXT,
-    Spread,
-    histogram_quantile,
-    quantile,
-    rank_quartile,
-    spread,
-)
+from app.benchmarks.statistics.quantiles import histogram_quantile, quantile
 from app.benchmarks.statistics.rounding import half_up
 
 __all__ = [
-    "NEXT",
     "Interval",
     "Intervals",
-    "Spread",
     "Sums",
     "clopper_pearson",
     "clopper_pearson_intervals",
@@ -70,10 +61,8 @@ __all__ = [
     "newcombe",
     "newcombe_intervals",
     "quantile",
-    "rank_quartile",
     "rate_ratio",
     "rate_ratio_intervals",
-    "spread",
     "student_quantile",
     "welch",
     "wilson",

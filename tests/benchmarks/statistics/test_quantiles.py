@@ -1,19 +1,16 @@
-"""Quantiles, ranks and rounding: exact, against numpy and plain definitions."""
+"""Quantiles and rounding: exact, against numpy and plain definitions."""
 
-import random
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.benchmarks.statistics.quantiles import (
     histogram_quantile,
     quantile,
-    rank_quartile,
-    spread,
 )
 from app.benchmarks.statistics.rounding import half_up
 
@@ -27,29 +24,6 @@ def test_quantiles_are_numpys_default_but_exact(values: list[Fraction]) -> None:
     for share in (*QUARTILES, Fraction(1, 10), Fraction(9, 10)):
         theirs = np.quantile([float(value) for value in ordered], float(share))
         assert float(quantile(ordered, share)) == pytest.approx(theirs, abs=1e-12)
-
-
-def naive_quartile(value: Fraction, values: list[Fraction]) -> int:
-    below = sum(one < value for one in values)
-    tied = sum(one == value for one in values)
-    middle = Fraction(2 * below + tied, 2 * len(values))
-    return 1 + sum(middle >= Fraction(quarter, 4) for quarter in (1, 2, 3))
-
-
-@settings(max_examples=60)
-@given(st.integers(0, 2**32), st.integers(5, 80), st.integers(1, 300))
-@example(seed=1500, size=61, most=1)
-def test_each_facility_ranks_by_the_mid_rank_of_its_rate(seed: int, size: int, most: int) -> None:
-    chance = random.Random(seed)
-    sizes = [chance.randint(1, most) for _ in range(size)]
-    counts = [(chance.randint(0, one), one) for one in sizes]
-    numerators, denominators = (np.array(column, np.int64) for column in zip(*counts, strict=True))
-    found = spread(numerators, denominators, QUARTILES)
-    values = [Fraction(*one) for one in counts]
-    bounds = [half_up(one, 12) for one in found.rank_bounds]
-    for value in values:
-        assert rank_quartile(half_up(value, 12), bounds) == naive_quartile(value, values)
-    assert list(found.quantiles) == [quantile(sorted(values), share) for share in QUARTILES]
 
 
 @given(st.lists(st.decimals(0, 10, places=1), min_size=1, max_size=200))
