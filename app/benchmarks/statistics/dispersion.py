@@ -101,7 +101,7 @@ class Dispersion:
 def dispersion(
     deviations: Deviations, share: float = WINSORISED, method: Method = "additive"
 ) -> Dispersion:
-    """The scatter of facilities (2005a, appendix A.4): φ of winsorised scores, τ² by moments.
+    """The scatter of facilities (2005a, its appendix): φ of winsorised scores, τ² by moments.
 
     τ² is DerSimonian and Laird's, with φ times the number of facilities for their Q; it is 0, and
     φ is not used, where Q is not above its expectation of one less than there are facilities.

@@ -2,7 +2,7 @@
 Control limits of funnel plots: what chance alone, or chance and ordinary scatter, would give at a size.
 
 Without over-dispersion the limits are exact, interpolated between the counts that are possible
-(Spiegelhalter 2005, Statistics in Medicine 24:1185, appendix A.1), and clamped to what a rate can
+(Spiegelhalter 2005, Statistics in Medicine 24:1185, its appendix), and clamped to what a rate can
 be. With it they are normal on the scale on which dispersion was judged, turned back, and nowhere
 within the exact ones: scatter comes on top of chance.
 """

@@ -137,7 +137,7 @@ def test_winsorising_moves_only_the_ends_and_towards_the_middle(
 
 
 def naive(deviations: Deviations, share: float) -> tuple[float, float]:
-    """φ and τ² as appendix A.4 of Spiegelhalter 2005 has them, a facility at a time."""
+    """φ and τ² as the appendix of Spiegelhalter 2005 has them, a facility at a time."""
     scores = [v / s for v, s in zip(deviations.values, deviations.errors, strict=True)]
     low, high = (float(np.quantile(scores, one)) for one in (share, 1 - share))
     number = len(scores)

@@ -1,5 +1,5 @@
 """
-Profiles: all facilities held against all of them together, by the rules we settled on.
+Comparisons: all facilities held against all of them together, by the rules we settled on.
 
 One door to what the other files offer for many facilities at once: the target is the pooled rate,
 scatter beyond chance is additive and always allowed for, flags follow the funnel as drawn, and each
@@ -31,7 +31,7 @@ Flags = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Profile:
+class Comparison:
     """Where each facility stands.
 
     `rates` are as seen; `watch` and `review` the limits at its size; `flags` 0 as expected, 1 watch,
@@ -50,7 +50,9 @@ class Profile:
     shrunk_intervals: Intervals
 
 
-def profile_proportions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Profile | None:
+def compare_proportions(
+    numerators: npt.ArrayLike, denominators: npt.ArrayLike
+) -> Comparison | None:
     """Of proportions, by the binomial funnel and the beta-binomial model.
 
     None with fewer than two facilities that have cases, or where all cases, or none, are in the
@@ -69,7 +71,7 @@ def profile_proportions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) 
     watch, review = (proportion_limits(target, n, level, scatter) for level in (WATCH, REVIEW))
     return _placed(
         some,
-        Profile(
+        Comparison(
             target,
             scatter,
             x / n,
@@ -83,7 +85,7 @@ def profile_proportions(numerators: npt.ArrayLike, denominators: npt.ArrayLike) 
     )
 
 
-def profile_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Profile | None:
+def compare_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Comparison | None:
     """Of observed to expected, by the Poisson funnel around all of them and the gamma-Poisson model.
 
     None with fewer than two facilities that expect something, or where nothing was observed.
@@ -101,7 +103,7 @@ def profile_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Profile 
     watch, review = (rate_limits(target, e, level, scatter) for level in (WATCH, REVIEW))
     return _placed(
         some,
-        Profile(
+        Comparison(
             target,
             scatter,
             o / e,
@@ -115,9 +117,9 @@ def profile_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Profile 
     )
 
 
-def profile_means(
+def compare_means(
     observations: npt.ArrayLike, means: npt.ArrayLike, variances: npt.ArrayLike
-) -> Profile | None:
+) -> Comparison | None:
     """Of means above 0, by the normal funnel and the normal-normal model of their logarithms.
 
     The target is the geometric mean that the model puts in the middle of facilities; everything is
@@ -140,7 +142,7 @@ def profile_means(
     shrunk = model.intervals(estimates)
     return _placed(
         some,
-        Profile(
+        Comparison(
             float(np.exp(model.mean)),
             scatter,
             m,
@@ -166,8 +168,8 @@ def _around(middle: float, half: Floats) -> Intervals:
     return Intervals(np.exp(middle - half), np.exp(middle + half))
 
 
-def _placed(some: npt.NDArray[np.bool_], narrow: Profile) -> Profile:
-    """A profile of some facilities, with an entry for each of all."""
+def _placed(some: npt.NDArray[np.bool_], narrow: Comparison) -> Comparison:
+    """A comparison of some facilities, with an entry for each of all."""
 
     def wide(values: Floats) -> Floats:
         found = np.full(some.shape, np.nan)

@@ -1,15 +1,15 @@
-"""Profiles: the parts put together, and what they say of facilities made to stand out."""
+"""Comparisons: the parts put together, and what they say of facilities made to stand out."""
 
 import numpy as np
 import pytest
 
-from app.benchmarks.statistics.funnels import REVIEW, proportion_limits
-from app.benchmarks.statistics.profiles import (
-    Profile,
-    profile_means,
-    profile_proportions,
-    profile_ratios,
+from app.benchmarks.statistics.comparisons import (
+    Comparison,
+    compare_means,
+    compare_proportions,
+    compare_ratios,
 )
+from app.benchmarks.statistics.funnels import REVIEW, proportion_limits
 from tests.benchmarks.statistics.published import (
     LIP_EXPECTED,
     LIP_OBSERVED,
@@ -22,23 +22,23 @@ def sizes(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(100, 3_000, 400)
 
 
-def even(seed: int, method: str) -> Profile:
+def even(seed: int, method: str) -> Comparison:
     """Four hundred facilities alike but for chance, the first two made to stand out, the third empty."""
     chance, n = np.random.default_rng(seed), sizes(seed)
     n[:3] = (900, 900, 0)
-    found: Profile | None
+    found: Comparison | None
     if method == "proportions":
         x = chance.binomial(n, 0.2)
         x[:2] = (300, 90)
-        found = profile_proportions(x, n)
+        found = compare_proportions(x, n)
     elif method == "ratios":
         o = chance.poisson(n * 0.2)
         o[:2] = (300, 90)
-        found = profile_ratios(o, n * 0.2)
+        found = compare_ratios(o, n * 0.2)
     else:
         doses = [chance.lognormal(1, 0.5, size) for size in n]
         doses[0], doses[1] = doses[0] * 1.3, doses[1] / 1.3
-        found = profile_means(
+        found = compare_means(
             n,
             [one.mean() if len(one) else np.nan for one in doses],
             [one.var(ddof=1) if len(one) else np.nan for one in doses],
@@ -79,8 +79,8 @@ def test_shrunk_rates_lie_between_the_own_and_the_middle_and_within_their_interv
     assert np.abs(shrunk - found.target).mean() <= np.abs(own - found.target).mean()
 
 
-def test_the_twelve_hospitals_and_scottish_districts_in_profile() -> None:
-    surgical = profile_proportions(SURGICAL_DEATHS, SURGICAL_CASES)
+def test_the_twelve_hospitals_and_scottish_districts_compared() -> None:
+    surgical = compare_proportions(SURGICAL_DEATHS, SURGICAL_CASES)
     assert surgical is not None
     assert surgical.target == pytest.approx(208 / 2814)
     assert surgical.shrunk[:4].round(4).tolist() == [0.0533, 0.1026, 0.0716, 0.0591]
@@ -89,16 +89,16 @@ def test_the_twelve_hospitals_and_scottish_districts_in_profile() -> None:
     alone = proportion_limits(surgical.target, SURGICAL_CASES, REVIEW)
     assert (surgical.rates > alone.high).tolist() == [False] * 7 + [True] + [False] * 4
     assert surgical.flags.tolist() == [0] * 7 + [1] + [0] * 4
-    lips = profile_ratios(LIP_OBSERVED, LIP_EXPECTED)
+    lips = compare_ratios(LIP_OBSERVED, LIP_EXPECTED)
     assert lips is not None
     assert lips.target == pytest.approx(LIP_OBSERVED.sum() / LIP_EXPECTED.sum())
     assert lips.scatter.phi > 2
 
 
-def test_where_nothing_can_set_facilities_apart_there_is_no_profile() -> None:
-    assert profile_proportions([0, 0], [5, 9]) is None
-    assert profile_proportions([3, 0], [9, 0]) is None
-    assert profile_ratios([0, 0], [1.0, 2.0]) is None
-    assert profile_means([9], [3.0], [1.0]) is None
-    assert profile_means([1, 1], [3.0, 4.0], [np.nan, np.nan]) is None
-    assert profile_means([5, 5], [3.0, 4.0], [0.0, 0.0]) is None
+def test_where_nothing_can_set_facilities_apart_there_is_no_comparison() -> None:
+    assert compare_proportions([0, 0], [5, 9]) is None
+    assert compare_proportions([3, 0], [9, 0]) is None
+    assert compare_ratios([0, 0], [1.0, 2.0]) is None
+    assert compare_means([9], [3.0], [1.0]) is None
+    assert compare_means([1, 1], [3.0, 4.0], [np.nan, np.nan]) is None
+    assert compare_means([5, 5], [3.0, 4.0], [0.0, 0.0]) is None
