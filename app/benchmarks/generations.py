@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.engine import Engine
 from app.benchmarks.feed import WINDOW
-from app.benchmarks.lake import Lake, refresh
+from app.benchmarks.lake import Lake
 from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.recompute import Difference, differences, fill
+from app.benchmarks.refresh import refresh
 from app.benchmarks.tabulate import advance, lock, mark
 from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database
@@ -44,7 +45,7 @@ class Workshop:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, catalogue: Catalogue) -> "Workshop":
-        return cls(database, catalogue, Engine.of(settings), Lake(settings.data / "lake"))
+        return cls(database, catalogue, Engine.of(settings), Lake.of(settings))
 
 
 async def current(session: AsyncSession, registry_id: str) -> Generation | None:

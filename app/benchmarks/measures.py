@@ -314,9 +314,7 @@ class _Pass:
         """The conjunction that says the expression is TRUE: empty when it always is."""
         if text.strip().upper() == "TRUE":
             return []
-        return [
-            self.columns.named(f"COALESCE({self.columns.compiled(text).duckdb}, FALSE)", "f")
-        ]
+        return [self.columns.named(f"COALESCE({self.columns.compiled(text).duckdb}, FALSE)", "f")]
 
     def _observation(self, measure: Measure) -> tuple[str, str]:
         """

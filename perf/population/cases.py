@@ -7,11 +7,12 @@ What a definition derives is derived here by its own texts; what comes from foll
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.benchmarks.relation import KEYS, Relation
+from app.benchmarks.relation import KEYS, Relation, behind
 from app.registries.expressions import compile
-from app.registries.rows import sql_columns, windows
+from app.registries.rows import SUBJECT_RECORD, sql_columns, windows
 from app.registries.schema import Definition, Element
-from population.places import Place
+
+from .places import Place
 
 QUARTERS = 12
 FIRST_DAY = "2023-01-01"
@@ -30,7 +31,15 @@ GIVEN = {"code": 0.9, "codes": 0.5, "integer": 0.8, "decimal": 0.9, "boolean": 0
 SELDOM = 0.03
 LIKELY = {
     # What a screening programme sees, in thousandths, for elements that measures turn on.
-    "ct_exam_result_lung_rads": {"1": 350, "2": 490, "3": 80, "4A": 40, "4B": 20, "4X": 10, "0": 10},
+    "ct_exam_result_lung_rads": {
+        "1": 350,
+        "2": 490,
+        "3": 80,
+        "4A": 40,
+        "4B": 20,
+        "4X": 10,
+        "0": 10,
+    },
     "smoking_status": {"1": 520, "2": 440, "9": 20, "4": 10, "3": 10},
     "modality": {"1": 990, "2": 10},
     "indication_of_exam": {"1": 600, "2": 400},
@@ -57,14 +66,15 @@ class _Drawing:
 
 
 def statements(
-    definition: Definition, made: Relation, read: frozenset[str], some: Sequence[Place]
+    definition: Definition, made: Relation, wanted: frozenset[str], some: Sequence[Place]
 ) -> list[str]:
     """
-    SQL that makes the table `made` of the cases of some facilities, in the lake's order.
+    SQL that makes the relation `made` of the cases of some facilities, in the lake's order.
 
-    Elements that nothing reads are there and empty: to make them would take as long again.
+    It has the columns that are read, and no others: to make those would take as long again.
     """
     form = definition.form(made.form)
+    read = behind(definition, made.form, wanted)
     drawing = _Drawing()
     values: dict[str, str] = {}
     given: dict[str, str] = {}
@@ -77,18 +87,19 @@ def statements(
         elif one.name != one.element:  # a sentinel was sent
             values[one.name] = f"{drawing.next()} < {_of(0.01)}"
         else:
-            often = 1.0 if element.required or element.id in LIKELY else GIVEN.get(element.type, SELDOM)
+            often = (
+                1.0 if element.required or element.id in LIKELY else GIVEN.get(element.type, SELDOM)
+            )
             given[one.name] = drawing.next()
             value = _value(definition, element, drawing)
             missing = f"CASE WHEN {given[one.name]} < {_of(often)} THEN {value} END"
             values[one.name] = value if often == 1.0 else missing
     derived = {one.id: one for one in definition.derived if one.form == made.form}
     for name, kind in made.columns.items():
-        if name in KEYS or name in values or name in derived:
-            continue
-        values[name] = f"CAST(NULL AS {kind})"  # not read, or of a record that nobody sent
+        if name in read and name.startswith(SUBJECT_RECORD):
+            values[name] = f"CAST(NULL AS {kind})"  # nobody sent one
     for one in derived.values():
-        if one.over == "follow_up":
+        if one.over == "follow_up" and one.id in read:
             values[one.id] = {
                 "boolean": f"{drawing.next()} < {_of(LIKELY_WHEN['boolean'])}",
                 "integer": f"CAST({drawing.next()} < {_of(LIKELY_WHEN['integer'])} AS BIGINT)",
@@ -110,7 +121,7 @@ def statements(
         f"CREATE TABLE drawn AS SELECT case_id, case_token, facility_id, subject_id, case_date,"
         f" month, {typed} FROM ({cases})"
     ]
-    steps += _derived(definition, made)
+    steps += _derived(definition, made, read, wanted)
     return steps
 
 
@@ -128,11 +139,13 @@ def _exams(of_places: str) -> str:
     )
 
 
-def _derived(definition: Definition, made: Relation) -> list[str]:
+def _derived(
+    definition: Definition, made: Relation, read: frozenset[str], wanted: frozenset[str]
+) -> list[str]:
     """What cases and their subjects give, as the definition says, row for row in the same order."""
     steps, last = list[str](), "drawn"
     for place, one in enumerate(definition.derived):
-        if one.form != made.form or one.over == "follow_up":
+        if one.form != made.form or one.over == "follow_up" or one.id not in read:
             continue
         rows = windows(definition.form(one.form)) if one.over == "subject" else None
         text = compile(one.expression, made.types, windows=rows)
@@ -148,7 +161,7 @@ def _derived(definition: Definition, made: Relation) -> list[str]:
             f"CREATE VIEW {last_name} AS SELECT * FROM {last} POSITIONAL JOIN derived_{place}"
         )
         last = last_name
-    names = ", ".join(f'"{name}"' for name in made.columns)
+    names = ", ".join(f'"{name}"' for name in made.columns if name in wanted or name in KEYS)
     steps.append(f"CREATE VIEW made AS SELECT {names} FROM {last}")
     return steps
 

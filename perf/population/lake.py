@@ -13,10 +13,10 @@ from pathlib import Path
 import duckdb
 
 from app.benchmarks.measures import tabulation
-from app.benchmarks.relation import behind
 from app.registries.load import PACKAGED, folders, load
-from population.cases import QUARTERS, statements
-from population.places import Place, parts, places
+
+from .cases import QUARTERS, statements
+from .places import Place, parts, places
 
 FIRST_YEAR = 2023
 YEARS = range(FIRST_YEAR, FIRST_YEAR + QUARTERS // 4)
@@ -40,7 +40,9 @@ def make(cases: int, folder: Path, *, processes: int = 2) -> int:
             left = seconds / done * (len(missing) - done)
             print(f"\rpart {done} of {len(missing)}, {left:.0f} s to go ", end="", file=sys.stderr)
     if missing:
-        print(f"\rmade {len(missing)} parts in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        print(
+            f"\rmade {len(missing)} parts in {time.perf_counter() - begun:.0f} s", file=sys.stderr
+        )
     return len(groups)
 
 
@@ -55,8 +57,7 @@ def _make(asked: tuple[Path, int, Sequence[Place]]) -> None:
         connection.execute("SET enable_progress_bar = false")
         made = tabulation(definition)
         for one in made.relations:
-            needed = behind(definition, one.form, made.read[one.form])
-            for statement in statements(definition, one, needed, group):
+            for statement in statements(definition, one, made.read[one.form], group):
                 connection.execute(statement)
             for year in YEARS:
                 path = file(folder, one.form, year, part)
@@ -66,5 +67,5 @@ def _make(asked: tuple[Path, int, Sequence[Place]]) -> None:
                     f" case_date BETWEEN DATE '{year}-01-01' AND DATE '{year}-12-31')"
                     f" TO '{path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
                 )
-            connection.execute("DROP VIEW made; DROP TABLE drawn CASCADE")
+            connection.execute("DROP VIEW made")
     (folder / f"part-{part:04d}").touch()
