@@ -23,7 +23,7 @@ from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.schema import PeerGroup
-from tests.benchmarks.history import History, counted
+from tests.benchmarks.history import History, counted, settle
 from tests.benchmarks.test_spread import naive_quartile
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
@@ -49,23 +49,7 @@ async def nation(
     async with owner.transaction(EVERYTHING) as session:
         await session.execute(text("TRUNCATE corporate_accounts, definitions CASCADE"))
         for facility in (*ACADEMIC, *RURAL):
-            await session.execute(
-                text(
-                    "INSERT INTO corporate_accounts (id, name, street_1, city, state, postal_code,"
-                    " country, phone, created_at) OVERRIDING SYSTEM VALUE"
-                    " VALUES (:id, 'Its own', 's', 'c', 'OH', '43210', 'US', '1', now())"
-                ),
-                {"id": facility},
-            )
-            await session.execute(
-                text(
-                    "INSERT INTO facilities (id, corporate_account_id, name, street_1, city, state,"
-                    " postal_code, country, phone, category, location, childrens_hospital, created_at,"
-                    " updated_at) OVERRIDING SYSTEM VALUE VALUES (:id, :id, 'Name', 's', 'c', 'OH', '43210',"
-                    " 'US', '1', :category, 'rural', false, now(), now())"
-                ),
-                {"id": facility, "category": "academic" if facility in ACADEMIC else "rural"},
-            )
+            await settle(session, facility, "academic" if facility in ACADEMIC else "rural")
     await owner.close()
     case = 0
     for facility in (*ACADEMIC, *RURAL):

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app import errors
+from app import access, errors
 from app.access import Act
 from app.api.dependencies import (
     LARGEST_INTEGER,
@@ -174,16 +174,9 @@ async def read_metrics(
     Peers come from a dated snapshot. What display rules hold back is `withheld`, with the reason.
     """
     asker.require(Act.READ_RESULTS)
-    if facility is None:
-        reach = asker.facilities_in(definition.id)
-        if reach is None or len(reach) != 1:
-            raise errors.Unprocessable("Your key reaches several facilities: name one, ?facility=…")
-        (facility,) = reach
-    visible_facility(asker, facility, definition.id)
+    facility = visible_facility(asker, the_facility(asker, facility, definition), definition.id)
     today = datetime.now(UTC).date()
-    stratifier, _, named = (stratum or "").partition(":")
-    if stratifier and stratifier not in {s.id for m in definition.measures for s in m.stratifiers}:
-        raise errors.Unprocessable("No measure of this registry has that stratifier.")
+    stratifier, named = asked_stratum(definition, stratum)
     async with transactions.begin() as session:
         if facility not in await traits(session, [facility]):
             raise errors.NotFound(NO_SUCH_FACILITY)
@@ -194,8 +187,8 @@ async def read_metrics(
             asked_periods(period, today),
             today=today,
             measures=asked_measures(definition, measure),
-            stratifier=stratifier or None,
-            stratum=named or None,
+            stratifier=stratifier,
+            stratum=named,
         )
     return Metrics(
         registry=definition.id,
@@ -203,6 +196,29 @@ async def read_metrics(
         as_of=AsOf(feed_number=answer.as_of.feed_number, at=answer.as_of.at),
         metrics=[shown(one) for one in answer.results],
     )
+
+
+def the_facility(asker: access.Asker, facility: int | None, definition: Definition) -> int:
+    """The facility that was named, or the only one within the key."""
+    if facility is not None:
+        return facility
+    reach = asker.facilities_in(definition.id)
+    if reach is None or len(reach) != 1:
+        raise errors.Unprocessable("Your key reaches several facilities: name one, ?facility=…")
+    (only,) = reach
+    return only
+
+
+def asked_stratum(
+    definition: Definition, text: str | None, measure: schema.Measure | None = None
+) -> tuple[str | None, str | None]:
+    """A stratifier, and one of its strata if one was named; of any measure, or of this one."""
+    stratifier, _, named = (text or "").partition(":")
+    measures = definition.measures if measure is None else (measure,)
+    if stratifier and stratifier not in {s.id for m in measures for s in m.stratifiers}:
+        whose = "No measure of this registry has" if measure is None else "This measure has not"
+        raise errors.Unprocessable(f"{whose} that stratifier.")
+    return stratifier or None, named or None
 
 
 def asked_measures(definition: Definition, ids: list[str] | None) -> list[schema.Measure] | None:
