@@ -21,6 +21,7 @@ All facilities at once:
                     reliability, and shrunk proportions, ratios and means
     case_mix        logistic regression on what patients bring
     ratios          observed to expected
+    adjustment      from counted cases to ratios that allow for case mix
     comparisons     all of these at once, by the rules we settled on
 One facility over time:
     charts          what a chart says, as plain values; phases

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from app.benchmarks.statistics.adjustment import adjustment, indicators
 from app.benchmarks.statistics.case_mix import case_mix
 from app.benchmarks.statistics.counts import exact_poisson
 from app.benchmarks.statistics.proportions import clopper_pearson
@@ -170,3 +171,61 @@ def test_nothing_expected_has_no_ratio_and_a_rate_is_not_above_1() -> None:
     assert found.rates(0.5)[1:] == pytest.approx([0.75, 1.0])
     with pytest.raises(ValueError, match="not negative"):
         standardised_ratios([-1], [1.0])
+
+
+def test_categories_become_columns_beside_the_commonest() -> None:
+    ages = ["50-59", "60-69", "60-69", None, "70+"]
+    smoking = ["current", "former", "current", "current", "former"]
+    features, columns = indicators([ages, smoking], [10, 20, 10, 1, 5])
+    assert columns == ((0, "50-59"), (0, "70+"), (0, None), (1, "current"))
+    assert features.tolist() == [
+        [1, 0, 0, 1],
+        [0, 0, 0, 0],
+        [0, 0, 0, 1],
+        [0, 0, 1, 1],
+        [0, 1, 0, 0],
+    ]
+    assert indicators([["a", "a"]], [1, 2])[0].shape == (2, 0)
+    assert indicators([], [1, 2])[0].shape == (2, 0)
+    with pytest.raises(ValueError, match="each row"):
+        indicators([["a"]], [1, 2])
+
+
+def test_a_facility_with_hard_cases_is_not_flagged_and_one_that_does_worse_is() -> None:
+    chance = np.random.default_rng(24)
+    risk = {"low": -4.0, "middle": -3.0, "high": -1.5, None: -2.5}
+    groups = list(risk)
+    of = np.repeat(np.arange(60), 4)
+    covariate = groups * 60
+    cases = chance.integers(50, 200, len(of))
+    cases[(of == 0) & (np.arange(len(of)) % 4 == 2)] = 900  # facility 0 takes the hard ones
+    logit = np.array([risk[one] for one in covariate]) + np.where(of == 1, 1.0, 0.0)
+    events = chance.binomial(cases, special.expit(logit))
+    found = adjustment(of, 60, [covariate], events, cases, rare=True)
+    assert found is not None
+    assert found.expected.sum() == pytest.approx(events.sum())
+    assert found.observed.tolist() == np.bincount(of, events).tolist()
+    assert found.comparison is not None
+    assert found.comparison.flags[:2].tolist() == [0, 2]
+    crude = found.observed / found.cases
+    assert crude[0] > 1.5 * found.overall
+    assert found.rates[0] == pytest.approx(found.overall, rel=0.15)
+    # Each group's log-odds against the commonest are found again.
+    (commonest,) = set(groups) - {one for _, one in found.columns}
+    for (_, one), coefficient in zip(found.columns, found.model.coefficients, strict=True):
+        assert coefficient == pytest.approx(risk[one] - risk[commonest], abs=0.2)
+
+
+def test_intervals_of_common_events_are_of_a_share_and_of_rare_ones_poissons() -> None:
+    of, cases = [0, 0, 1, 1], [100, 50, 80, 90]
+    events, covariates = [60, 40, 40, 70], [["a", "b", "a", "b"]]
+    common = adjustment(of, 3, covariates, events, cases, rare=False)
+    rare = adjustment(of, 3, covariates, events, cases, rare=True)
+    assert common is not None
+    assert rare is not None
+    assert common.ratios.values[:2] == pytest.approx(rare.ratios.values[:2])
+    assert (common.ratios.intervals.high[:2] < rare.ratios.intervals.high[:2]).all()
+    assert common.cases.tolist() == [150, 170, 0]
+    assert np.isnan(common.ratios.values[2])  # a facility without cases
+    assert common.rates[:2] == pytest.approx(common.ratios.values[:2] * 210 / 320)
+    assert adjustment([0, 1], 2, [], [0, 5], [4, 5], rare=True) is None
