@@ -15,6 +15,9 @@ from scipy import special
 from app.benchmarks.statistics.intervals import Floats, Intervals, floats, tail
 from app.benchmarks.statistics.maximum import Slopes, maximum
 
+LEAST = 1e-4
+"""The precision of facilities that have all of their cases in the numerator, or none."""
+
 
 @dataclass(frozen=True, slots=True)
 class BetaBinomial:
@@ -78,7 +81,8 @@ def beta_binomial(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Bet
 
     It cannot with fewer than two facilities that have cases, or if all cases, or none, are in the
     numerator. The precision is infinite where the likelihood falls as soon as facilities may differ
-    at all.
+    at all, and `LEAST` where it rises until each is all or nothing. Where the likelihood is too flat
+    to have a summit, the spread is that of moments.
     """
     found = _told(numerators, denominators)
     if found is None:
@@ -89,13 +93,17 @@ def beta_binomial(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Bet
     slope = (x * (x - 1)) / pooled + (n - x) * (n - x - 1) / (1 - pooled) - n * (n - 1)
     if slope.sum() <= 0:
         return BetaBinomial(pooled, np.inf)
+    if ((x == 0) | (x == n)).all():  # the likelihood rises until the precision is 0
+        return BetaBinomial(float((x > 0).mean()), LEAST)
     rough = beta_binomial_moments(x, n)
     assert rough is not None  # the same counts
     start = np.array(
         [np.log(rough.mean) - np.log1p(-rough.mean), np.log(np.clip(rough.precision, 0.1, 1e5))]
     )
-    logit, log_precision = maximum(lambda place: _likelihood(place, x, n), start)
-    return BetaBinomial(float(special.expit(logit)), float(np.exp(log_precision)))
+    best = maximum(lambda place: _likelihood(place, x, n), start)
+    if best is None:  # too flat to tell: facilities hardly differ
+        return rough
+    return BetaBinomial(float(special.expit(best[0])), float(np.exp(best[1])))
 
 
 def beta_binomial_moments(

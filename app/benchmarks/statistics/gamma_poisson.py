@@ -70,7 +70,8 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     """The spread of maximum likelihood (the negative binomial's). None where it cannot be told.
 
     It cannot with fewer than two facilities that expect something, or if nothing was observed. The
-    shape is infinite where the likelihood falls as soon as facilities may differ at all.
+    shape is infinite where the likelihood falls as soon as facilities may differ at all. Where the
+    likelihood is too flat to have a summit, the spread is that of moments.
     """
     o, e = floats(observed), floats(expected)
     if not np.all((o >= 0) & (e >= 0)):
@@ -83,10 +84,12 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     slope = float((np.square(o - pooled * e) - o).sum())
     if slope <= 0:
         return GammaPoisson(pooled, np.inf)
-    rough = np.clip(float(np.square(pooled * e).sum()) / slope, 0.1, 1e5)
-    start = np.array([np.log(pooled), np.log(rough)])
-    log_mean, log_shape = maximum(lambda place: _likelihood(place, o, e), start)
-    return GammaPoisson(float(np.exp(log_mean)), float(np.exp(log_shape)))
+    rough = float(np.square(pooled * e).sum()) / slope  # by moments
+    start = np.array([np.log(pooled), np.log(np.clip(rough, 0.1, 1e5))])
+    best = maximum(lambda place: _likelihood(place, o, e), start)
+    if best is None:
+        return GammaPoisson(pooled, rough)
+    return GammaPoisson(float(np.exp(best[0])), float(np.exp(best[1])))
 
 
 def _likelihood(place: Floats, o: Floats, e: Floats) -> Slopes:

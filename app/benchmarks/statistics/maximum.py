@@ -8,6 +8,9 @@ from scipy import optimize
 
 from app.benchmarks.statistics.intervals import Floats
 
+ENOUGH = 1e-6
+"""What a log-likelihood may still be short of its maximum."""
+
 
 class Slopes(NamedTuple):
     """A log-likelihood at a place: its value, gradient (2) and Hessian (2 × 2)."""
@@ -17,10 +20,11 @@ class Slopes(NamedTuple):
     hessian: Floats
 
 
-def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats:
+def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats | None:
     """Where a log-likelihood is highest, by Newton's steps within a trusted region.
 
-    Raises ArithmeticError where none is found.
+    None where the search ends elsewhere: at a place from which a step could still gain more than
+    `ENOUGH`, or that is no summit.
     """
     last: list[tuple[bytes, Slopes]] = []
 
@@ -40,7 +44,9 @@ def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats:
         options={"gtol": 1e-10, "initial_trust_radius": 0.5, "max_trust_radius": 4.0},
     )
     best: Floats = found.x
-    # At the last bit of the value no step can be seen to improve it: a flat slope is an arrival too.
-    if not found.success and np.abs(at(best).gradient).max() > 1e-6 * scale:
-        raise ArithmeticError("the likelihood has no maximum that could be found")
-    return best
+    # Whether it is one is asked of the slopes: at the value's last bit no step is seen to improve it.
+    _, gradient, hessian = at(best)
+    if not np.all(np.linalg.eigvalsh(hessian) < 0):
+        return None
+    gain = -float(gradient @ np.linalg.solve(hessian, gradient)) / 2
+    return best if gain < ENOUGH else None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize, special
 
 from app.benchmarks.statistics.beta_binomial import (
+    LEAST,
     BetaBinomial,
     beta_binomial,
     beta_binomial_moments,
@@ -115,6 +116,62 @@ def test_what_cannot_be_told_is_none() -> None:
     assert beta_binomial_moments([1, 0, 0], [1, 1, 1]) == BetaBinomial(1 / 3, np.inf)
     with pytest.raises(ValueError, match="proportion needs"):
         beta_binomial([3, 4], [2, 9])
+
+
+def test_facilities_that_are_all_or_nothing_are_told_their_own_rates() -> None:
+    x, n = np.array([0, 20, 0]), np.array([5, 20, 9])
+    found = beta_binomial(x, n)
+    assert found == BetaBinomial(1 / 3, LEAST)
+    assert found.rates(x, n) == pytest.approx([0, 1, 0], abs=1e-4)
+    limits = found.intervals(x, n)
+    assert ((limits.low >= 0) & (limits.low <= limits.high) & (limits.high <= 1)).all()
+
+
+def test_where_the_likelihood_is_too_flat_the_spread_is_that_of_moments() -> None:
+    # Six events in three and a half million cases of twenty facilities, by chance a little clumped.
+    x = np.array([0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0])
+    n = np.array(
+        [
+            91164,
+            6303,
+            1741932,
+            9211,
+            16390,
+            5885,
+            922670,
+            9561,
+            145626,
+            127738,
+            1279,
+            24253,
+            91979,
+            838,
+            73,
+            150695,
+            41782,
+            244027,
+            352524,
+            9424,
+        ]
+    )
+    assert beta_binomial(x, n) == beta_binomial_moments(x, n)
+
+
+@settings(max_examples=25)
+@given(seeds, st.integers(2, 30), st.floats(0, 13), st.floats(0, 3), st.floats(-14, 0))
+def test_whatever_the_counts_some_spread_is_told(
+    seed: int, number: int, size: float, scatter: float, rate: float
+) -> None:
+    chance = np.random.default_rng(seed)
+    n = np.exp(chance.normal(size, scatter, number)).astype(int) + 1
+    x = chance.binomial(n, np.minimum(np.exp(chance.normal(rate, scatter, number)), 1))
+    for found, own, weight in (
+        (beta_binomial(x, n), x / n, n),
+        (gamma_poisson(x, n * 0.1), x / (n * 0.1), n * 0.1),
+    ):
+        if found is not None:
+            assert ((found.reliabilities(weight) >= 0) & (found.reliabilities(weight) <= 1)).all()
+            assert own.min() - 1e-9 <= found.mean <= own.max() + 1e-9
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.1, 1e4), st.integers(0, 500), st.integers(0, 500))
