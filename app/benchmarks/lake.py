@@ -24,10 +24,12 @@ from obstore.store import ObjectStore, from_url
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.relation import KEYS, Relation, relation_name
 from app.errors import Unavailable
 from app.models import LakeFile
+from app.registries.expressions import Dialect, Expression
 from app.settings import Settings
 
 AT_ONCE = 4
@@ -165,7 +167,12 @@ Source = Callable[[Sequence[str]], str]
 
 
 def view(
-    relation: Relation, files: Files, source: Source, *, only: Collection[str] | None = None
+    relation: Relation,
+    files: Files,
+    source: Source,
+    *,
+    only: Collection[str] | None = None,
+    dialect: Dialect = "duckdb",
 ) -> str:
     """
     SQL of a form's cases in the lake: of each subject, what was written last.
@@ -174,6 +181,7 @@ def view(
     from cases and subjects is worked out where a file has none, or one made otherwise; with `only`,
     there are no columns but these, and they are read as they are.
     """
+    texts: dict[str, Expression] = {}
     absent = missing(relation, files) if only is None else set(relation.columns) - set(only)
     selects = []
     for names, columns, later in _layers(files):
@@ -190,8 +198,10 @@ def view(
     sql = " UNION ALL ".join(selects)
     for name, text in relation.worked_out.items() if only is None else ():
         if name in absent:
-            sql = f'SELECT *, {text} AS "{name}" FROM ({sql}) AS cases'
-    return sql
+            texts[stands_for(name)] = text
+            value = f"CAST({stands_for(name)} AS {relation.columns[name]})"
+            sql = f'SELECT *, {value} AS "{name}" FROM ({sql}) AS cases'
+    return in_dialect(sql, texts, dialect)
 
 
 def missing(relation: Relation, files: Files) -> set[str]:

@@ -14,15 +14,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import sqlglot
-
+from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.relation import Relation, narrowed, relation, relation_name
-from app.registries.expressions import Expression
+from app.registries.expressions import Dialect, Expression
 from app.registries.schema import Definition, Measure
 
 COUNTS = (
@@ -102,10 +101,8 @@ class Tabulation:
     """Form -> SQL that makes its relation with no more columns than those."""
     layout: Layout
     digest: str
-
-    def in_dialect(self, dialect: str) -> str:
-        """The identical statement for another engine."""
-        return sqlglot.transpile(self.sql, read="duckdb", write=dialect)[0]
+    spoken: Callable[[Dialect], str] = field(compare=False, repr=False)
+    """The identical statement as an engine says it; `sql` is that of DuckDB."""
 
 
 @lru_cache(maxsize=32)
@@ -133,7 +130,13 @@ def _compiled(definition: Definition) -> Tabulation:
     grouped = [_FormPasses(definition, one, names) for one in relations]
     steps = [step for one in grouped for step in one.steps()]
     selects = [sql for one in grouped for sql in one.selects()]
-    sql = "WITH " + ",\n".join(steps) + "\n" + "\nUNION ALL\n".join(selects)
+    frame = "WITH " + ",\n".join(steps) + "\n" + "\nUNION ALL\n".join(selects)
+    texts = {name: text for one in grouped for name, text in one.columns.texts.items()}
+
+    def spoken(dialect: Dialect) -> str:
+        return in_dialect(frame, texts, dialect)
+
+    sql = spoken("duckdb")
     read = {one.cases.form: frozenset(one.columns.read) for one in grouped}
     layout = Layout(tuple(each.series() for one in grouped for each in one.passes), names)
     canonical = json.dumps([sql, [one.digest for one in relations], layout.document()])
@@ -146,6 +149,7 @@ def _compiled(definition: Definition) -> Tabulation:
         narrow={form: narrowed(definition, form, columns) for form, columns in read.items()},
         layout=layout,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        spoken=spoken,
     )
 
 
@@ -170,11 +174,19 @@ class _Columns:
         self.cases = cases
         self.read: set[str] = set()
         self.names: dict[str, str] = {}
+        self.texts: dict[str, Expression] = {}
+        """What stands for an expression in the frame -> the expression, spelled by each engine."""
 
-    def compiled(self, text: str) -> Expression:
+    def compiled(self, text: str) -> tuple[str, Expression]:
+        """What stands for an expression, and the expression."""
         expression = self.cases.compiled(text)
         self.read |= expression.columns
-        return expression
+        for name, known in self.texts.items():
+            if known.duckdb == expression.duckdb:
+                return name, known
+        name = stands_for(f"{self.cases.form}_{len(self.texts)}")
+        self.texts[name] = expression
+        return name, expression
 
     def named(self, sql: str, prefix: str) -> str:
         return self.names.setdefault(sql, f"{prefix}{len(self.names)}")
@@ -264,7 +276,7 @@ class _Pass:
         self, columns: _Columns, stratifier: str, stratum: str | None, measures: Iterable[Measure]
     ) -> None:
         self.columns, self.stratifier = columns, stratifier
-        self.stratum = columns.compiled(stratum).duckdb if stratum else None
+        self.stratum = columns.compiled(stratum)[0] if stratum else None
         self.counts: list[str] = []
         self.sums: list[str] = []
         self.slots: Slots = {}
@@ -314,7 +326,7 @@ class _Pass:
         """The conjunction that says the expression is TRUE: empty when it always is."""
         if text.strip().upper() == "TRUE":
             return []
-        return [self.columns.named(f"COALESCE({self.columns.compiled(text).duckdb}, FALSE)", "f")]
+        return [self.columns.named(f"COALESCE({self.columns.compiled(text)[0]}, FALSE)", "f")]
 
     def _observation(self, measure: Measure) -> tuple[str, str]:
         """
@@ -323,8 +335,7 @@ class _Pass:
         Beside it, the same in a type in which its square has room.
         """
         assert measure.observation is not None
-        value = self.columns.compiled(measure.observation)
-        text = value.duckdb
+        text, value = self.columns.compiled(measure.observation)
         if value.type.scale > measure.scale:
             text = f"ROUND({text}, {measure.scale})"
         name = self.columns.named(f"CAST(({text}) * {10**measure.scale} AS BIGINT)", "o")

@@ -68,8 +68,8 @@ class Relation:
     """Name -> a digest of how the column is made: stored values of another one are of no use."""
     gathered: frozenset[str] = field(compare=False, repr=False)
     """Columns that come from follow-ups: the lake has none of those to work them out from."""
-    worked_out: Mapping[str, str] = field(compare=False, repr=False)
-    """Name -> SQL over the columns before it, of what is derived from cases and subjects alone."""
+    worked_out: Mapping[str, Expression] = field(compare=False, repr=False)
+    """Name -> an expression over the columns before it: what cases and subjects alone give."""
 
     def compiled(self, text: str) -> Expression:
         """An expression of a measure over this relation."""
@@ -135,7 +135,7 @@ class _Building:
         self.columns = KEYS | {one.name: one.type for one in elements}
         self.marks = {name: _mark(name, kind) for name, kind in KEYS.items()}
         self.marks |= {one.name: _mark(one.type, one.expression, one.element) for one in elements}
-        self.worked_out: dict[str, str] = {}
+        self.worked_out: dict[str, Expression] = {}
         self.gathered: set[str] = set()
         values = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
         self.steps = [
@@ -199,22 +199,20 @@ class _Building:
                 ]
                 self._select(layer, texts)
             case "case":
-                self._select(layer, [compile(one.expression, self.types).duckdb for one in layer])
+                self._select(layer, [compile(one.expression, self.types) for one in layer])
         self.columns |= {one.id: _sql_type(one) for one in layer}
         self.types |= {one.id: _type(one) for one in layer}
 
-    def _select(self, layer: list[Derived], texts: list[str]) -> None:
-        made = {
-            one.id: f"CAST({text} AS {_sql_type(one)})"
-            for one, text in zip(layer, texts, strict=True)
-        }
-        values = ", ".join(f'{text} AS "{name}"' for name, text in made.items())
+    def _select(self, layer: list[Derived], texts: list[Expression]) -> None:
+        made = {one.id: text for one, text in zip(layer, texts, strict=True)}
+        values = ", ".join(
+            f'CAST({made[one.id].duckdb} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
+        )
         self.steps.append(f"SELECT *, {values} FROM {self.last}")
-        for name, text in made.items():
-            read = {one.name for one in parse_one(text, read="duckdb").find_all(exp.Column)}
-            self.marks[name] = _mark(
-                text, *(self.marks[one] for one in sorted(read & {*self.marks}))
-            )
+        for one in layer:
+            text = made[one.id]
+            behind = [self.marks[name] for name in sorted(text.columns) if name in self.marks]
+            self.marks[one.id] = _mark(text.duckdb, _sql_type(one), *behind)
         self.worked_out |= made
 
     def _over_follow_ups(self, layer: list[Derived]) -> None:
@@ -289,12 +287,12 @@ def _layers(definition: Definition, form_id: str) -> list[list[Derived]]:
     return layers
 
 
-def _each_side_apart(expression: Expression) -> str:
+def _each_side_apart(expression: Expression) -> Expression:
     """Window functions that never look from a subject as it is to the subject as it was."""
     tree = expression.tree.copy()
     for window in tree.find_all(exp.Window):
         window.set("partition_by", [exp.column("weight"), *window.args["partition_by"]])
-    return Expression(expression.text, expression.type, expression.columns, tree).duckdb
+    return Expression(expression.text, expression.type, expression.columns, tree)
 
 
 def _aggregate(one: Derived, types: Mapping[str, Type]) -> str:
