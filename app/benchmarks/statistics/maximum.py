@@ -1,4 +1,4 @@
-"""The maximum of a likelihood in two parameters, from its slopes and curvatures."""
+"""The maximum of a likelihood in two parameters, logarithms or logits, from its slopes and curvatures."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,10 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from app.benchmarks.statistics.intervals import Floats
+from app.benchmarks.statistics.intervals import Floats, floats
 
 ENOUGH = 1e-6
 """What a log-likelihood may still be short of its maximum."""
+
+FAR = 40.0
+"""Beyond this a logarithm or logit is as good as infinite, and nothing is worked out."""
 
 
 class Slopes(NamedTuple):
@@ -31,7 +34,7 @@ def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats | N
     def at(place: Floats) -> Slopes:
         # Value, gradient and Hessian are asked for one by one at the same place.
         if not last or last[0][0] != place.tobytes():
-            last[:] = [(place.tobytes(), likelihood(place))]
+            last[:] = [(place.tobytes(), likelihood(np.clip(place, -FAR, FAR)))]
         return last[0][1]
 
     scale = max(abs(at(start).value), 1.0)
@@ -43,7 +46,7 @@ def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats | N
         method="trust-exact",
         options={"gtol": 1e-10, "initial_trust_radius": 0.5, "max_trust_radius": 4.0},
     )
-    best: Floats = found.x
+    best = np.clip(floats(found.x), -FAR, FAR)
     # Whether it is one is asked of the slopes: at the value's last bit no step is seen to improve it.
     _, gradient, hessian = at(best)
     if not np.all(np.linalg.eigvalsh(hessian) < 0):
