@@ -182,9 +182,9 @@ def _tallies(
     """The tally of each row of facilities."""
     facilities = nation.by_account(chosen.astype(np.int64))
     volumes = nation.by_account(chosen * ratios[2])
-    met = (chosen * ratios[0]).sum(axis=1) if measure.scoring == "proportion" else None
+    met = nation.by_account(chosen * ratios[0]) if measure.scoring == "proportion" else None
     return [
-        Tally(facilities[row], volumes[row], None if met is None else int(met[row]))
+        Tally(facilities[row], volumes[row], None if met is None else met[row])
         for row in range(len(chosen))
     ]
 

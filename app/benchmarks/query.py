@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, standing
 from app.benchmarks.generations import current
-from app.benchmarks.measures import Layout
+from app.benchmarks.measures import SUMS, Layout
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings
@@ -159,7 +159,10 @@ class _Held:
 
     def __init__(self, layout: Layout | None) -> None:
         self.layout = layout
-        self.cells: dict[tuple[str, str], list[tuple[date, str, Any, Any]]] = defaultdict(list)
+        self.cells: dict[tuple[str, str], dict[str, dict[date, tuple[Any, Any]]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
+        """Form and stratifier -> stratum -> month -> counts and sums."""
         self.bins: dict[str, list[tuple[date, list[int]]]] = defaultdict(list)
 
     def knows(self, measure: Measure) -> bool:
@@ -169,12 +172,16 @@ class _Held:
         self, measure: Measure, over: Period, stratifier: str | None, stratum: str | None
     ) -> Counts:
         series = self.layout.of(measure.id, stratifier) if self.layout else None
-        total = Counts()
-        if series is not None:
-            for month, named, counts, sums in self.cells[series.form, series.stratifier]:
-                if over.first <= month <= over.last and named == (stratum or ""):
-                    total += Counts.read(series.read(measure.id, counts, sums))
-        return total
+        if series is None:
+            return Counts()
+        months = self.cells[series.form, series.stratifier].get(stratum or "", {})
+        rows = [months[month] for month in over.months() if month in months]
+        return Counts(
+            **{
+                name: int(sum(row[name in SUMS][slot] for row in rows))
+                for name, slot in series.slots[measure.id].items()
+            }
+        )
 
     def strata(
         self, measure: Measure, stratifier: str | None, stratum: str | None, over: Period
@@ -184,10 +191,11 @@ class _Held:
             return [stratum]
         series = self.layout.of(measure.id, stratifier) if self.layout else None
         named = next(one for one in measure.stratifiers if one.id == stratifier).strata
+        held = self.cells[series.form, series.stratifier] if series else {}
         seen = {
             name
-            for month, name, _, _ in (self.cells[series.form, series.stratifier] if series else ())
-            if over.first <= month <= over.last
+            for name, months in held.items()
+            if any(over.first <= month <= over.last for month in months)
         }
         return [*named, *sorted(seen - set(named))]
 
@@ -220,7 +228,7 @@ async def _held(
             Cell.month.between(first, last),
         )
     ):
-        held.cells[form, stratifier].append((month, stratum, counts, sums))
+        held.cells[form, stratifier][stratum][month] = counts, sums
     for measure_id, month, bins in await session.execute(
         select(Histogram.measure_id, Histogram.month, Histogram.bins).where(
             Histogram.generation_id == generation.id,

@@ -10,7 +10,7 @@ facility may see its own small counts. Facilities of one corporate account see o
 an account is what a group is weighed by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,27 +34,33 @@ REASONS: Mapping[str, str] = {
     "few-facilities": f"Fewer than {FEWEST_FACILITIES} facilities of this peer group have a rate to show,"
     f" or fewer than {FEWEST_OTHERS} beside those of one organisation.",
     "dominance": "One organisation holds more than half of this peer group's cases.",
-    "small-count": f"A count behind this is below {SMALLEST_COUNT}.",
+    "small-count": f"A count behind this is below {SMALLEST_COUNT}, if not by itself then without the cases"
+    " of one organisation.",
     "complementary": "Showing this would reveal what is withheld about another peer group.",
 }
 
 
-def is_small(count: int) -> bool:
-    """Whether a count is one that must not be shown: 1 to 10. That there is none may be said."""
-    return 0 < count < SMALLEST_COUNT
+def is_small(counts: Ints) -> bool:
+    """Whether counts (one an account) come to 1 to 10, or do without those of some one account.
+
+    That there is none may be said. Whoever holds most of a count that is withheld then knows of the rest
+    no more than anybody does of a small count: that it is at most 10.
+    """
+    total = int(counts.sum())
+    return total > 0 and total - int(counts.max(initial=0)) < SMALLEST_COUNT
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What a set of facilities with a rate to show comes to; sets within one another can be taken apart.
 
-    `facilities` and `volumes` have a number for each corporate account: facilities, and the cases their
-    rates divide by. `numerator` is that of all together, None where a mean is told.
+    Each has a number for each corporate account: facilities, the cases their rates divide by, and those
+    of them in the numerator (None where a mean is told).
     """
 
     facilities: Ints
     volumes: Ints
-    numerator: int | None
+    met: Ints | None
 
     @property
     def volume(self) -> int:
@@ -70,25 +76,15 @@ class Tally:
         return Tally(
             self.facilities + other.facilities,
             self.volumes + other.volumes,
-            None if self.numerator is None else self.numerator + (other.numerator or 0),
+            None if self.met is None or other.met is None else self.met + other.met,
         )
 
     def __sub__(self, other: "Tally") -> "Tally":
         return Tally(
             self.facilities - other.facilities,
             self.volumes - other.volumes,
-            None if self.numerator is None else self.numerator - (other.numerator or 0),
+            None if self.met is None or other.met is None else self.met - other.met,
         )
-
-
-def tally(accounts: Sequence[int], volumes: Sequence[int], numerator: int | None) -> Tally:
-    """The tally of facilities, each with its account and its cases."""
-    places = {account: place for place, account in enumerate(dict.fromkeys(accounts))}
-    facilities, held = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
-    for account, volume in zip(accounts, volumes, strict=True):
-        facilities[places[account]] += 1
-        held[places[account]] += volume
-    return Tally(facilities, held, numerator)
 
 
 def withheld(group: Tally) -> str | None:
@@ -102,13 +98,10 @@ def withheld(group: Tally) -> str | None:
     total = group.volume
     if int(group.volumes.max(initial=0)) * 100 > total * MOST_PERCENT:
         return "dominance"
-    if total < SMALLEST_COUNT:
-        return "small-count"
-    if group.numerator is not None and (
-        is_small(group.numerator) or is_small(total - group.numerator)
-    ):
-        return "small-count"
-    return None
+    counts = [group.volumes]
+    if group.met is not None:
+        counts += [group.met, group.volumes - group.met]
+    return "small-count" if any(is_small(one) for one in counts) else None
 
 
 def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:

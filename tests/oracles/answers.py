@@ -242,11 +242,13 @@ class Peers:
         whole = sum(volumes.values())
         if any(2 * sum(volumes[one] for one in its) > whole for its in by_account.values()):
             return "dominance"
-        if whole < 11:
-            return "small-count"
+        counts = [volumes]
         if met is not None:
-            total = sum(met.values())
-            if 1 <= total <= 10 or 1 <= whole - total <= 10:
+            counts += [met, {one: volumes[one] - met[one] for one in volumes}]
+        for count in counts:
+            total = sum(count.values())
+            beside = [total - sum(count[one] for one in its) for its in by_account.values()]
+            if total and min(total, *beside) <= 10:
                 return "small-count"
         return None
 

@@ -1,7 +1,7 @@
 """Metrics: a facility's own rates, live, beside its peers of the latest snapshot."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -18,14 +18,17 @@ from app.api.dependencies import (
 )
 from app.api.problems import problems
 from app.api.v1.measures import known_measure
-from app.benchmarks import periods, query, standing
+from app.benchmarks import course, periods, query, standing
 from app.benchmarks.peers import traits
+from app.benchmarks.statistics import run_charts
 from app.registries import schema
 from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}/metrics", tags=["benchmarks"])
 
 MOST_PERIODS = 36
+FEW_PERIODS = 4
+"""Of which a change and a course may be asked for at once."""
 
 
 class AsOf(BaseModel):
@@ -87,6 +90,41 @@ class Peers(BaseModel):
     withheld: Withheld | None
 
 
+class Change(BaseModel):
+    """A rate against the facility's own of a year before."""
+
+    before: str = Field(description="The period it is compared with.")
+    earlier: float = Field(description="The rate then.")
+    kind: Literal["difference", "ratio"] = Field(
+        description="`ratio` for a rate per 1,000: 1 is no change; else `difference`: 0 is none."
+    )
+    value: float | None
+    interval: Interval | None = Field(
+        description="Newcombe's of proportions, Welch's of means, exact of a ratio of rates. Of two "
+        "results that rest on the same people it is a little too wide."
+    )
+    better: bool | None = Field(
+        description="Whether the whole interval is on the better side; null where it holds no change."
+    )
+
+
+class CoursePoint(BaseModel):
+    """One result of a course."""
+
+    period: str
+    rate: float | None
+    withheld: Withheld | None
+
+
+class Course(BaseModel):
+    """Results up to the end of the period, and what a run chart says of them."""
+
+    unit: course.Unit
+    course: run_charts.Course
+    says: str
+    points: list[CoursePoint]
+
+
 class Metric(BaseModel):
     """A measure's result for a facility, a period and, if asked for, a stratum."""
 
@@ -115,6 +153,8 @@ class Metric(BaseModel):
     improvement: schema.Improvement
     caution: bool = Field(description="Few cases: read the interval, not the rate.")
     peers: list[Peers]
+    change: Change | None = Field(description="With `include=change`, where both may be shown.")
+    course: Course | None = Field(description="With `include=course`.")
     withheld: Withheld | None
 
 
@@ -168,6 +208,15 @@ async def read_metrics(
     measure: MeasureIds = None,
     period: Periods = None,
     stratum: Stratum = None,
+    include: Annotated[
+        list[Literal["change", "course"]] | None,
+        Query(
+            max_length=2,
+            description="`change`: against the facility's own last year; `course`: the last 12 quarters, "
+            f"or 24 months of a single month, with the run chart's word. For at most {FEW_PERIODS} "
+            "periods.",
+        ),
+    ] = None,
 ) -> Metrics:
     """A facility's rates, current to the last accepted case, beside its peers.
 
@@ -177,6 +226,9 @@ async def read_metrics(
     facility = visible_facility(asker, the_facility(asker, facility, definition), definition.id)
     today = datetime.now(UTC).date()
     stratifier, named = asked_stratum(definition, stratum)
+    asked = asked_periods(period, today)
+    if include and len(asked) > FEW_PERIODS:
+        raise errors.Unprocessable(f"`include` goes with at most {FEW_PERIODS} periods.")
     async with transactions.begin() as session:
         if facility not in await traits(session, [facility]):
             raise errors.NotFound(NO_SUCH_FACILITY)
@@ -184,17 +236,26 @@ async def read_metrics(
             session,
             definition,
             facility,
-            asked_periods(period, today),
+            asked,
             today=today,
             measures=asked_measures(definition, measure),
             stratifier=stratifier,
             stratum=named,
         )
+        beside = await course.beside(
+            session,
+            definition,
+            facility,
+            answer.results,
+            today=today,
+            changes="change" in (include or ()),
+            courses="course" in (include or ()),
+        )
     return Metrics(
         registry=definition.id,
         definition_version=definition.version,
         as_of=AsOf(feed_number=answer.as_of.feed_number, at=answer.as_of.at),
-        metrics=[shown(one) for one in answer.results],
+        metrics=[shown(one, beside) for one in answer.results],
     )
 
 
@@ -233,8 +294,9 @@ def asked_periods(texts: list[str] | None, today: date) -> list[periods.Period]:
     return list(dict.fromkeys(periods.period(one) for one in texts))
 
 
-def shown(result: query.Result) -> Metric:
+def shown(result: query.Result, beside: course.Beside) -> Metric:
     """A result as it is told."""
+    key = result.measure.id, result.period, result.stratum
     counts, measure = result.counts, result.measure
     hidden = result.hides_outcome
     proportion, observed = measure.scoring == "proportion", measure.observation is not None
@@ -264,6 +326,8 @@ def shown(result: query.Result) -> Metric:
         improvement=measure.improvement,
         caution=result.caution,
         peers=[peers(one) for one in result.peers],
+        change=_change(beside.changes.get(key)),
+        course=_course(beside.courses.get(key)),
         withheld=Withheld.of(result.withheld),
     )
 
@@ -291,6 +355,40 @@ def peers(spread: standing.Spread) -> Peers:
         rank_quartile=spread.quartile,
         percentile=spread.percentile,
         withheld=Withheld.of(spread.withheld),
+    )
+
+
+def _change(change: course.Change | None) -> Change | None:
+    if change is None:
+        return None
+    limits = change.low is not None and change.high is not None
+    return Change(
+        before=change.before.label,
+        earlier=float(change.earlier),
+        kind=change.kind,
+        value=_number(change.value),
+        interval=Interval(low=float(change.low or 0), high=float(change.high or 0))
+        if limits
+        else None,
+        better=change.better,
+    )
+
+
+def _course(found: course.Course | None) -> Course | None:
+    if found is None:
+        return None
+    return Course(
+        unit=found.unit,
+        course=found.trend.course,
+        says=found.trend.words,
+        points=[
+            CoursePoint(
+                period=one.period.label,
+                rate=_number(one.rate),
+                withheld=Withheld.of(one.withheld),
+            )
+            for one in found.points
+        ],
     )
 
 
