@@ -14,6 +14,7 @@ from app.registries import expressions, rows
 from app.registries.entries import FormCheck
 from app.registries.expressions import ANY, ExpressionRefused, Kind, Type, Windows
 from app.registries.findings import Severity
+from app.registries.qpp.mapping import claimed_twice, unfit
 from app.registries.schema import (
     Definition,
     Derived,
@@ -88,6 +89,8 @@ class _Soundness:
         yield from self.repeated(("measures",), (one.id for one in definition.measures))
         for number, measure in enumerate(definition.measures):
             yield from self.measure(("measures", number), measure, columns)
+        for inner, message in claimed_twice(self.definition.measures):
+            yield ("measures", *inner), message, 0
         yield from self.repeated(("peers",), (one.id for one in definition.peers))
         for number, peers in enumerate(definition.peers):
             yield from self.peers(("peers", number), peers)
@@ -391,6 +394,8 @@ class _Soundness:
             ids = [one.id for one in self.definition.measures]
             at = (*place, "shown_when")
             yield from self.missing(at, measure.shown_when.measure, ids, "measure")
+        for inner, message in unfit(measure, form):
+            yield (*place, *inner), message, 0
         if measure.caution_below < measure.minimum_cases:
             yield (*place, "caution_below"), "is below `minimum_cases`", 0
         if not measure.examples:
