@@ -184,6 +184,12 @@ def test_scatter_that_was_put_in_is_found_again() -> None:
     assert 0 < dispersion(proportion_deviations(events, sizes, 0.3)).tau_squared < 0.05**2
 
 
+def test_of_chance_alone_winsorising_leaves_a_phi_of_0_68() -> None:
+    scores = np.random.default_rng(15).normal(size=100_000)
+    found = dispersion(Deviations(scores, np.ones_like(scores)))
+    assert found.phi == pytest.approx(0.68, abs=0.01)
+
+
 def test_chance_alone_is_not_scatter() -> None:
     chance = np.random.default_rng(8)
     sizes = chance.integers(50, 2_000, 500)

@@ -44,6 +44,9 @@ def test_the_twelve_hospitals_of_the_bugs_surgical_example_are_shrunk_as_publish
     assert rates[4:] == [0.0510, 0.0699, 0.0674, 0.1216, 0.0707, 0.0793, 0.1024, 0.0689]
     by_hand = (SURGICAL_DEATHS + 8.25) / (SURGICAL_CASES + 8.25 + 99.6)
     assert rates == by_hand.round(4).tolist()
+    moments = beta_binomial_moments(SURGICAL_DEATHS, SURGICAL_CASES)
+    assert moments is not None
+    assert (round(moments.a, 2), round(moments.b, 1)) == (6.40, 80.2)
 
 
 def log_beta_binomial(a: float, b: float, x: np.ndarray, n: np.ndarray) -> float:
