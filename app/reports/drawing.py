@@ -7,8 +7,9 @@ that says the same in sentences, for readers who hear it. Colours are presentati
 because pages forbid inline styles.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -109,8 +110,34 @@ def data(drawing: Drawing) -> dict[str, Any]:
         "said": f"{drawing.title}. {drawing.said}",
         "width": drawing.width,
         "height": drawing.height,
-        "marks": [_data(mark) for mark in drawing.marks],
+        "marks": [_data(mark) for mark in _together(drawing.marks)],
     }
+
+
+def _together(marks: Sequence[Mark]) -> Iterator[Mark | list[Dot]]:
+    """Marks of one look that follow one another as one: paper costs by the mark."""
+    for look, some in groupby(marks, key=_look):
+        several = list(some)
+        first = several[0]
+        if look is None or len(several) == 1:
+            yield from several
+        elif isinstance(first, Path):
+            strokes = tuple(
+                stroke for one in several if isinstance(one, Path) for stroke in one.strokes
+            )
+            yield replace(first, strokes=strokes)
+        else:
+            yield [one for one in several if isinstance(one, Dot)]
+
+
+def _look(mark: Mark) -> tuple[object, ...] | None:
+    match mark:
+        case Path(_, colour, width, dash, fill):
+            return ("path", colour, width, dash, fill)
+        case Dot(_, _, radius, fill, colour, _) if fill == colour:
+            return ("dot", radius, fill)
+        case _:
+            return None
 
 
 def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:
@@ -146,11 +173,14 @@ def _svg(mark: Mark) -> Markup:
             )
 
 
-def _data(mark: Mark) -> list[Any]:
+def _data(mark: Mark | list[Dot]) -> list[Any]:
+    if isinstance(mark, list):
+        places = [[round(one.x, 1), round(one.y, 1)] for one in mark]
+        return ["dots", places, mark[0].radius + mark[0].width / 2, mark[0].fill]
     match mark:
         case Path(strokes, colour, width, dash, fill):
-            places = [[[round(x, 1), round(y, 1)] for x, y in stroke] for stroke in strokes]
-            return ["path", places, colour, width, dash, fill]
+            lines = [[[round(x, 1), round(y, 1)] for x, y in stroke] for stroke in strokes]
+            return ["path", lines, colour, width, dash, fill]
         case Dot(x, y, radius, fill, colour, width):
             return ["dot", round(x, 1), round(y, 1), radius, fill, colour, width]
         case Words(text, x, y, anchor, size, colour, bold):
