@@ -199,6 +199,7 @@ async def rebuild(workshop: Workshop, definition: Definition) -> int:
 
 async def catch_up(workshop: Workshop, definition: Definition) -> None:
     """Run until the current generation is of the definition in force and nothing is left to do."""
+    await step(workshop, definition, wait=True)  # what is wanted waits to be built afterwards
     while await build(workshop, definition) or await step(workshop, definition, wait=True):
         pass
 

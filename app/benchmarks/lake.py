@@ -143,6 +143,7 @@ class Delta:
     columns: Mapping[str, str]
     touched: str
     rows: int = 0
+    """Of cases, or of subjects where those are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +275,11 @@ async def lake_files(session: AsyncSession, tabulation: Tabulation) -> list[File
             if row.kind == "base"
         ]
         rows = [row for row in mine if row.kind == "delta"]
-        touched = [row.path for row in mine if row.kind == "touched"]
+        touched = [row for row in mine if row.kind == "touched"]
         if not base or not all(usable(one, row.columns) for row in mine if row.kind != "touched"):
             return []
         deltas = [
-            Delta(row.path, row.columns, subjects, row.rows)
+            Delta(row.path, row.columns, subjects.path, max(row.rows, subjects.rows))
             for row, subjects in zip(rows, touched, strict=True)
         ]
         upto = max(row.feed_seq for row in mine)

@@ -92,8 +92,6 @@ class Scan:
                     f"DESCRIBE SELECT * FROM read_parquet('{self.folder / names[0]}')"
                 ).fetchall()
             columns = {name: one.marks[name] for name, *_ in described}
-            # What no measure reads is not in the files; to the reader it is as if it were.
-            columns = {name: columns.get(name, mark) for name, mark in one.marks.items()}
             base = tuple(Base(name, columns, 1) for name in names)
             found.append(Files(one.form, 0, base, ()))
         return found
