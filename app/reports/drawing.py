@@ -7,7 +7,7 @@ that says the same in sentences, for readers who hear it. Colours are presentati
 because pages forbid inline styles.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -90,8 +90,11 @@ def diamond(x: float, y: float, fill: str = ACCENT, radius: float = 7) -> Path:
     return Path((corners,), INK, 1, fill=fill)
 
 
-def svg(drawing: Drawing, name: str) -> Markup:
-    """As an element of a page; `name` tells its title and text from those of other drawings."""
+def svg(drawing: Drawing, name: str, look: Mapping[str, str | float] | None = None) -> Markup:
+    """As an element of a page; `name` tells its title and text from those of other drawings.
+
+    `look` is its class and, where the page shall not stretch it, its width and height.
+    """
     return tag(
         "svg",
         tag("title", drawing.title, id=f"{name}-title"),
@@ -100,7 +103,7 @@ def svg(drawing: Drawing, name: str) -> Markup:
         viewBox=f"0 0 {_number(drawing.width)} {_number(drawing.height)}",
         role="img",
         aria_labelledby=f"{name}-title {name}-said",
-        class_="chart",
+        **(look or {"class": "chart"}),
     )
 
 

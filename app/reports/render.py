@@ -65,9 +65,8 @@ def page(
 def step(measure: MeasureFeedback, standing: Standing, where: str) -> Markup:
     """The quartile as four steps; the tallest is the best, or the highest where neither is better."""
     drawn = charts.steps(reached(measure, standing), standing.says)
-    return svg(drawn, f"{measure.id}-{standing.peer_group}-{where}").replace(
-        'class="chart"', 'class="rank" width="54" height="25"'
-    )
+    look: dict[str, str | float] = {"class": "rank", "width": drawn.width, "height": drawn.height}
+    return svg(drawn, f"{measure.id}-{standing.peer_group}-{where}", look)
 
 
 def reached(measure: MeasureFeedback, standing: Standing) -> int:
@@ -141,16 +140,14 @@ def strata_counts(measure: MeasureFeedback, split: Strata) -> Drawing | None:
     return charts.counts_chart(title, counts, shares=True)
 
 
-def groups(report: Composition) -> list[str]:
-    """The headings of the peer groups, from the first measure that has any: all have the same."""
-    return next(
-        (
-            [one.title for one in measure.standings]
-            for measure in report.measures
-            if measure.standings
-        ),
-        [],
-    )
+def groups(report: Composition) -> dict[str, str]:
+    """The peer groups among which the facility has a place, with their headings."""
+    return {
+        one.peer_group: one.title
+        for measure in report.measures
+        for one in measure.standings
+        if one.quartile is not None
+    }
 
 
 def issue_says(report: Composition) -> str | None:
