@@ -59,7 +59,12 @@ class Cluster:
             "spark.sql.codegen.maxFields": "500",
             "spark.sql.shuffle.partitions": "8",
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
+            # A machine that is busy with other work is late, not gone.
+            "spark.network.timeout": "800s",
+            "spark.executor.heartbeatInterval": "120s",
         }
+        if self.master.startswith("local"):  # nobody else has business with it
+            settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         builder = SparkSession.builder.appName("hounsfield recompute").master(self.master)
         for name, value in settings.items():
             builder = builder.config(name, value)
