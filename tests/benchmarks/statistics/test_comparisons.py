@@ -95,6 +95,20 @@ def test_the_twelve_hospitals_and_scottish_districts_compared() -> None:
     assert lips.scatter.phi > 2
 
 
+def test_what_is_expected_may_be_in_any_unit() -> None:
+    chance = np.random.default_rng(73)
+    expected = chance.uniform(5, 60, 50)
+    observed = chance.poisson(expected)
+    plain, halved = compare_ratios(observed, expected), compare_ratios(observed, expected / 2)
+    assert plain is not None
+    assert halved is not None
+    assert halved.target == pytest.approx(2 * plain.target)
+    assert halved.watch.high == pytest.approx(2 * plain.watch.high)
+    assert halved.review.low == pytest.approx(2 * plain.review.low)
+    assert halved.shrunk == pytest.approx(2 * plain.shrunk, rel=1e-5)
+    assert halved.flags.tolist() == plain.flags.tolist()
+
+
 def test_where_nothing_can_set_facilities_apart_there_is_no_comparison() -> None:
     assert compare_proportions([0, 0], [5, 9]) is None
     assert compare_proportions([3, 0], [9, 0]) is None

@@ -195,6 +195,11 @@ def test_a_trend_says_what_chance_would_allow() -> None:
     )
 
 
+def test_the_middle_of_an_odd_number_of_points_is_in_neither_half() -> None:
+    chart = run_chart([*[1] * 5, *[9] * 5, 9, *[9] * 5, *[1] * 5])
+    assert trend(chart, "increase").course == "unsteady"
+
+
 def test_a_trend_is_that_of_the_last_phase() -> None:
     chart = run_chart([*LOW, *HIGH, *[1, 9] * 6], phases(32, starts=[20]))
     assert chart.signals
