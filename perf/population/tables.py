@@ -182,7 +182,7 @@ async def _sent(url: str, scan: Scan) -> None:
         found = connection.execute(
             f"SELECT subject_id, case_id, facility_id, case_token, case_date,"
             f" to_json(struct_pack({', '.join(f'{name} := {name}' for name in columns)})) AS elements,"
-            f" {shown} FROM read_parquet([{files}]) WHERE subject_id % 37 = 5 LIMIT {CHANGES}"
+            f" {shown} FROM read_parquet([{files}]) WHERE subject_id % 7 = 5 LIMIT {CHANGES}"
         ).fetchall()
     assert len(found) == CHANGES, "too small a nation for so many changes"
     rows = [
