@@ -10,6 +10,7 @@ another spread, and the difference of two would give a facility away.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -233,12 +234,25 @@ def _nested(
     rows = np.stack([inside[one] for one in told]).astype(np.float32)
     common = rows @ rows.T  # how many facilities two groups share; exact below 2^24
     sizes = common.diagonal()
-    for place in np.argsort(sizes, kind="stable"):
-        inner = told[place]
-        within = np.flatnonzero((common[place] == sizes[place]) & (sizes > sizes[place]))
-        outer = [told[one] for one in within if told[one] not in reasons]
-        if any(suppress.withheld(groups[one] - groups[inner]) for one in outer):
-            reasons[inner] = "complementary"
+    inner, outer = np.nonzero((common == sizes[:, None]) & (sizes[:, None] < sizes[None, :]))
+    rests = _withheld(
+        [groups[told[j]] - groups[told[i]] for i, j in zip(inner, outer, strict=True)]
+    )
+    reasons |= {
+        told[place]: "complementary" for place, rest in zip(inner, rests, strict=True) if rest
+    }
+
+
+def _withheld(tallies: Sequence[Tally]) -> list[str | None]:
+    """Why each of some sets of facilities may not be told."""
+    if not tallies:
+        return []
+    met = [one.met for one in tallies if one.met is not None]
+    return suppress.withheld_each(
+        np.stack([one.facilities for one in tallies]),
+        np.stack([one.volumes for one in tallies]),
+        np.stack(met) if met else None,
+    )
 
 
 def _spread(
@@ -247,8 +261,8 @@ def _spread(
     """Quantiles of rates in order, and the bounds of ranks among them."""
     digits = peer_digits(measure)
     tails = TAILS if len(numerators) >= suppress.FEWEST_FOR_TAILS else ()
-    found = quantiles(numerators, denominators, (*QUARTILES, *tails))
-    low, median, high, *ends = (str(half_up(one, digits)) for one in found)
+    found = quantiles(numerators, denominators, (*QUARTILES, *tails), digits)
+    low, median, high, *ends = (str(Decimal(one).scaleb(-digits)) for one in found)
     said = {"low": low, "median": median, "high": high}
     if ends:
         said |= {"p10": ends[0], "p90": ends[1]}

@@ -233,6 +233,7 @@ async def _held(
         select(Histogram.measure_id, Histogram.month, Histogram.bins).where(
             Histogram.generation_id == generation.id,
             Histogram.facility_id == facility_id,
+            Histogram.measure_id.in_([one.id for one in measures if one.bins]),
             Histogram.month.between(first, last),
         )
     ):

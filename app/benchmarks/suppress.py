@@ -40,14 +40,20 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def is_small(counts: Ints) -> bool:
-    """Whether counts (one an account) come to 1 to 10, or do without those of some one account.
+def are_small(counts: Ints) -> npt.NDArray[np.bool_]:
+    """Whether counts (rows; one number an account) come to 1 to 10, or do without those of some one account.
 
     That there is none may be said. Whoever holds most of a count that is withheld then knows of the rest
     no more than anybody does of a small count: that it is at most 10.
     """
-    total = int(counts.sum())
-    return total > 0 and total - int(counts.max(initial=0)) < SMALLEST_COUNT
+    totals = counts.sum(axis=1)
+    small: npt.NDArray[np.bool_] = (totals > 0) & (totals - _most(counts) < SMALLEST_COUNT)
+    return small
+
+
+def _most(rows: Ints) -> Ints:
+    found: Ints = rows.max(axis=1, initial=0)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +95,20 @@ class Tally:
 
 def withheld(group: Tally) -> str | None:
     """Why a peer group's spread may not be told, or None."""
-    facilities = int(group.facilities.sum())
-    if (
-        facilities < FEWEST_FACILITIES
-        or facilities - int(group.facilities.max(initial=0)) < FEWEST_OTHERS
-    ):
-        return "few-facilities"
-    total = group.volume
-    if int(group.volumes.max(initial=0)) * 100 > total * MOST_PERCENT:
-        return "dominance"
-    counts = [group.volumes]
-    if group.met is not None:
-        counts += [group.met, group.volumes - group.met]
-    return "small-count" if any(is_small(one) for one in counts) else None
+    met = None if group.met is None else group.met[None]
+    return withheld_each(group.facilities[None], group.volumes[None], met)[0]
+
+
+def withheld_each(facilities: Ints, volumes: Ints, met: Ints | None) -> list[str | None]:
+    """The same of many groups at once, a row each, by the numbers of a `Tally`."""
+    count = facilities.sum(axis=1)
+    few = (count < FEWEST_FACILITIES) | (count - _most(facilities) < FEWEST_OTHERS)
+    dominated = _most(volumes) * 100 > volumes.sum(axis=1) * MOST_PERCENT
+    small = are_small(volumes)
+    if met is not None:
+        small = small | are_small(met) | are_small(volumes - met)
+    chosen = np.select([few, dominated, small], [1, 2, 3], 0).tolist()
+    return [(None, "few-facilities", "dominance", "small-count")[one] for one in chosen]
 
 
 def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:
