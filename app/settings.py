@@ -114,7 +114,14 @@ class Settings(BaseSettings):
         " that reaches the lake by the same names.",
     )
     spark_memory: str = Field(
-        default="4g", description="Memory of Spark's driver, and of each executor, as Spark writes it."
+        default="4g",
+        description="Memory of Spark's driver, and of each executor, as Spark writes it.",
+    )
+    qpp_vendor: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{7}$",
+        description="The number under which CMS knows this registry as a QCDR. With it, measures that CMS"
+        " lets other registries alone send are left out of exports.",
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 

@@ -17,6 +17,7 @@ from app.api.v1 import (
     participations,
     partners,
     physicians,
+    qpp,
     registries,
     reports,
     submissions,
@@ -40,6 +41,8 @@ for resource in (
     drill_down,
     benchmarks,
     reports,
+    qpp,
     audit_events,
 ):
     router.include_router(resource.router)
+router.include_router(qpp.checks)
