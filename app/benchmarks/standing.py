@@ -92,8 +92,8 @@ class Standings:
         own = (await traits(session, [facility_id])).get(facility_id)
         if own is None:
             return peers
-        dated = await _members(session, snapshot, facility_id)
         measured = measured_by(definition)
+        dated = await _members(session, snapshot, facility_id) if measured else {}
         for grouping in definition.peers:
             if grouping.id in measured:
                 member = dated.get(grouping.id)
