@@ -208,7 +208,7 @@ async def _sent(url: str, scan: Scan) -> None:
 _VERSION = (
     "INSERT INTO versions (subject_id, registry_id, case_id, facility_id, form, key_token, state,"
     f" definition_version, case_date, elements, submission_number, row, from_seq) VALUES ($1, '{REGISTRY}',"
-    " $2, $3, 'exam', $4, 'submitted', '1.8.0', $5, CAST($6 AS jsonb), 1, $7, $7)"
+    " $2, $3, 'exam', $4, 'submitted', '1.8.0', $5, CAST($6 AS jsonb), 1, CAST($7 AS int), CAST($7 AS int))"
 )
 
 
@@ -233,14 +233,14 @@ async def _amend(url: str) -> None:
                 REGISTRY,
             )
             await connection.execute(
-                "WITH closed AS (UPDATE versions SET to_seq = $1 - $2 + row WHERE to_seq IS NULL"
+                "WITH closed AS (UPDATE versions SET to_seq = CAST($1 AS bigint) - CAST($2 AS bigint) + row WHERE to_seq IS NULL"
                 f" AND registry_id = '{REGISTRY}' RETURNING *)"
                 " INSERT INTO versions (subject_id, registry_id, case_id, facility_id, form, key_token,"
                 " state, definition_version, case_date, elements, submission_number, row, from_seq)"
                 " SELECT subject_id, registry_id, case_id, facility_id, form, key_token, state,"
                 " definition_version, case_date, elements || jsonb_build_object("
                 "'ct_exam_result_lung_rads', CASE elements ->> 'ct_exam_result_lung_rads'"
-                " WHEN '1' THEN '2' ELSE '1' END), submission_number + 1, row, $1 - $2 + row FROM closed",
+                " WHEN '1' THEN '2' ELSE '1' END), submission_number + 1, row, CAST($1 AS bigint) - CAST($2 AS bigint) + row FROM closed",
                 last,
                 CHANGES,
             )
