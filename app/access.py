@@ -56,6 +56,7 @@ class Act(StrEnum):
     READ_IDENTITIES = "read identifying elements"
     READ_SUBMISSIONS = "follow submissions and read their findings"
     SUBMIT = "submit, amend and withdraw entries and images"
+    READ_PHYSICIANS_RESULTS = "read and export the results of single physicians and groups"
     READ_ACCOUNTS = "read accounts, facilities, physicians and participations"
     CHANGE_FACILITIES = "alter a facility, its physicians, administrator and partners"
     ADD_FACILITIES = "add a facility to a corporate account"
@@ -78,6 +79,7 @@ _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.READ_KEYS,
     Act.GRANT_KEYS,
     Act.READ_AUDIT,
+    Act.READ_PHYSICIANS_RESULTS,
 }
 
 ALLOWED: Mapping[Role, frozenset[Act]] = {

@@ -26,6 +26,7 @@ COMMANDS = {
     "recompute": "benchmarks",
     "reconcile": "benchmarks",
     "compare": "benchmarks",
+    "issue": "issue",
     "deid": "deid",
 }
 """Which module of `app.commands` holds a command."""

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         default=None,
         description="Object store of the archive, s3://bucket/prefix; default: a folder in `data`.",
     )
+    lake_url: str | None = Field(
+        default=None,
+        description="Object store of the lake, s3://bucket/prefix; a folder in `data` then holds copies of what is"
+        " read. Default: that folder alone.",
+    )
     quarantine_url: str | None = Field(
         default=None,
         description="Object store of the quarantine, s3://bucket/prefix; default: a folder in `data`.",
@@ -102,6 +107,21 @@ class Settings(BaseSettings):
     )
     duckdb_spill: str = Field(
         default="20GB", description="Disk limit of one analytical connection."
+    )
+    spark_master: str = Field(
+        default="local[*]",
+        description="Where `hounsfield recompute --engine spark` runs: local[n], or spark://host:port of a cluster"
+        " that reaches the lake by the same names.",
+    )
+    spark_memory: str = Field(
+        default="4g",
+        description="Memory of Spark's driver, and of each executor, as Spark writes it.",
+    )
+    qpp_vendor: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{7}$",
+        description="The number under which CMS knows this registry as a QCDR. With it, measures that CMS"
+        " lets other registries alone send are left out of exports.",
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
 

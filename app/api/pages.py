@@ -141,6 +141,22 @@ class Page:
             self._link_next(_encoded([key(shown[-1])]))
         return shown
 
+    def begins_after(self, *keys: ColumnElement[Any]) -> list[Any] | None:
+        """Where a list that is worked out begins: the values of these columns, None for its start."""
+        if self.after is None:
+            return None
+        try:
+            return [
+                _value_of(raw, key)
+                for raw, key in zip(_decoded(self.after, len(keys)), keys, strict=True)
+            ]
+        except ValueError:
+            raise InvalidCursor from None
+
+    def goes_on_after(self, *values: Any) -> None:
+        """Write the `Link` to what comes after these values."""
+        self._link_next(_encoded(values))
+
     def _link_next(self, cursor: str) -> None:
         """Write `Link: <…>; rel="next"` as a path: it must never repeat a Host header."""
         address = self.request.url.include_query_params(limit=self.limit, after=cursor)

@@ -1,18 +1,18 @@
 """
 Compare: a dated snapshot of how rates are spread over peer groups.
 
-One value a facility, unweighted, and the rate of all their cases pooled; rounded and without counts.
-A snapshot is never changed and everybody sees the same one, so two looks seconds apart reveal nobody.
-A facility's own value stays in its peers' spread: leaving it out would give each facility another
-spread, and the difference of two would give a facility away.
+One value a facility, unweighted, and over all facilities the rate of their cases pooled; rounded and
+without counts. A snapshot is never changed and everybody sees the same one, so two looks seconds apart
+reveal nobody. A facility's own value stays in its peers' spread: leaving it out would give each facility
+another spread, and the difference of two would give a facility away.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +21,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import suppress
 from app.benchmarks.generations import current
-from app.benchmarks.measures import Layout, Series
-from app.benchmarks.peers import groups, peers_of, traits
+from app.benchmarks.measures import Layout
+from app.benchmarks.nation import Nation, nation_of
+from app.benchmarks.peers import AND, measured_by
 from app.benchmarks.periods import Period, later, rolling_year
-from app.benchmarks.rates import peer_digits, ranked
-from app.benchmarks.statistics import half_up, spread
+from app.benchmarks.rates import peer_digits
+from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
+from app.benchmarks.statistics import half_up
+from app.benchmarks.statistics.dispersion import dispersion, proportion_deviations
+from app.benchmarks.suppress import Tally
 from app.benchmarks.tabulate import lock
-from app.database import copy_records, driver_connection, staging
+from app.database import copy_records, staging
 from app.models import Snapshot
-from app.registries.schema import Definition, Measure, PeerGroup
+from app.registries.schema import Definition, Measure
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
 YEARS, QUARTERS, MONTHS = 5, 12, 24
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Group = tuple[str, str]
+"""A grouping's id and one of its groups."""
 
 
 class Told(NamedTuple):
@@ -47,6 +54,7 @@ class Told(NamedTuple):
     peers: str
     facilities: int | None
     spread: str | None
+    rank_bounds: list[int] | None
     withheld: str | None
 
 
@@ -65,10 +73,11 @@ async def compare(session: AsyncSession, definition: Definition, today: date) ->
     session.add(snapshot)
     await session.flush()
     layout = Layout.read(generation.layout)
-    nation = await _nation(session, generation.id, layout, definition)
+    nation = await nation_of(session, generation.id, layout, definition, today)
     if nation is not None:
         told = list(_told(definition, nation, periods(nation.first, nation.last, today), today))
         await _write(session, snapshot.id, told)
+        await _write_members(session, snapshot.id, definition, nation)
     await _forget(session, definition.id, today)
     return snapshot
 
@@ -91,116 +100,14 @@ def periods(first: date, last: date, today: date) -> list[Period]:
     return sorted(one for one in found if one.last >= first and one.first <= last)
 
 
-@dataclass(frozen=True)
-class Nation:
-    """Every facility's totals by month, as running sums so that any period is one subtraction."""
-
-    facilities: list[int]
-    first: date
-    last: date
-    counts: Mapping[str, Ints]
-    """Form -> facility x month x slot, with a month of zeros before the first."""
-    sums: Mapping[str, Ints]
-    layout: Layout
-    labels: Mapping[str, npt.NDArray[Any]]
-    """Grouping -> the group of each facility, empty for none."""
-
-    def over(self, asked: Period, running: Ints, slot: int) -> Ints:
-        months = running.shape[1] - 1
-        start = min(max(_place(self.first, asked.first), 0), months)
-        end = min(max(_place(self.first, asked.last) + 1, 0), months)
-        over: Ints = running[:, end, slot] - running[:, start, slot]
-        return over
-
-    def populations(self, measure: Measure, asked: Period, *names: str) -> list[Ints]:
-        """Some populations of a measure, one number a facility."""
-        series = self.layout.of(measure.id)
-        nobody = np.zeros(len(self.facilities), np.int64)
-        if series is None:  # its text is new: the generation that has it is still being built
-            return [nobody for _ in names]
-        slots = series.slots[measure.id]
-        found = []
-        for name in names:
-            running = self.sums[series.form] if name == "total" else self.counts[series.form]
-            found.append(self.over(asked, running, slots[name]) if name in slots else nobody)
-        return found
-
-    def ratios(self, measure: Measure, asked: Period) -> tuple[Ints, Ints, Ints]:
-        """Numerators and denominators of rates, and how many each rests on."""
-        if measure.scoring == "proportion":
-            numerators, sizes = self.populations(measure, asked, "numerator", "denominator")
-            return numerators, sizes, sizes
-        rests_on = "observations" if measure.scoring == "continuous-variable" else "denominator"
-        totals, sizes = self.populations(measure, asked, "total", rests_on)
-        return totals, sizes * 10**measure.scale, sizes
-
-
-async def _nation(
-    session: AsyncSession, generation_id: int, layout: Layout, definition: Definition
-) -> Nation | None:
-    ends = (
-        await session.execute(
-            text(
-                "SELECT min(month), max(month) FROM cells"
-                " WHERE generation_id = :generation AND stratifier = ''"
-            ),
-            {"generation": generation_id},
-        )
-    ).one()
-    if ends[0] is None:
-        return None
-    found = await session.scalars(
-        text(
-            "SELECT DISTINCT facility_id FROM cells WHERE generation_id = :generation"
-            " AND stratifier = '' ORDER BY 1"
-        ),
-        {"generation": generation_id},
-    )
-    facilities = list(found)
-    place = {facility: number for number, facility in enumerate(facilities)}
-    months = _place(ends[0], ends[1]) + 2
-    totals = [one for one in layout.series if not one.stratifier]
-    counts = {
-        one.form: np.zeros((len(facilities), months, _width(one, False)), np.int64)
-        for one in totals
-    }
-    sums = {
-        one.form: np.zeros((len(facilities), months, _width(one, True)), np.int64) for one in totals
-    }
-    driver = await driver_connection(session)
-    # Squares are not needed here, and alone could be too large for an array of whole numbers.
-    wanted = {
-        one.form: sorted({p["total"] for p in one.slots.values() if "total" in p}) for one in totals
-    }
-    async for facility, form, month, row, row_sums in driver.cursor(
-        "SELECT facility_id, form, month, counts, sums FROM cells"
-        " WHERE generation_id = $1 AND stratifier = ''",
-        generation_id,
-        prefetch=2_000,
-    ):
-        at = place[facility], _place(ends[0], month) + 1
-        counts[form][at] = row
-        for slot in wanted[form]:
-            sums[form][(*at, slot)] = int(row_sums[slot])
-    for arrays in (counts, sums):
-        for array in arrays.values():
-            np.cumsum(array, axis=1, out=array)
-    known = await traits(session, facilities)
-    labels = {
-        grouping.id: np.array(
-            [
-                (peers_of(grouping, known[facility]) if facility in known else None) or ""
-                for facility in facilities
-            ]
-        )
-        for grouping in definition.peers
-    }
-    return Nation(facilities, ends[0], ends[1], counts, sums, layout, labels)
-
-
 def _told(
     definition: Definition, nation: Nation, covered: Sequence[Period], today: date
 ) -> Iterator[Told]:
+    members = {
+        (grouping.id, peers): its
+        for grouping in definition.peers
+        for peers, its in nation.members[grouping.id].items()
+    }
     for measure in definition.measures:
         if measure.scoring == "cohort" or nation.layout.of(measure.id) is None:
             continue
@@ -209,13 +116,12 @@ def _told(
                 continue
             shown, ratios = _shown(definition, nation, measure, asked)
             if ratios[2].any():
-                for grouping in definition.peers:
-                    yield from _of_grouping(nation, measure, asked, grouping, shown, ratios)
+                yield from _of_period(definition, nation, measure, asked, members, shown, ratios)
 
 
 def _shown(
     definition: Definition, nation: Nation, measure: Measure, asked: Period
-) -> tuple[npt.NDArray[np.bool_], tuple[Ints, Ints, Ints]]:
+) -> tuple[Bools, tuple[Ints, Ints, Ints]]:
     """Which facilities have a rate to show, by the rules of `rates.unshown`."""
     ratios = nation.ratios(measure, asked)
     shown = ratios[2] >= max(measure.minimum_cases, 1)
@@ -227,57 +133,166 @@ def _shown(
     return shown, ratios
 
 
-def _of_grouping(
+def _of_period(
+    definition: Definition,
     nation: Nation,
     measure: Measure,
     asked: Period,
-    grouping: PeerGroup,
-    shown: npt.NDArray[np.bool_],
+    members: Mapping[Group, Bools],
+    shown: Bools,
     ratios: tuple[Ints, Ints, Ints],
-) -> list[Told]:
-    numerators, denominators, sizes = ratios
-    labels = nation.labels[grouping.id]
-    found: dict[str, Told] = {}
-    volumes: dict[str, int] = {}
-    for peers in groups(grouping):
-        chosen = shown & (labels == peers)
-        pooled = int(numerators[chosen].sum())
-        volumes[peers] = int(sizes[chosen].sum())
-        reason = suppress.withheld(
-            sizes[chosen].tolist(), pooled if measure.scoring == "proportion" else None
-        )
-        said = None if reason else _spread(measure, numerators[chosen], denominators[chosen])
-        found[peers] = Told(
+) -> Iterator[Told]:
+    """What is told of every peer group in one period."""
+    chosen = np.stack([*members.values(), np.ones_like(shown)]) & shown
+    tallies = _tallies(nation, measure, chosen, ratios)
+    whole = tallies.pop()
+    groups = dict(zip(members, tallies, strict=True))
+    inside = dict(zip(members, chosen, strict=False))
+    reasons = reasons_to_withhold(definition, whole, groups, inside)
+    numerators, denominators, _ = ratios
+    order = np.flatnonzero(shown)
+    order = order[in_order(numerators[order], denominators[order])]
+    months = sum(1 for _ in asked.months())
+    parts = max(months, *(len(its) for its in nation.members.values()))
+    everybody = {one.id for one in definition.peers if one.by == "all"}
+    for group, its in groups.items():
+        reason = reasons.get(group)
+        if reason:
+            yield Told(measure.id, asked.label, *group, None, None, None, reason)
+            continue
+        ordered = order[inside[group][order]]
+        said, bounds = _spread(measure, numerators[ordered], denominators[ordered])
+        if group[0] in everybody:
+            said |= _pooled(nation, measure, inside[group], ratios, parts)
+            if "pooled" in said and measure.scoring == "proportion":
+                said |= _scatter(numerators[ordered], denominators[ordered], said["pooled"])
+        yield Told(
             measure.id,
             asked.label,
-            grouping.id,
-            peers,
-            None if reason else int(chosen.sum()),
-            said,
-            reason,
+            *group,
+            int(its.facilities.sum()),
+            json.dumps(said),
+            bounds,
+            None,
         )
-    hidden = [peers for peers, told in found.items() if told.withheld]
-    if (also := suppress.complementary(volumes, hidden)) is not None:
-        found[also] = found[also]._replace(facilities=None, spread=None, withheld="complementary")
-    return list(found.values())
 
 
-def _spread(measure: Measure, numerators: Ints, denominators: Ints) -> str:
+def _tallies(
+    nation: Nation, measure: Measure, chosen: Bools, ratios: tuple[Ints, Ints, Ints]
+) -> list[Tally]:
+    """The tally of each row of facilities."""
+    facilities = nation.by_account(chosen.astype(np.int64))
+    volumes = nation.by_account(chosen * ratios[2])
+    met = nation.by_account(chosen * ratios[0]) if measure.scoring == "proportion" else None
+    return [
+        Tally(facilities[row], volumes[row], None if met is None else met[row])
+        for row in range(len(chosen))
+    ]
+
+
+def reasons_to_withhold(
+    definition: Definition,
+    whole: Tally,
+    groups: Mapping[Group, Tally],
+    inside: Mapping[Group, Bools],
+) -> dict[Group, str]:
+    """Why groups may not be told, each by itself and then because of one another."""
+    reasons = {group: reason for group, its in groups.items() if (reason := suppress.withheld(its))}
+    for grouping in definition.peers:  # parts of a combination are declared above it
+        own = [group for group in groups if group[0] == grouping.id]
+        for place, part in enumerate(grouping.of):
+            for held in [name for name in groups if name[0] == part]:
+                parts = [one for one in own if one[1].split(AND)[place] == held[1]]
+                if held in reasons:
+                    # What is withheld of a group could be put together from its parts.
+                    for one in parts:
+                        reasons.setdefault(one, "complementary")
+                else:
+                    _complete(groups[held], parts, groups, reasons)
+        if grouping.by != "all":
+            _complete(whole, own, groups, reasons)
+    _nested(groups, inside, reasons)
+    return reasons
+
+
+def _complete(
+    whole: Tally, parts: Sequence[Group], groups: Mapping[Group, Tally], reasons: dict[Group, str]
+) -> None:
+    """Withhold of a whole's parts what would leave too little for the rest."""
+    told = {one[1]: groups[one] for one in parts if one not in reasons}
+    hidden = set(suppress.complementary(whole, told))
+    reasons |= {one: "complementary" for one in parts if one[1] in hidden}
+
+
+def _nested(
+    groups: Mapping[Group, Tally], inside: Mapping[Group, Bools], reasons: dict[Group, str]
+) -> None:
+    """Withhold a group that lies within another, where what the other has beside it is too little."""
+    told = [one for one in groups if one not in reasons]
+    if len(told) < 2:
+        return
+    rows = np.stack([inside[one] for one in told]).astype(np.float32)
+    common = rows @ rows.T  # how many facilities two groups share; exact below 2^24
+    sizes = common.diagonal()
+    inner, outer = np.nonzero((common == sizes[:, None]) & (sizes[:, None] < sizes[None, :]))
+    rests = _withheld(
+        [groups[told[j]] - groups[told[i]] for i, j in zip(inner, outer, strict=True)]
+    )
+    reasons |= {
+        told[place]: "complementary" for place, rest in zip(inner, rests, strict=True) if rest
+    }
+
+
+def _withheld(tallies: Sequence[Tally]) -> list[str | None]:
+    """Why each of some sets of facilities may not be told."""
+    if not tallies:
+        return []
+    met = [one.met for one in tallies if one.met is not None]
+    return suppress.withheld_each(
+        np.stack([one.facilities for one in tallies]),
+        np.stack([one.volumes for one in tallies]),
+        np.stack(met) if met else None,
+    )
+
+
+def _spread(
+    measure: Measure, numerators: Ints, denominators: Ints
+) -> tuple[dict[str, str], list[int]]:
+    """Quantiles of rates in order, and the bounds of ranks among them."""
     digits = peer_digits(measure)
     tails = TAILS if len(numerators) >= suppress.FEWEST_FOR_TAILS else ()
-    found = spread(numerators, denominators, (*QUARTILES, *tails))
-    low, median, high, *ends = (str(half_up(one, digits)) for one in found.quantiles)
-    pooled = Fraction(int(numerators.sum()), int(denominators.sum()))
-    said: dict[str, Any] = {
-        "low": low,
-        "median": median,
-        "high": high,
-        "pooled": str(half_up(pooled, digits)),
-        "rank_bounds": [str(ranked(one)) for one in found.rank_bounds],
-    }
+    found = quantiles(numerators, denominators, (*QUARTILES, *tails), digits)
+    low, median, high, *ends = (str(Decimal(one).scaleb(-digits)) for one in found)
+    said = {"low": low, "median": median, "high": high}
     if ends:
         said |= {"p10": ends[0], "p90": ends[1]}
-    return json.dumps(said)
+    return said, rank_bounds(rounded(numerators, denominators, digits)).tolist()
+
+
+def _pooled(
+    nation: Nation,
+    measure: Measure,
+    inside: Bools,
+    ratios: tuple[Ints, Ints, Ints],
+    parts: int,
+) -> dict[str, str]:
+    """The rate of all cases together, if rounding can hide what is behind it."""
+    numerators, denominators, sizes = (np.where(inside, one, 0) for one in ratios)
+    met = nation.by_account(numerators) if measure.scoring == "proportion" else None
+    digits = suppress.pooled_digits(peer_digits(measure), nation.by_account(sizes), met, parts)
+    if digits is None:
+        return {}
+    pooled = Fraction(int(numerators.sum()), int(denominators.sum()))
+    return {"pooled": str(half_up(pooled, digits))}
+
+
+def _scatter(numerators: Ints, denominators: Ints, pooled: str) -> dict[str, str]:
+    """How far facilities scatter beyond chance (τ², for funnels), of enough of them; to two digits."""
+    target = float(pooled)
+    if len(numerators) < suppress.FEWEST_FOR_TAILS or not 0 < target < 1:
+        return {}
+    found = dispersion(proportion_deviations(numerators, denominators, target))
+    return {"tau_squared": f"{found.tau_squared:.2g}"}
 
 
 async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:
@@ -285,15 +300,38 @@ async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) 
         session,
         "told",
         "measure_id text, period text, peer_group text, peers text, facilities int, spread text,"
-        " withheld text",
+        " rank_bounds bigint[], withheld text",
     )
     await copy_records(session, "told", Told._fields, told)
     await session.execute(
         text(
             "INSERT INTO snapshot_spreads (snapshot_id, measure_id, period, peer_group, peers,"
-            " facilities, spread, withheld)"
+            " facilities, spread, rank_bounds, withheld)"
             " SELECT :snapshot, measure_id, period, peer_group, peers, facilities, spread::jsonb,"
-            " withheld FROM told"
+            " rank_bounds, withheld FROM told"
+        ),
+        {"snapshot": snapshot_id},
+    )
+
+
+async def _write_members(
+    session: AsyncSession, snapshot_id: int, definition: Definition, nation: Nation
+) -> None:
+    """Whom groupings by a count of cases put together on this day: tomorrow it may be others."""
+    rows = [
+        (nation.facilities[place], grouping, peers)
+        for grouping in measured_by(definition)
+        for peers, inside in nation.members[grouping].items()
+        for place in np.flatnonzero(inside)
+    ]
+    if not rows:
+        return
+    await staging(session, "members", "facility_id int, peer_group text, peers text")
+    await copy_records(session, "members", ("facility_id", "peer_group", "peers"), rows)
+    await session.execute(
+        text(
+            "INSERT INTO snapshot_members (snapshot_id, facility_id, peer_group, peers)"
+            " SELECT :snapshot, facility_id, peer_group, peers FROM members"
         ),
         {"snapshot": snapshot_id},
     )
@@ -308,32 +346,16 @@ async def _forget(session: AsyncSession, registry_id: str, today: date) -> None:
         " AND id NOT IN (SELECT max(id) FROM snapshots WHERE registry_id = :registry_id"
         " GROUP BY date_trunc('month', taken_on))"
     )
-    await session.execute(
-        text(f"DELETE FROM snapshot_spreads WHERE snapshot_id IN ({chosen})"), values
-    )
+    for table in ("snapshot_spreads", "snapshot_members"):
+        await session.execute(text(f"DELETE FROM {table} WHERE snapshot_id IN ({chosen})"), values)
     await session.execute(text(f"DELETE FROM snapshots WHERE id IN ({chosen})"), values)
 
 
-async def latest(session: AsyncSession, registry_id: str) -> Snapshot | None:
-    """A registry's newest snapshot."""
-    return await session.scalar(
-        select(Snapshot)
-        .where(Snapshot.registry_id == registry_id)
-        .order_by(Snapshot.id.desc())
-        .limit(1)
-    )
-
-
-def _width(series: Series, of_sums: bool) -> int:
-    sums = ("total", "total_of_squares")
-    places = [
-        slot
-        for slots in series.slots.values()
-        for name, slot in slots.items()
-        if (name in sums) is of_sums
-    ]
-    return max(places, default=-1) + 1
-
-
-def _place(first: date, month: date) -> int:
-    return (month.year - first.year) * 12 + month.month - first.month
+async def snapshot_of(
+    session: AsyncSession, registry_id: str, on: date | None = None
+) -> Snapshot | None:
+    """A registry's newest snapshot, or the newest of a day; None if there is none."""
+    chosen = select(Snapshot).where(Snapshot.registry_id == registry_id)
+    if on is not None:
+        chosen = chosen.where(Snapshot.taken_on == on)
+    return await session.scalar(chosen.order_by(Snapshot.id.desc()).limit(1))

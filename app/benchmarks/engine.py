@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from app.errors import Unavailable
 from app.settings import Settings
 
 
@@ -64,5 +65,16 @@ class Engine:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise Unavailable(
+                f"More was needed than {self.memory} of memory and {self.spill} of disk: raise"
+                " HOUNSFIELD_DUCKDB_MEMORY or HOUNSFIELD_DUCKDB_SPILL. Nothing was changed."
+            ) from error
+        except duckdb.IOException as error:
+            if "No space left" not in str(error):
+                raise
+            raise Unavailable(
+                "The disk of the data folder is full. Make room and start again: nothing was changed."
+            ) from error
         finally:
             connection.close()

@@ -6,18 +6,22 @@ built from the lake beside it, catches up from the feed, and takes its place in 
 then the old one goes on serving.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks import cluster
+from app.benchmarks.cluster import Cluster
 from app.benchmarks.engine import Engine
 from app.benchmarks.feed import WINDOW
-from app.benchmarks.lake import Lake, refresh
+from app.benchmarks.lake import Files, Lake
 from app.benchmarks.measures import Tabulation, tabulation
-from app.benchmarks.recompute import Difference, differences, fill
+from app.benchmarks.observe import Rows
+from app.benchmarks.recompute import Difference, differences, fill, over_lake
+from app.benchmarks.refresh import refresh
 from app.benchmarks.tabulate import advance, lock, mark
 from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database
@@ -41,10 +45,18 @@ class Workshop:
     catalogue: Catalogue
     engine: Engine
     lake: Lake
+    cluster: Cluster | None = None
+    """Where recomputes run instead of here, when told so."""
 
     @classmethod
     def of(cls, settings: Settings, database: Database, catalogue: Catalogue) -> "Workshop":
-        return cls(database, catalogue, Engine.of(settings), Lake(settings.data / "lake"))
+        return cls(database, catalogue, Engine.of(settings), Lake.of(settings))
+
+    def recomputed(self, tabulation: Tabulation, files: Sequence[Files]) -> Iterator[Rows]:
+        """All rows of a generation, worked out from the lake, some at a time."""
+        if self.cluster is not None:
+            return cluster.over_lake(self.cluster, self.lake, tabulation, files)
+        return over_lake(self.engine, self.lake, tabulation, files)
 
 
 async def current(session: AsyncSession, registry_id: str) -> Generation | None:
@@ -162,7 +174,7 @@ async def build(workshop: Workshop, definition: Definition) -> int:
         generation = await session.scalar(waiting)
         if generation is None:
             return 0
-        rows = await fill(session, workshop.engine, workshop.lake, wanted, files, generation.id)
+        rows = await fill(session, workshop.recomputed, wanted, files, generation.id)
         await session.refresh(generation, with_for_update=True)
         if generation.state != "waiting":  # replaced meanwhile: what was filled is swept away
             return 0
@@ -187,6 +199,7 @@ async def rebuild(workshop: Workshop, definition: Definition) -> int:
 
 async def catch_up(workshop: Workshop, definition: Definition) -> None:
     """Run until the current generation is of the definition in force and nothing is left to do."""
+    await step(workshop, definition, wait=True)  # what is wanted waits to be built afterwards
     while await build(workshop, definition) or await step(workshop, definition, wait=True):
         pass
 
@@ -203,9 +216,7 @@ async def reconcile(workshop: Workshop, definition: Definition) -> list[Differen
         files = await refresh(session, workshop.engine, workshop.lake, wanted)
         while generation.feed_seq < files[0].feed_seq:
             await advance(session, workshop.engine, wanted, generation, upto=files[0].feed_seq)
-        return await differences(
-            session, workshop.engine, workshop.lake, wanted, files, generation.id
-        )
+        return await differences(session, workshop.recomputed, wanted, files, generation.id)
 
 
 async def sweep(workshop: Workshop) -> int:

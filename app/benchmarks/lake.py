@@ -1,49 +1,149 @@
 """
 The lake: a columnar copy of a registry's cases at a known feed number.
 
-For each case form one base file, sorted by facility and subject with derived columns stored, and
-deltas on it: the rows, as they are, of every subject that changed, and the list of those subjects,
-whose earlier rows no longer count. Files are never changed. Which ones make up the lake is said by
-`lake_files`, so that a new set takes the place of an old one with a commit.
+For each case form base files by year, sorted by facility and subject with derived columns stored,
+and deltas on them: the rows, as they are, of every subject that changed, and the list of those
+subjects, whose earlier rows no longer count. Files are never changed. Which ones make up the lake is
+said by `lake_files`, so that new ones take the place of old ones with a commit.
+
+They lie in a folder, or in an object store of which the folder then holds copies of what is read.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import duckdb
-from sqlalchemy import delete, select, update
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import ObjectStore, from_url
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.engine import Engine
-from app.benchmarks.feed import feed_number, in_force, in_force_of_touched
+from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.measures import Tabulation
-from app.benchmarks.observe import arrow
-from app.benchmarks.relation import Relation, relation_name
-from app.benchmarks.tabulate import lock
+from app.benchmarks.relation import KEYS, Relation, relation_name
+from app.errors import Unavailable
 from app.models import LakeFile
-from app.models.base import now
+from app.registries.expressions import Dialect, Expression
+from app.settings import Settings
 
-BATCH = 50_000
-"""Versions that are in memory at once while a file is made."""
-MOST_DELTAS = 8
-ORDER = "facility_id, subject_id, case_date, case_token"
-GRACE = timedelta(hours=1)
-"""How long a retired file stays for whoever is still reading it."""
+AT_ONCE = 4
+"""Objects that are copied at the same time."""
+PIECE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Where the files are."""
+    """Where the files are. Without a store, the folder is the lake."""
 
     folder: Path
+    store: ObjectStore | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Lake":
+        store = from_url(settings.lake_url) if settings.lake_url else None
+        return cls(settings.data / "lake", store)
 
     def path(self, name: str) -> Path:
         return self.folder / name
+
+    async def keep(self, names: Iterable[str]) -> None:
+        """Make sure of files that were written: when this returns they survive a power cut."""
+        if self.store is None:
+            for name in names:
+                await asyncio.to_thread(_settle, self.path(name))
+            return
+        await self._each(self._send, names)
+
+    async def fetch(self, names: Iterable[str]) -> None:
+        """Bring the files that are not here yet; each is here whole or not at all."""
+        if self.store is not None:
+            await self._each(self._bring, [one for one in names if not self.path(one).exists()])
+
+    async def remove_all_but(self, registry_id: str, kept: Collection[str]) -> None:
+        """Remove every file of a registry that nobody needs, here and in the store."""
+        folder = self.folder / registry_id
+        for file in folder.rglob("*") if folder.is_dir() else ():
+            if file.is_file() and str(file.relative_to(self.folder)) not in kept:
+                file.unlink(missing_ok=True)
+        if self.store is None:
+            return
+        try:
+            listing: Any = obstore.list(self.store, prefix=registry_id)
+            gone = [
+                one["path"]
+                for some in await asyncio.to_thread(list, listing)
+                for one in some
+                if one["path"] not in kept
+            ]
+            for path in gone:
+                await obstore.delete_async(self.store, path)
+        except NotFoundError:
+            return  # somebody else was faster
+        except BaseError as error:
+            raise Unavailable("The lake cannot be written to.") from error
+
+    async def _each(self, work: Callable[[str], Any], names: Iterable[str]) -> None:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str) -> None:
+            async with places:
+                await work(name)
+
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(one(name))
+
+    async def _send(self, name: str) -> None:
+        assert self.store is not None
+        try:
+            await obstore.put_async(self.store, name, self.path(name))
+        except BaseError as error:
+            raise Unavailable("The lake cannot be written to.") from error
+
+    async def _bring(self, name: str) -> None:
+        assert self.store is not None
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
+        try:
+            found = await obstore.get_async(self.store, name)
+            with unfinished.open("wb") as file:
+                async for piece in found.stream(min_chunk_size=PIECE):
+                    await asyncio.to_thread(file.write, piece)
+            unfinished.rename(path)
+        except (BaseError, OSError) as error:
+            raise Unavailable("The lake cannot be read, or its folder has no room.") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base file: cases of one year, of the facilities from the first one on."""
+
+    name: str
+    columns: Mapping[str, str]
+    """Name -> how it was made, as `Relation.marks` says."""
+    rows: int = 0
+    year: int | None = None
+    first_facility: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The rows of subjects that changed, and the list of those subjects."""
+
+    name: str
+    columns: Mapping[str, str]
+    touched: str
+    rows: int = 0
+    """Of cases, or of subjects where those are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +152,95 @@ class Files:
 
     form: str
     feed_seq: int
-    base: str
-    deltas: tuple[tuple[str, str], ...]
-    """Pairs of rows and touched subjects, oldest first."""
+    base: tuple[Base, ...]
+    deltas: tuple[Delta, ...]
+    """Oldest first."""
+
+    @property
+    def names(self) -> list[str]:
+        """Everything there is to read."""
+        of_deltas = [name for one in self.deltas for name in (one.name, one.touched)]
+        return [one.name for one in self.base] + of_deltas
 
 
-def view(files: Files, columns: Sequence[str], lake: Lake) -> str:
-    """SQL of a form's cases in the lake: of each subject, what was written last."""
-    names = ", ".join(f'"{name}"' for name in columns)
-    layers = [files.base, *(rows for rows, _ in files.deltas)]
+Source = Callable[[Sequence[str]], str]
+"""What SQL calls the rows of some files."""
+
+
+def view(
+    relation: Relation,
+    files: Files,
+    source: Source,
+    *,
+    only: Collection[str] | None = None,
+    dialect: Dialect = "duckdb",
+) -> str:
+    """
+    SQL of a form's cases in the lake: of each subject, what was written last.
+
+    A column is read by its name, and null in files that are older than its element. What is derived
+    from cases and subjects is worked out where a file has none, or one made otherwise; with `only`,
+    there are no columns but these, and they are read as they are.
+    """
+    texts: dict[str, Expression] = {}
+    absent = missing(relation, files) if only is None else set(relation.columns) - set(only)
     selects = []
-    for place, name in enumerate(layers):
-        later = [_quoted(lake.path(touched)) for _, touched in files.deltas[place:]]
-        outdated = (
-            f" WHERE subject_id NOT IN (SELECT subject_id FROM read_parquet([{', '.join(later)}]))"
-            if later
-            else ""
+    for names, columns, later in _layers(files):
+        values = ", ".join(
+            f'"{name}"' if name in columns else f'CAST(NULL AS {kind}) AS "{name}"'
+            for name, kind in relation.columns.items()
+            if name not in absent
         )
+        touched = source([one.touched for one in later]) if later else ""
+        outdated = f" WHERE subject_id NOT IN (SELECT subject_id FROM {touched})" if later else ""
         selects.append(
-            f"SELECT {names}, CAST(1 AS TINYINT) AS weight"
-            f" FROM read_parquet({_quoted(lake.path(name))}){outdated}"
+            f"SELECT {values}, CAST(1 AS TINYINT) AS weight FROM {source(names)}{outdated}"
         )
-    return " UNION ALL ".join(selects)
+    sql = " UNION ALL ".join(selects)
+    for name, text in relation.worked_out.items() if only is None else ():
+        if name in absent:
+            texts[stands_for(name)] = text
+            value = f"CAST({stands_for(name)} AS {relation.columns[name]})"
+            sql = f'SELECT *, {value} AS "{name}" FROM ({sql}) AS cases'
+    return in_dialect(sql, texts, dialect)
+
+
+def missing(relation: Relation, files: Files) -> set[str]:
+    """Derived columns that not every file has as the relation makes them."""
+    return {
+        name
+        for name in relation.worked_out
+        if any(columns.get(name) != relation.marks[name] for _, columns, _ in _layers(files))
+    }
+
+
+def _layers(files: Files) -> list[tuple[tuple[str, ...], Mapping[str, str], tuple[Delta, ...]]]:
+    """Files that are read together, their columns, and the deltas that outdate them."""
+
+    shapes: dict[frozenset[tuple[str, str]], list[Base]] = {}
+    for one in files.base:
+        shapes.setdefault(frozenset(one.columns.items()), []).append(one)
+    layers: list[tuple[tuple[str, ...], Mapping[str, str], tuple[Delta, ...]]] = []
+    for alike in shapes.values():
+        layers.append((tuple(one.name for one in alike), alike[0].columns, files.deltas))
+    for place, delta in enumerate(files.deltas):
+        layers.append(((delta.name,), delta.columns, files.deltas[place + 1 :]))
+    return layers
+
+
+def usable(relation: Relation, columns: Mapping[str, str]) -> bool:
+    """Whether a file with these columns can be read as a relation."""
+    return all(
+        columns.get(name) == mark
+        or name in relation.worked_out
+        or (name not in columns and name not in KEYS and name not in relation.gathered)
+        for name, mark in relation.marks.items()
+    )
+
+
+def parquet(lake: Lake) -> Source:
+    """Files as DuckDB reads them."""
+    return lambda names: f"read_parquet([{', '.join(quoted(lake.path(one)) for one in names)}])"
 
 
 def attach(
@@ -86,216 +253,49 @@ def attach(
     for one in relations:
         of_form = next(each for each in files if each.form == one.form)
         connection.execute(
-            f"CREATE VIEW {relation_name(one.form)} AS {view(of_form, list(one.columns), lake)}"
+            f"CREATE VIEW {relation_name(one.form)} AS {view(one, of_form, parquet(lake))}"
         )
 
 
 async def lake_files(session: AsyncSession, tabulation: Tabulation) -> list[Files]:
-    """The files that make up a registry's lake; none when its base is still to be made."""
+    """The files that make up a registry's lake; none when it is still to be made, or of no use."""
     found = (
         await session.scalars(
             select(LakeFile)
-            .where(
-                LakeFile.registry_id == tabulation.registry_id,
-                LakeFile.state == "current",
-                LakeFile.digest.in_([one.digest for one in tabulation.relations]),
-            )
+            .where(LakeFile.registry_id == tabulation.registry_id, LakeFile.state == "current")
             .order_by(LakeFile.id)
         )
     ).all()
     files = []
     for one in tabulation.relations:
-        mine = [row for row in found if row.form == one.form and row.digest == one.digest]
-        base = next((row.path for row in mine if row.kind == "base"), None)
-        if base is None:
+        mine = [row for row in found if row.form == one.form]
+        base = [
+            Base(row.path, row.columns, row.rows, row.year, row.first_facility or 0)
+            for row in mine
+            if row.kind == "base"
+        ]
+        rows = [row for row in mine if row.kind == "delta"]
+        touched = [row for row in mine if row.kind == "touched"]
+        if not base or not all(usable(one, row.columns) for row in mine if row.kind != "touched"):
             return []
-        rows = [row.path for row in mine if row.kind == "delta"]
-        touched = [row.path for row in mine if row.kind == "touched"]
-        files.append(
-            Files(
-                one.form,
-                max(row.feed_seq for row in mine),
-                base,
-                tuple(zip(rows, touched, strict=True)),
-            )
-        )
+        deltas = [
+            Delta(row.path, row.columns, subjects.path, max(row.rows, subjects.rows))
+            for row, subjects in zip(rows, touched, strict=True)
+        ]
+        upto = max(row.feed_seq for row in mine)
+        files.append(Files(one.form, upto, tuple(base), tuple(deltas)))
     return files
 
 
-async def refresh(
-    session: AsyncSession, engine: Engine, lake: Lake, tabulation: Tabulation
-) -> list[Files]:
-    """Bring the lake to the feed's present number; the files that make it up then."""
-    await lock(session, f"lake {tabulation.registry_id}", wait=True)
-    await _sweep(session, lake, tabulation.registry_id)
-    upto = await feed_number(session, tabulation.registry_id)
-    files = await lake_files(session, tabulation)
-    if not files:
-        await _retire(session, tabulation.registry_id)
-        versions = in_force(session, tabulation.registry_id, upto, BATCH)
-        made = await _write(engine, lake, tabulation, versions, touched=False)
-        await _enter(session, tabulation, made, 0, upto)
-    elif files[0].feed_seq < upto:
-        since = files[0].feed_seq
-        versions = in_force_of_touched(session, tabulation.registry_id, since, upto, BATCH)
-        made = await _write(engine, lake, tabulation, versions, touched=True)
-        await _enter(session, tabulation, made, since, upto)
-        files = await lake_files(session, tabulation)
-        if len(files[0].deltas) >= MOST_DELTAS:
-            made = await asyncio.to_thread(_compact, engine, lake, tabulation, files)
-            await _retire(session, tabulation.registry_id)
-            await _enter(session, tabulation, made, 0, upto)
-    return await lake_files(session, tabulation)
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A file that was written."""
-
-    form: str
-    kind: str
-    name: str
-    rows: int
-
-
-async def _write(
-    engine: Engine,
-    lake: Lake,
-    tabulation: Tabulation,
-    batches: AsyncIterator[list[Any]],
-    *,
-    touched: bool,
-) -> list[_Made]:
-    """Write files from versions that come in batches of whole subjects."""
-    folder = lake.folder / tabulation.registry_id
-    folder.mkdir(parents=True, exist_ok=True)
-    working = folder / f"working-{uuid4().hex}.duckdb"
-    try:
-        with engine.open(files=[lake.folder], database=working) as connection:
-            for one in tabulation.relations:
-                columns = ", ".join(f'"{name}" {kind}' for name, kind in one.columns.items())
-                connection.execute(f"CREATE TABLE {relation_name(one.form)} ({columns})")
-            connection.execute("CREATE TABLE touched (subject_id BIGINT)")
-            async for batch in batches:
-                await asyncio.to_thread(_take, connection, tabulation, batch)
-            return await asyncio.to_thread(_copy, connection, lake, tabulation, touched)
-    finally:
-        for left in folder.glob(working.name + "*"):
-            left.unlink()
-
-
-def _take(connection: duckdb.DuckDBPyConnection, tabulation: Tabulation, batch: list[Any]) -> None:
-    connection.register("versions", arrow(batch))
-    for one in tabulation.relations:
-        names = ", ".join(f'"{name}"' for name in one.columns)
-        connection.execute(
-            f"INSERT INTO {relation_name(one.form)} SELECT {names} FROM ({one.build})"
-        )
-    connection.execute("INSERT INTO touched SELECT DISTINCT subject_id FROM versions")
-    connection.unregister("versions")
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, tabulation: Tabulation, touched: bool
-) -> list[_Made]:
-    made = []
-    for one in tabulation.relations:
-        kind = "delta" if touched else "base"
-        query = f"SELECT * FROM {relation_name(one.form)} ORDER BY {ORDER}"
-        made.append(_parquet(connection, lake, tabulation.registry_id, one.form, kind, query))
-        if touched:
-            query = "SELECT DISTINCT subject_id FROM touched ORDER BY subject_id"
-            made.append(
-                _parquet(connection, lake, tabulation.registry_id, one.form, "touched", query)
-            )
-    return made
-
-
-def _compact(
-    engine: Engine, lake: Lake, tabulation: Tabulation, files: Sequence[Files]
-) -> list[_Made]:
-    """One base again, out of a base and its deltas."""
-    with engine.open(files=[lake.folder]) as connection:
-        attach(connection, lake, tabulation.relations, files)
-        return [
-            _parquet(
-                connection,
-                lake,
-                tabulation.registry_id,
-                one.form,
-                "base",
-                f"SELECT * EXCLUDE (weight) FROM {relation_name(one.form)} ORDER BY {ORDER}",
-            )
-            for one in tabulation.relations
-        ]
-
-
-def _parquet(
-    connection: duckdb.DuckDBPyConnection,
-    lake: Lake,
-    registry_id: str,
-    form: str,
-    kind: str,
-    query: str,
-) -> _Made:
-    name = f"{registry_id}/{form}-{kind}-{uuid4().hex}.parquet"
-    found = connection.execute(
-        f"COPY ({query}) TO {_quoted(lake.path(name))} (FORMAT parquet, COMPRESSION zstd)"
-    ).fetchone()
-    assert found is not None
-    return _Made(form, kind, name, found[0])
-
-
-async def _enter(
-    session: AsyncSession, tabulation: Tabulation, made: Sequence[_Made], since: int, upto: int
-) -> None:
-    digests = {one.form: one.digest for one in tabulation.relations}
-    for one in made:
-        session.add(
-            LakeFile(
-                registry_id=tabulation.registry_id,
-                form=one.form,
-                kind=one.kind,
-                path=one.name,
-                digest=digests[one.form],
-                from_seq=since,
-                feed_seq=upto,
-                rows=one.rows,
-                state="current",
-            )
-        )
-        await session.flush()
-
-
-async def _retire(session: AsyncSession, registry_id: str) -> None:
-    """Take every file of a registry out of the lake."""
-    await session.execute(
-        update(LakeFile)
-        .where(LakeFile.registry_id == registry_id, LakeFile.state == "current")
-        .values(state="retired", created_at=now())
-    )
-
-
-async def _sweep(session: AsyncSession, lake: Lake, registry_id: str) -> None:
-    """Remove files that were retired a while ago, and those that a killed run left behind.
-
-    The caller holds the lake's lock, so nobody else is writing one.
-    """
-    await session.execute(
-        delete(LakeFile).where(
-            LakeFile.registry_id == registry_id,
-            LakeFile.state == "retired",
-            LakeFile.created_at < now() - GRACE,
-        )
-    )
-    kept = set(
-        await session.scalars(select(LakeFile.path).where(LakeFile.registry_id == registry_id))
-    )
-    folder = lake.folder / registry_id
-    for file in folder.glob("*") if folder.is_dir() else ():
-        if f"{registry_id}/{file.name}" not in kept:
-            file.unlink(missing_ok=True)
-
-
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def _settle(path: Path) -> None:
+    """The file and its new name on disk: the engine writes, but does not wait for the disk."""
+    for target in (path, path.parent):
+        handle = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -13,15 +13,15 @@ counts each different condition once, and the layout says which slot of the row 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import sqlglot
-
+from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.relation import Relation, narrowed, relation, relation_name
-from app.registries.expressions import Expression
+from app.registries.expressions import Dialect, Expression
 from app.registries.schema import Definition, Measure
 
 COUNTS = (
@@ -95,14 +95,14 @@ class Tabulation:
     sql: str
     """Gives form, kind, series, stratum, facility_id, month, counts, sums (arrays as text)."""
     relations: tuple[Relation, ...]
+    read: Mapping[str, frozenset[str]]
+    """Form -> the columns of its relation that the statement reads."""
     narrow: Mapping[str, str]
-    """Form -> SQL that makes its relation with no more columns than the statement reads."""
+    """Form -> SQL that makes its relation with no more columns than those."""
     layout: Layout
     digest: str
-
-    def in_dialect(self, dialect: str) -> str:
-        """The identical statement for another engine."""
-        return sqlglot.transpile(self.sql, read="duckdb", write=dialect)[0]
+    spoken: Callable[[Dialect], str] = field(compare=False, repr=False)
+    """The identical statement as an engine says it; `sql` is that of DuckDB."""
 
 
 @lru_cache(maxsize=32)
@@ -127,35 +127,29 @@ def _compiled(definition: Definition) -> Tabulation:
     forms = sorted({measure.form for measure in definition.measures})
     relations = tuple(relation(definition, form) for form in forms)
     names = _stratifier_names(definition)
-    passes: list[_Pass] = []
-    for one in relations:
-        measures = [measure for measure in definition.measures if measure.form == one.form]
-        passes.append(_Pass(one, "", None, measures))
-        for name in sorted({names[m.id, s.id] for m in measures for s in m.stratifiers}):
-            users = [m for m in measures if any(names[m.id, s.id] == name for s in m.stratifiers)]
-            text = next(
-                s.expression for s in users[0].stratifiers if names[users[0].id, s.id] == name
-            )
-            passes.append(_Pass(one, name, text, users))
-    selects = [sql for one in passes for sql in one.selects()]
-    sql = "\nUNION ALL\n".join(selects)
-    layout = Layout(tuple(one.series() for one in passes), names)
+    grouped = [_FormPasses(definition, one, names) for one in relations]
+    steps = [step for one in grouped for step in one.steps()]
+    selects = [sql for one in grouped for sql in one.selects()]
+    frame = "WITH " + ",\n".join(steps) + "\n" + "\nUNION ALL\n".join(selects)
+    texts = {name: text for one in grouped for name, text in one.columns.texts.items()}
+
+    def spoken(dialect: Dialect) -> str:
+        return in_dialect(frame, texts, dialect)
+
+    sql = spoken("duckdb")
+    read = {one.cases.form: frozenset(one.columns.read) for one in grouped}
+    layout = Layout(tuple(each.series() for one in grouped for each in one.passes), names)
     canonical = json.dumps([sql, [one.digest for one in relations], layout.document()])
     return Tabulation(
         registry_id=definition.id,
         version=definition.version,
         sql=sql,
         relations=relations,
-        narrow={
-            one.form: narrowed(
-                definition,
-                one.form,
-                frozenset[str]().union(*(each.read for each in passes if each.cases is one)),
-            )
-            for one in relations
-        },
+        read=read,
+        narrow={form: narrowed(definition, form, columns) for form, columns in read.items()},
         layout=layout,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        spoken=spoken,
     )
 
 
@@ -173,15 +167,116 @@ def _stratifier_names(definition: Definition) -> dict[tuple[str, str], str]:
     return names
 
 
-class _Pass:
-    """One grouped pass in the making: each expression and each condition written once."""
+class _Columns:
+    """What the measures of a form compute of each case, each expression once."""
+
+    def __init__(self, cases: Relation) -> None:
+        self.cases = cases
+        self.read: set[str] = set()
+        self.names: dict[str, str] = {}
+        self.texts: dict[str, Expression] = {}
+        """What stands for an expression in the frame -> the expression, spelled by each engine."""
+
+    def compiled(self, text: str) -> tuple[str, Expression]:
+        """What stands for an expression, and the expression."""
+        expression = self.cases.compiled(text)
+        self.read |= expression.columns
+        for name, known in self.texts.items():
+            if known.duckdb == expression.duckdb:
+                return name, known
+        name = stands_for(f"{self.cases.form}_{len(self.texts)}")
+        self.texts[name] = expression
+        return name, expression
+
+    def named(self, sql: str, prefix: str) -> str:
+        return self.names.setdefault(sql, f"{prefix}{len(self.names)}")
+
+    def source(self, used: Iterable[str], *keys: str) -> str:
+        """The cases with no more of these columns than the conditions and values use."""
+        words = {word for one in used for word in _WORD.findall(one)}
+        columns = [f"{sql} AS {name}" for sql, name in self.names.items() if name in words]
+        inner = ", ".join([*keys, "facility_id", "month", "weight", *columns])
+        return f"(SELECT {inner} FROM {relation_name(self.cases.form)} WHERE month IS NOT NULL)"
+
+
+class _FormPasses:
+    """
+    The grouped passes over one form.
+
+    Cases are split by each stratifier in turn, those of no stratum kept; what a split has counted is
+    added up for the totals, and only what no split counts is counted for them alone.
+    """
 
     def __init__(
-        self, cases: Relation, stratifier: str, stratum: str | None, measures: Iterable[Measure]
+        self, definition: Definition, cases: Relation, names: Mapping[tuple[str, str], str]
     ) -> None:
-        self.cases, self.stratifier, self.stratum = cases, stratifier, stratum
-        self.read: set[str] = set()
-        self.columns: dict[str, str] = {}
+        self.cases, self.columns = cases, _Columns(cases)
+        measures = [measure for measure in definition.measures if measure.form == cases.form]
+        self.totals = _Pass(self.columns, "", None, measures)
+        self.splits: list[_Pass] = []
+        for name in sorted({names[m.id, s.id] for m in measures for s in m.stratifiers}):
+            users = [m for m in measures if any(names[m.id, s.id] == name for s in m.stratifiers)]
+            text = next(
+                s.expression for s in users[0].stratifiers if names[users[0].id, s.id] == name
+            )
+            self.splits.append(_Pass(self.columns, name, text, users))
+        self.passes = [self.totals, *self.splits]
+
+    def steps(self) -> list[str]:
+        """Common table expressions: each split, what is left for the totals, and the totals."""
+        made = {one: f"{self.cases.form}_split_{n}" for n, one in enumerate(self.splits)}
+        taken: dict[str, _Pass] = {}
+        for one in sorted(self.splits, key=lambda each: len(each.aggregates), reverse=True):
+            for aggregate in one.aggregates:
+                taken.setdefault(aggregate, one)
+        rest = [one for one in self.totals.aggregates if one not in taken]
+        steps = [f"{made[one]} AS MATERIALIZED ({one.counted(one.aggregates)})" for one in made]
+        parts, alias = [], {}
+        if rest or not made:
+            alias.update({aggregate: f"rest.a{place}" for place, aggregate in enumerate(rest)})
+            parts.append(f"({self.totals.counted(rest)}) AS rest")
+        for one, name in made.items():
+            mine = [each for each in self.totals.aggregates if taken.get(each) is one]
+            if not mine:
+                continue
+            summed = ", ".join(
+                f"{_added(f'a{one.aggregates.index(each)}', each)} AS a{one.aggregates.index(each)}"
+                for each in mine
+            )
+            alias.update({each: f"{name}.a{one.aggregates.index(each)}" for each in mine})
+            parts.append(
+                f"(SELECT facility_id, month, {summed} FROM {name} GROUP BY facility_id, month)"
+                f" AS {name}"
+            )
+        first, *others = parts
+        joined = first + "".join(f" JOIN {one} USING (facility_id, month)" for one in others)
+        values = ", ".join(
+            f"{alias[each]} AS a{place}" for place, each in enumerate(self.totals.aggregates)
+        )
+        steps.append(
+            f"{self.cases.form}_totals AS (SELECT facility_id, month, {values} FROM {joined})"
+        )
+        return steps
+
+    def selects(self) -> list[str]:
+        return [
+            self.totals.written(f"{self.cases.form}_totals"),
+            *self.totals.histograms_counted(),
+            *(
+                one.written(f"{self.cases.form}_split_{place}")
+                for place, one in enumerate(self.splits)
+            ),
+        ]
+
+
+class _Pass:
+    """One grouped pass in the making: each condition written once."""
+
+    def __init__(
+        self, columns: _Columns, stratifier: str, stratum: str | None, measures: Iterable[Measure]
+    ) -> None:
+        self.columns, self.stratifier = columns, stratifier
+        self.stratum = columns.compiled(stratum)[0] if stratum else None
         self.counts: list[str] = []
         self.sums: list[str] = []
         self.slots: Slots = {}
@@ -218,12 +313,11 @@ class _Pass:
         if met is not None:
             slots["numerator"] = self._count([*left, *met])
         if measure.observation:
-            value = self._observation(measure)
+            value, exact = self._observation(measure)
             seen = [*left, *(met or [])] if measure.scoring == "ratio" else left
             seen = [*seen, f"{value} IS NOT NULL"]
             slots["observations"] = self._count(seen)
             slots["total"] = self._sum(seen, value)
-            exact = f"CAST({value} AS DECIMAL(19, 0))"  # a square may be larger than a BIGINT
             slots["total_of_squares"] = self._sum(seen, f"{exact} * {exact}")
             if measure.bins and not self.stratifier:
                 self.histograms.append((measure, _all(seen), value))
@@ -232,24 +326,21 @@ class _Pass:
         """The conjunction that says the expression is TRUE: empty when it always is."""
         if text.strip().upper() == "TRUE":
             return []
-        return [self._column(f"COALESCE({self._compiled(text).duckdb}, FALSE)", "f")]
+        return [self.columns.named(f"COALESCE({self.columns.compiled(text)[0]}, FALSE)", "f")]
 
-    def _compiled(self, text: str) -> Expression:
-        expression = self.cases.compiled(text)
-        self.read |= expression.columns
-        return expression
+    def _observation(self, measure: Measure) -> tuple[str, str]:
+        """
+        The observation in units of its last decimal: an integer, so that sums are exact.
 
-    def _observation(self, measure: Measure) -> str:
-        """The observation in units of its last decimal: an integer, so that sums are exact."""
+        Beside it, the same in a type in which its square has room.
+        """
         assert measure.observation is not None
-        value = self._compiled(measure.observation)
-        text = value.duckdb
+        text, value = self.columns.compiled(measure.observation)
         if value.type.scale > measure.scale:
             text = f"ROUND({text}, {measure.scale})"
-        return self._column(f"CAST(({text}) * {10**measure.scale} AS BIGINT)", "o")
-
-    def _column(self, sql: str, prefix: str) -> str:
-        return self.columns.setdefault(sql, f"{prefix}{len(self.columns)}")
+        name = self.columns.named(f"CAST(({text}) * {10**measure.scale} AS BIGINT)", "o")
+        digits = value.type.digits - value.type.scale + measure.scale + 1
+        return name, name if 2 * digits <= 18 else f"CAST({name} AS DECIMAL(19, 0))"
 
     def _count(self, conditions: list[str]) -> int:
         return _place(self.counts, f"COUNT_IF({_all(conditions)})")
@@ -257,68 +348,58 @@ class _Pass:
     def _sum(self, conditions: list[str], value: str) -> int:
         return _place(self.sums, f"SUM(CASE WHEN {_all(conditions)} THEN {value} END)")
 
+    @property
+    def aggregates(self) -> list[str]:
+        """Everything it counts and sums, in the order of its row."""
+        return [*self.counts, *self.sums]
+
     def series(self) -> Series:
-        return Series(self.cases.form, self.stratifier, self.slots)
+        return Series(self.columns.cases.form, self.stratifier, self.slots)
 
-    def selects(self) -> list[str]:
-        """The pass, and for each measure with bins a pass that counts them."""
-        return [
-            self._grouped(),
-            *(
-                self._binned(measure, condition, value)
-                for measure, condition, value in self.histograms
-            ),
-        ]
-
-    def _source(self, *keys: str) -> str:
-        columns = [f"{sql} AS {name}" for sql, name in self.columns.items()]
-        inner = ", ".join([*keys, "facility_id", "month", "weight", *columns])
-        return f"(SELECT {inner} FROM {relation_name(self.cases.form)} WHERE month IS NOT NULL)"
-
-    def _grouped(self) -> str:
-        """Count each side, take what was from what is, and keep what is not nothing."""
+    def counted(self, aggregates: Sequence[str]) -> str:
+        """Count each side, and take what was from what is."""
         keys = ["facility_id", "month"]
-        source = self._source()
         if self.stratum:
             keys.insert(0, "stratum")
-            stratum = f"CAST({self._compiled(self.stratum).duckdb} AS VARCHAR) AS stratum"
-            source = f"(SELECT * FROM {self._source(stratum)} AS cases WHERE stratum IS NOT NULL)"
-        names = [f"c{place}" for place in range(len(self.counts))]
-        sums = [f"s{place}" for place in range(len(self.sums))]
+            stratum = [f"CAST({self.stratum} AS VARCHAR) AS stratum"]
+        else:
+            stratum = []
         by = ", ".join(keys)
-        written = by if self.stratum else f"'' AS stratum, {by}"
-        counted = ", ".join(
-            f"{sql} AS {name}"
-            for sql, name in zip([*self.counts, *self.sums], [*names, *sums], strict=True)
+        source = self.columns.source(aggregates, *stratum)
+        counted = "".join(f", {sql} AS a{place}" for place, sql in enumerate(aggregates))
+        changed = "".join(
+            f", {_added(f'a{place}', sql, weighted=True)} AS a{place}"
+            for place, sql in enumerate(aggregates)
         )
-        changed = ", ".join(
-            [f"SUM({name} * weight) AS {name}" for name in names]
-            + [
-                f"COALESCE(SUM(CASE WHEN weight < 0 THEN -{name} ELSE {name} END), 0) AS {name}"
-                for name in sums
-            ]
-        )
-        nothing = [f"'{{{','.join('0' for _ in each)}}}'" for each in (names, sums)]
         return (
-            f"SELECT {_text(self.cases.form)} AS form, 'counts' AS kind,"
+            f"SELECT {by}{changed} FROM (SELECT {by}, weight{counted} FROM {source} AS cases"
+            f" GROUP BY {by}, weight) AS counted GROUP BY {by}"
+        )
+
+    def written(self, counted: str) -> str:
+        """Its rows as the tables have them, those in which nothing is left out."""
+        names = [f"a{place}" for place in range(len(self.aggregates))]
+        counts, sums = names[: len(self.counts)], names[len(self.counts) :]
+        nothing = [f"'{{{','.join('0' for _ in each)}}}'" for each in (counts, sums)]
+        stratum, wanted = ("stratum", " WHERE stratum IS NOT NULL") if self.stratum else ("''", "")
+        return (
+            f"SELECT {_text(self.columns.cases.form)} AS form, 'counts' AS kind,"
             f" {_text(self.stratifier)} AS series, stratum, facility_id, month, counts, sums"
-            f" FROM (SELECT {written},"
-            f" {_array(names)} AS counts, {_array(sums)} AS sums"
-            f" FROM (SELECT {by}, {changed}"
-            f" FROM (SELECT {by}, weight, {counted} FROM {source} AS cases"
-            f" GROUP BY {by}, weight) AS counted GROUP BY {by}) AS changed) AS written"
+            f" FROM (SELECT {stratum} AS stratum, facility_id, month,"
+            f" {_array(counts)} AS counts, {_array(sums)} AS sums FROM {counted}{wanted}) AS written"
             f" WHERE NOT (counts = {nothing[0]} AND sums = {nothing[1]})"
         )
+
+    def histograms_counted(self) -> list[str]:
+        return [self._binned(*one) for one in self.histograms]
 
     def _binned(self, measure: Measure, condition: str, value: str) -> str:
         # An integer is below an edge when it is below the next integer at or above the edge.
         edges = [math.ceil(edge.scaleb(measure.scale)) for edge in measure.bins]
-        branches = " ".join(
-            f"WHEN {value} < {edge} THEN {place}" for place, edge in enumerate(edges)
-        )
+        source = self.columns.source([condition, value])
         binned = (
-            f"SELECT facility_id, month, CASE {branches} ELSE {len(edges)} END AS bin,"
-            f" SUM(weight) AS n FROM {self._source()} AS cases WHERE {condition}"
+            f"SELECT facility_id, month, {_bisected(value, edges)} AS bin,"
+            f" SUM(weight) AS n FROM {source} AS cases WHERE {condition}"
             " GROUP BY facility_id, month, bin HAVING SUM(weight) <> 0"
         )
         bins = [
@@ -326,11 +407,34 @@ class _Pass:
             for place in range(len(edges) + 1)
         ]
         return (
-            f"SELECT {_text(self.cases.form)} AS form, 'histogram' AS kind,"
+            f"SELECT {_text(self.columns.cases.form)} AS form, 'histogram' AS kind,"
             f" {_text(measure.id)} AS series, '' AS stratum, facility_id, month,"
             f" {_array(bins)} AS counts, {_array([])} AS sums"
             f" FROM ({binned}) AS binned GROUP BY facility_id, month"
         )
+
+
+_WORD = re.compile(r"\b[fo]\d+\b")
+"""A name that `_Columns.named` gave."""
+
+
+def _bisected(value: str, edges: Sequence[int], first: int = 0) -> str:
+    """The bin of a value: how many edges are at or below it, found by halves."""
+    if not edges:
+        return str(first)
+    middle = len(edges) // 2
+    return (
+        f"CASE WHEN {value} < {edges[middle]} THEN {_bisected(value, edges[:middle], first)}"
+        f" ELSE {_bisected(value, edges[middle + 1 :], first + middle + 1)} END"
+    )
+
+
+def _added(name: str, aggregate: str, *, weighted: bool = False) -> str:
+    """SQL that adds up counts, or sums: as they are, or what was taken from what is."""
+    if aggregate.startswith("COUNT"):
+        return f"CAST(SUM({name}{' * weight' if weighted else ''}) AS BIGINT)"
+    value = f"CASE WHEN weight < 0 THEN -{name} ELSE {name} END" if weighted else name
+    return f"COALESCE(SUM({value}), 0)"
 
 
 def _place(slots: list[str], sql: str) -> int:

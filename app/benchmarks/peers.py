@@ -1,6 +1,7 @@
 """Peers: whom a facility is compared with."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -8,6 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Facility
 from app.registries.schema import Definition, PeerGroup
+
+AND = "+"
+"""Stands between the parts of a combination's group: `community+metropolitan`."""
 
 
 class Traits(NamedTuple):
@@ -17,6 +21,8 @@ class Traits(NamedTuple):
     location: str
     division: str | None
     annual_exams: int | None
+    account: int
+    """The corporate account: its facilities see one another's results."""
 
 
 async def traits(
@@ -29,42 +35,86 @@ async def traits(
         Facility.location,
         Facility.census_division,
         Facility.annual_exams,
+        Facility.corporate_account_id,
     )
     if facilities is not None:
         query = query.where(Facility.id.in_(list(facilities)))
     return {row[0]: Traits(*row[1:]) for row in await session.execute(query)}
 
 
-def peers_of(grouping: PeerGroup, of: Traits) -> str | None:
-    """Which group of a grouping a facility belongs to; none when it is in none of them."""
+def peers_of(
+    definition: Definition, grouping: PeerGroup, of: Traits, volumes: Mapping[str, int]
+) -> str | None:
+    """Which group of a grouping a facility belongs to; none when it is in none of them.
+
+    `volumes` are its cases by measure, where a grouping goes by those.
+    """
     match grouping.by:
         case "all":
             return "all"
         case "volume":
-            if of.annual_exams is None:
-                return None
-            return next(
-                (
-                    band.id
-                    for band in grouping.bands
-                    if band.at_least <= of.annual_exams
-                    and (band.below is None or of.annual_exams < band.below)
-                ),
-                None,
+            declared = of.annual_exams
+            return _band(
+                grouping, volumes.get(grouping.volume_of) if grouping.volume_of else declared
             )
+        case "combination":
+            parts = [
+                peers_of(definition, one, of, volumes) for one in combined(definition, grouping)
+            ]
+            return None if None in parts else AND.join(map(str, parts))
         case "division" | "category" | "location":
             value = {"division": of.division, "category": of.category, "location": of.location}
             found = value[grouping.by]
             return found if found in grouping.groups else None
 
 
-def groups(grouping: PeerGroup) -> Mapping[str, str]:
+def _band(grouping: PeerGroup, volume: int | None) -> str | None:
+    if volume is None:
+        return None
+    return next(
+        (
+            band.id
+            for band in grouping.bands
+            if band.at_least <= volume and (band.below is None or volume < band.below)
+        ),
+        None,
+    )
+
+
+def combined(definition: Definition, combination: PeerGroup) -> list[PeerGroup]:
+    """The groupings that a combination crosses."""
+    by_id = {one.id: one for one in definition.peers}
+    return [by_id[one] for one in combination.of]
+
+
+def groups(definition: Definition, grouping: PeerGroup) -> Mapping[str, str]:
     """The groups of a grouping and their titles."""
-    if grouping.by == "all":
-        return {"all": grouping.title}
-    if grouping.by == "volume":
-        return {band.id: band.title for band in grouping.bands}
-    return grouping.groups
+    match grouping.by:
+        case "all":
+            return {"all": grouping.title}
+        case "volume":
+            return {band.id: band.title for band in grouping.bands}
+        case "combination":
+            parts = [groups(definition, one).items() for one in combined(definition, grouping)]
+            return {
+                AND.join(name for name, _ in chosen): " · ".join(title for _, title in chosen)
+                for chosen in product(*parts)
+            }
+        case _:
+            return grouping.groups
+
+
+def measured_by(definition: Definition) -> dict[str, str]:
+    """Groupings that go by a count of cases, themselves or in combination, and the measure counted.
+
+    Whom such a grouping puts together is known for the day of a snapshot alone.
+    """
+    found = {one.id: one.volume_of for one in definition.peers if one.volume_of is not None}
+    for combination in definition.peers:
+        for part in combination.of:
+            if part in found:
+                found[combination.id] = found[part]
+    return found
 
 
 def grouping(definition: Definition, peer_group: str) -> PeerGroup | None:

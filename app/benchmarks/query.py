@@ -16,23 +16,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import rates, suppress
-from app.benchmarks.compare import latest
+from app.benchmarks import rates, standing
 from app.benchmarks.generations import current
-from app.benchmarks.measures import Layout
-from app.benchmarks.peers import groups, peers_of, traits
+from app.benchmarks.measures import SUMS, Layout
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
-from app.benchmarks.statistics import half_up, histogram_quantile, rank_quartile
-from app.models import Cell, Generation, Histogram, Snapshot, SnapshotSpread
+from app.benchmarks.standing import Spread, Standings
+from app.benchmarks.statistics import half_up, histogram_quantile
+from app.models import Cell, Generation, Histogram
 from app.registries.schema import Definition, Measure
 
-UNCOVERED = "no-snapshot"
-REASONS = {
-    **rates.REASONS,
-    **suppress.REASONS,
-    UNCOVERED: "No snapshot of the peers covers this measure and period yet.",
-}
+__all__ = ["REASONS", "Answer", "AsOf", "Result", "Spread", "results"]
+
+REASONS = {**rates.REASONS, **standing.REASONS}
 """Why something is not shown, in words."""
 
 
@@ -42,26 +38,6 @@ class AsOf:
 
     feed_number: int
     at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How the rates of a peer group were spread when a snapshot was taken."""
-
-    peer_group: str
-    peers: str
-    title: str
-    snapshot_on: date | None
-    facilities: int | None
-    low: Decimal | None = None
-    median: Decimal | None = None
-    high: Decimal | None = None
-    p10: Decimal | None = None
-    p90: Decimal | None = None
-    pooled: Decimal | None = None
-    quartile: int | None = None
-    """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
-    withheld: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +84,7 @@ async def results(
     measures: Sequence[Measure] | None = None,
     stratifier: str | None = None,
     stratum: str | None = None,
+    with_peers: bool = True,
 ) -> Answer:
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
@@ -119,7 +96,9 @@ async def results(
     generation = await current(session, definition.id)
     as_of = AsOf(generation.feed_seq, generation.tabulated_at) if generation else AsOf(0, None)
     held = await _held(session, generation, facility_id, periods, chosen, stratifier)
-    peers = await _Peers.of(session, definition, facility_id, periods, stratifier is None)
+    peers = None
+    if with_peers and stratifier is None:
+        peers = await Standings.of(session, definition, facility_id, periods, chosen)
     found = []
     for measure in chosen:
         for over in periods:
@@ -129,7 +108,7 @@ async def results(
                 one = _result(
                     measure, facility_id, over, stratifier, name, counts, gate, today, held
                 )
-                found.append(one if stratifier else peers.beside(one))
+                found.append(replace(one, peers=peers.beside(one)) if peers else one)
     return Answer(as_of, tuple(found))
 
 
@@ -180,7 +159,10 @@ class _Held:
 
     def __init__(self, layout: Layout | None) -> None:
         self.layout = layout
-        self.cells: dict[tuple[str, str], list[tuple[date, str, Any, Any]]] = defaultdict(list)
+        self.cells: dict[tuple[str, str], dict[str, dict[date, tuple[Any, Any]]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
+        """Form and stratifier -> stratum -> month -> counts and sums."""
         self.bins: dict[str, list[tuple[date, list[int]]]] = defaultdict(list)
 
     def knows(self, measure: Measure) -> bool:
@@ -190,12 +172,16 @@ class _Held:
         self, measure: Measure, over: Period, stratifier: str | None, stratum: str | None
     ) -> Counts:
         series = self.layout.of(measure.id, stratifier) if self.layout else None
-        total = Counts()
-        if series is not None:
-            for month, named, counts, sums in self.cells[series.form, series.stratifier]:
-                if over.first <= month <= over.last and named == (stratum or ""):
-                    total += Counts.read(series.read(measure.id, counts, sums))
-        return total
+        if series is None:
+            return Counts()
+        months = self.cells[series.form, series.stratifier].get(stratum or "", {})
+        rows = [months[month] for month in over.months() if month in months]
+        return Counts(
+            **{
+                name: int(sum(row[name in SUMS][slot] for row in rows))
+                for name, slot in series.slots[measure.id].items()
+            }
+        )
 
     def strata(
         self, measure: Measure, stratifier: str | None, stratum: str | None, over: Period
@@ -205,10 +191,11 @@ class _Held:
             return [stratum]
         series = self.layout.of(measure.id, stratifier) if self.layout else None
         named = next(one for one in measure.stratifiers if one.id == stratifier).strata
+        held = self.cells[series.form, series.stratifier] if series else {}
         seen = {
             name
-            for month, name, _, _ in (self.cells[series.form, series.stratifier] if series else ())
-            if over.first <= month <= over.last
+            for name, months in held.items()
+            if any(over.first <= month <= over.last for month in months)
         }
         return [*named, *sorted(seen - set(named))]
 
@@ -241,155 +228,14 @@ async def _held(
             Cell.month.between(first, last),
         )
     ):
-        held.cells[form, stratifier].append((month, stratum, counts, sums))
+        held.cells[form, stratifier][stratum][month] = counts, sums
     for measure_id, month, bins in await session.execute(
         select(Histogram.measure_id, Histogram.month, Histogram.bins).where(
             Histogram.generation_id == generation.id,
             Histogram.facility_id == facility_id,
+            Histogram.measure_id.in_([one.id for one in measures if one.bins]),
             Histogram.month.between(first, last),
         )
     ):
         held.bins[measure_id].append((month, bins))
     return held
-
-
-class _Peers:
-    """The latest snapshot's spreads over a facility's peer groups."""
-
-    def __init__(self, definition: Definition, snapshot: Snapshot | None) -> None:
-        self.definition, self.snapshot = definition, snapshot
-        self.groups: list[tuple[str, str, str]] = []
-        self.spreads: dict[tuple[str, str, str, str], SnapshotSpread] = {}
-
-    @classmethod
-    async def of(
-        cls,
-        session: AsyncSession,
-        definition: Definition,
-        facility_id: int,
-        periods: Sequence[Period],
-        wanted: bool,
-    ) -> "_Peers":
-        snapshot = await latest(session, definition.id) if wanted else None
-        peers = cls(definition, snapshot)
-        own = (await traits(session, [facility_id])).get(facility_id) if wanted else None
-        if own is None:
-            return peers
-        for grouping in definition.peers:
-            member = peers_of(grouping, own)
-            if member is not None:
-                peers.groups.append((grouping.id, member, groups(grouping)[member]))
-        if snapshot is not None:
-            found = await session.scalars(
-                select(SnapshotSpread).where(
-                    SnapshotSpread.snapshot_id == snapshot.id,
-                    SnapshotSpread.period.in_([one.label for one in periods]),
-                    SnapshotSpread.peers.in_([member for _, member, _ in peers.groups]),
-                )
-            )
-            for one in found:
-                peers.spreads[one.measure_id, one.period, one.peer_group, one.peers] = one
-        return peers
-
-    def beside(self, result: Result) -> Result:
-        """A result with its peers."""
-        if result.measure.scoring == "cohort":
-            return result
-        value = None
-        if result.rate is not None:
-            exact = rates.rate(result.measure, result.counts)
-            value = rates.ranked(exact) if exact is not None else None
-        found = []
-        for grouping, member, title in self.groups:
-            row = self.spreads.get((result.measure.id, result.period.label, grouping, member))
-            found.append(
-                spread_of(self.snapshot, row, grouping, member, title, result.measure, value)
-            )
-        return replace(result, peers=tuple(found))
-
-
-def spread_of(
-    snapshot: Snapshot | None,
-    row: SnapshotSpread | None,
-    peer_group: str,
-    peers: str,
-    title: str,
-    measure: Measure,
-    own: Decimal | None = None,
-) -> Spread:
-    """A snapshot's row as it is told, with the rank of one's own rate if there is one."""
-    on = snapshot.taken_on if snapshot else None
-    if row is None:
-        return Spread(peer_group, peers, title, on, None, withheld=UNCOVERED)
-    if row.spread is None:
-        return Spread(peer_group, peers, title, on, row.facilities, withheld=row.withheld)
-    quartile = None
-    if own is not None:
-        quartile = rank_quartile(own, [Decimal(one) for one in row.spread["rank_bounds"]])
-        if measure.improvement == "increase":
-            quartile = 5 - quartile
-    said = {name: Decimal(value) for name, value in row.spread.items() if name != "rank_bounds"}
-    return Spread(
-        peer_group,
-        peers,
-        title,
-        on,
-        row.facilities,
-        low=said["low"],
-        median=said["median"],
-        high=said["high"],
-        p10=said.get("p10"),
-        p90=said.get("p90"),
-        pooled=said["pooled"],
-        quartile=quartile,
-    )
-
-
-async def spreads(
-    session: AsyncSession,
-    definition: Definition,
-    *,
-    measures: Sequence[Measure],
-    periods: Sequence[Period] | None = None,
-    peer_group: str | None = None,
-) -> list[tuple[str, str, Spread]]:
-    """The latest snapshot: measure, period and spread, in the definition's order."""
-    snapshot = await latest(session, definition.id)
-    if snapshot is None:
-        return []
-    query = select(SnapshotSpread).where(
-        SnapshotSpread.snapshot_id == snapshot.id,
-        SnapshotSpread.measure_id.in_([one.id for one in measures]),
-    )
-    if periods is not None:
-        query = query.where(SnapshotSpread.period.in_([one.label for one in periods]))
-    if peer_group is not None:
-        query = query.where(SnapshotSpread.peer_group == peer_group)
-    titles = {
-        (one.id, peers): title for one in definition.peers for peers, title in groups(one).items()
-    }
-    order = {one.id: place for place, one in enumerate(definition.measures)}
-    places = {key: place for place, key in enumerate(titles)}
-    found = [
-        row
-        for row in await session.scalars(query)
-        if (row.peer_group, row.peers) in titles and row.measure_id in order
-    ]
-    found.sort(
-        key=lambda row: (order[row.measure_id], row.period, places[row.peer_group, row.peers])
-    )
-    return [
-        (
-            row.measure_id,
-            row.period,
-            spread_of(
-                snapshot,
-                row,
-                row.peer_group,
-                row.peers,
-                titles[row.peer_group, row.peers],
-                definition.measure(row.measure_id),
-            ),
-        )
-        for row in found
-    ]

@@ -7,7 +7,6 @@ cannot come apart. A rate is exact until it is rounded, half up.
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,8 +15,6 @@ from app.benchmarks.statistics import Interval, exact_poisson, half_up, mean_int
 from app.registries.schema import Measure
 
 PROPORTION_DIGITS = 6
-RANK_DIGITS = 12
-"""Decimals at which own rate and peers' ranks meet: enough to tell any two rates apart."""
 
 REASONS = {
     "no-cases": "There is no case to work a rate out from.",
@@ -128,6 +125,7 @@ def unshown(
     return None
 
 
-def ranked(value: Fraction) -> Decimal:
-    """A rate as ranks compare it."""
-    return half_up(value, RANK_DIGITS)
+def ranked(measure: Measure, value: Fraction) -> int:
+    """A rate as ranks compare it: in units of the last decimal that is told about peers."""
+    digits = peer_digits(measure)
+    return int(half_up(value, digits).scaleb(digits))

@@ -6,7 +6,7 @@ what a recompute gives. There must be no difference.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -18,6 +18,9 @@ from app.benchmarks.measures import Tabulation
 from app.benchmarks.observe import Rows, measured
 from app.benchmarks.tabulate import CELL_COLUMNS, HISTOGRAM_COLUMNS
 from app.database import copy_records, staging
+
+Recomputed = Callable[[Tabulation, Sequence[Files]], Iterator[Rows]]
+"""All rows of a generation, worked out from the lake by some engine, some at a time."""
 
 
 class Difference(NamedTuple):
@@ -40,14 +43,13 @@ def over_lake(
 
 async def fill(
     session: AsyncSession,
-    engine: Engine,
-    lake: Lake,
+    recomputed: Recomputed,
     tabulation: Tabulation,
     files: Sequence[Files],
     generation_id: int,
 ) -> int:
     """Write the cells of a new generation; how many rows."""
-    await _stage(session, engine, lake, tabulation, files)
+    await _stage(session, recomputed, tabulation, files)
     await session.execute(
         text(
             "INSERT INTO cells (generation_id, facility_id, form, stratifier, month, stratum, counts, sums)"
@@ -71,14 +73,13 @@ async def fill(
 
 async def differences(
     session: AsyncSession,
-    engine: Engine,
-    lake: Lake,
+    recomputed: Recomputed,
     tabulation: Tabulation,
     files: Sequence[Files],
     generation_id: int,
 ) -> list[Difference]:
     """Every row in which a generation and a recompute of it are not the same."""
-    await _stage(session, engine, lake, tabulation, files)
+    await _stage(session, recomputed, tabulation, files)
     found = await session.execute(_DIFFERENCES, {"generation": generation_id})
     return [Difference(*row) for row in found]
 
@@ -101,8 +102,7 @@ ORDER BY 1, 2, 3, 4
 
 async def _stage(
     session: AsyncSession,
-    engine: Engine,
-    lake: Lake,
+    recomputed: Recomputed,
     tabulation: Tabulation,
     files: Sequence[Files],
 ) -> None:
@@ -117,7 +117,7 @@ async def _stage(
         "recomputed_histograms",
         "facility_id int, measure_id text, month date, bins text",
     )
-    async for rows in _in_a_thread(over_lake(engine, lake, tabulation, files)):
+    async for rows in _in_a_thread(recomputed(tabulation, files)):
         await copy_records(session, "recomputed_cells", CELL_COLUMNS, rows.cells)
         await copy_records(session, "recomputed_histograms", HISTOGRAM_COLUMNS, rows.histograms)
 

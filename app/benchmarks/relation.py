@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
 from app.registries.expressions import (
     BOOLEAN,
@@ -64,6 +64,12 @@ class Relation:
     """Name -> SQL type, `weight` aside."""
     types: Mapping[str, Type] = field(compare=False, repr=False)
     """What expressions may name."""
+    marks: Mapping[str, str] = field(compare=False, repr=False)
+    """Name -> a digest of how the column is made: stored values of another one are of no use."""
+    gathered: frozenset[str] = field(compare=False, repr=False)
+    """Columns that come from follow-ups: the lake has none of those to work them out from."""
+    worked_out: Mapping[str, Expression] = field(compare=False, repr=False)
+    """Name -> an expression over the columns before it: what cases and subjects alone give."""
 
     def compiled(self, text: str) -> Expression:
         """An expression of a measure over this relation."""
@@ -81,12 +87,15 @@ def relation(definition: Definition, form_id: str) -> Relation:
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         columns=building.columns,
         types=building.types,
+        marks=building.marks,
+        gathered=frozenset(building.gathered),
+        worked_out=building.worked_out,
     )
 
 
 def narrowed(definition: Definition, form_id: str, wanted: frozenset[str]) -> str:
     """SQL that makes the relation with no more columns than are wanted, and those they rest on."""
-    return _built(definition, form_id, _behind(definition, form_id, wanted)).sql()
+    return _built(definition, form_id, behind(definition, form_id, wanted)).sql()
 
 
 def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) -> "_Building":
@@ -101,7 +110,7 @@ def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) 
     return building
 
 
-def _behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> frozenset[str]:
+def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> frozenset[str]:
     """Wanted columns and whatever their derived columns are worked out from."""
     form = definition.form(form_id)
     everything = case_columns(definition, form)
@@ -124,6 +133,10 @@ class _Building:
         self.types = case_columns(definition, form) | dict(CASE_COLUMNS)
         elements = self._elements(form)
         self.columns = KEYS | {one.name: one.type for one in elements}
+        self.marks = {name: _mark(name, kind) for name, kind in KEYS.items()}
+        self.marks |= {one.name: _mark(one.type, one.expression, one.element) for one in elements}
+        self.worked_out: dict[str, Expression] = {}
+        self.gathered: set[str] = set()
         values = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
         self.steps = [
             "SELECT weight, case_id, key_token AS case_token, facility_id, subject_id, case_date,"
@@ -168,6 +181,10 @@ class _Building:
             " AND record.subject_id = cases.subject_id"
         )
         self.columns |= added
+        self.marks |= {
+            SUBJECT_RECORD + one.name: _mark(record.id, one.type, one.expression, one.element)
+            for one in elements
+        }
 
     def add_derived(self, layer: list[Derived]) -> None:
         """Derived columns that need none of each other."""
@@ -182,16 +199,21 @@ class _Building:
                 ]
                 self._select(layer, texts)
             case "case":
-                self._select(layer, [compile(one.expression, self.types).duckdb for one in layer])
+                self._select(layer, [compile(one.expression, self.types) for one in layer])
         self.columns |= {one.id: _sql_type(one) for one in layer}
         self.types |= {one.id: _type(one) for one in layer}
 
-    def _select(self, layer: list[Derived], texts: list[str]) -> None:
+    def _select(self, layer: list[Derived], texts: list[Expression]) -> None:
+        made = {one.id: text for one, text in zip(layer, texts, strict=True)}
         values = ", ".join(
-            f'CAST({text} AS {_sql_type(one)}) AS "{one.id}"'
-            for one, text in zip(layer, texts, strict=True)
+            f'CAST({made[one.id].duckdb} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
         )
         self.steps.append(f"SELECT *, {values} FROM {self.last}")
+        for one in layer:
+            text = made[one.id]
+            behind = [self.marks[name] for name in sorted(text.columns) if name in self.marks]
+            self.marks[one.id] = _mark(text.duckdb, _sql_type(one), *behind)
+        self.worked_out |= made
 
     def _over_follow_ups(self, layer: list[Derived]) -> None:
         follow_up = self.definition.form(
@@ -210,6 +232,15 @@ class _Building:
             f" JOIN (SELECT weight, parent_id{own} FROM {_sent(follow_up, elements)}) AS follow"
             " ON follow.parent_id = cases.case_id AND follow.weight = cases.weight"
         )
+        made = {one.name: _mark(follow_up.id, one.type, one.expression) for one in elements}
+        for one in layer:
+            text = _aggregate(one, types)
+            read = sorted(
+                {column.name for column in parse_one(text, read="duckdb").find_all(exp.Column)}
+            )
+            behind = [made.get(name) or self.marks[name] for name in read]
+            self.marks[one.id] = _mark(text, _sql_type(one), *behind)
+            self.gathered.add(one.id)
         values = ", ".join(f'{_aggregate(one, types)} AS "{one.id}"' for one in layer)
         gathered = f"SELECT case_id, weight, {values} FROM ({joined}) GROUP BY case_id, weight"
         names = ", ".join(
@@ -219,6 +250,10 @@ class _Building:
             f"SELECT cases.*, {names} FROM {self.last} AS cases LEFT JOIN ({gathered}) AS gathered"
             " ON gathered.case_id = cases.case_id AND gathered.weight = cases.weight"
         )
+
+
+def _mark(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _sent(form: Form, elements: list[Column]) -> str:
@@ -252,12 +287,12 @@ def _layers(definition: Definition, form_id: str) -> list[list[Derived]]:
     return layers
 
 
-def _each_side_apart(expression: Expression) -> str:
+def _each_side_apart(expression: Expression) -> Expression:
     """Window functions that never look from a subject as it is to the subject as it was."""
     tree = expression.tree.copy()
     for window in tree.find_all(exp.Window):
         window.set("partition_by", [exp.column("weight"), *window.args["partition_by"]])
-    return Expression(expression.text, expression.type, expression.columns, tree).duckdb
+    return Expression(expression.text, expression.type, expression.columns, tree)
 
 
 def _aggregate(one: Derived, types: Mapping[str, Type]) -> str:

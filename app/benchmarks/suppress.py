@@ -1,58 +1,149 @@
 """
 Suppress: what may be told about a peer group.
 
-A spread is told only if it cannot point at somebody: enough facilities, none of them most of the
-group, no small count behind it, and no single gap among groups that their total would fill. The limits
-are those of CMS's cell suppression policy (no count of 1 to 10, nor what gives it away) and of our own
-judgement for the rest; `docs/reference` names which is which. They hold for what is told about others:
-a facility may see its own small counts.
+A spread is told only if it cannot point at somebody: enough facilities outside any one organisation, no
+organisation with most of the group, no small count behind it, and nothing of the kind left over when
+groups that are told are taken from one another. The limits are those of CMS's cell suppression policy
+(no count of 1 to 10, nor what gives it away) and of our own judgement for the rest;
+`docs/explanation/benchmarks.md` names which is which. They hold for what is told about others: a
+facility may see its own small counts. Facilities of one corporate account see one another's, so that
+an account is what a group is weighed by.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
 
 SMALLEST_COUNT = 11
 FEWEST_FACILITIES = 5
+FEWEST_OTHERS = FEWEST_FACILITIES - 1
+"""So many facilities are left of a group that is told, whichever account's are taken away."""
 MOST_PERCENT = 50
 FEWEST_FOR_TAILS = 20
 """Below this many facilities the 10th and 90th percentile would lie next to single facilities."""
+HIDDEN_BY_ROUNDING = 2 * SMALLEST_COUNT
+"""A pooled rate is rounded so that this many cases more or fewer may be behind it."""
+FEWEST_PARTS = 12
+"""A pooled rate is thought to be split into at least so many parts: the months of a year."""
 
 REASONS: Mapping[str, str] = {
-    "few-facilities": f"Fewer than {FEWEST_FACILITIES} facilities of this peer group have a rate to show.",
-    "dominance": "One facility holds more than half of this peer group's cases.",
-    "small-count": f"A count behind this is below {SMALLEST_COUNT}.",
+    "few-facilities": f"Fewer than {FEWEST_FACILITIES} facilities of this peer group have a rate to show,"
+    f" or fewer than {FEWEST_OTHERS} beside those of one organisation.",
+    "dominance": "One organisation holds more than half of this peer group's cases.",
+    "small-count": f"A count behind this is below {SMALLEST_COUNT}, if not by itself then without the cases"
+    " of one organisation.",
     "complementary": "Showing this would reveal what is withheld about another peer group.",
 }
 
 
-def is_small(count: int) -> bool:
-    """Whether a count is one that must not be shown: 1 to 10. That there is none may be said."""
-    return 0 < count < SMALLEST_COUNT
+def are_small(counts: Ints) -> npt.NDArray[np.bool_]:
+    """Whether counts (rows; one number an account) come to 1 to 10, or do without those of some one account.
 
-
-def withheld(volumes: Sequence[int], numerator: int | None) -> str | None:
-    """Why a peer group's spread may not be told, or None.
-
-    `volumes` are its facilities' denominators; `numerator` is that of all, None where a mean is told.
+    That there is none may be said. Whoever holds most of a count that is withheld then knows of the rest
+    no more than anybody does of a small count: that it is at most 10.
     """
-    total = sum(volumes)
-    if len(volumes) < FEWEST_FACILITIES:
-        return "few-facilities"
-    if max(volumes) * 100 > total * MOST_PERCENT:
-        return "dominance"
-    if total < SMALLEST_COUNT:
-        return "small-count"
-    if numerator is not None and (is_small(numerator) or is_small(total - numerator)):
-        return "small-count"
-    return None
+    totals = counts.sum(axis=1)
+    small: npt.NDArray[np.bool_] = (totals > 0) & (totals - _most(counts) < SMALLEST_COUNT)
+    return small
 
 
-def complementary(volumes: Mapping[str, int], hidden: Collection[str]) -> str | None:
-    """The group to withhold as well when exactly one of those that make up a whole is withheld.
+def _most(rows: Ints) -> Ints:
+    found: Ints = rows.max(axis=1, initial=0)
+    return found
 
-    The smallest that is shown, the first by name among equals. A group with nobody in it hides nothing.
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a set of facilities with a rate to show comes to; sets within one another can be taken apart.
+
+    Each has a number for each corporate account: facilities, the cases their rates divide by, and those
+    of them in the numerator (None where a mean is told).
     """
-    behind = [group for group in hidden if volumes.get(group)]
-    shown = sorted((volume, group) for group, volume in volumes.items() if group not in hidden)
-    if len(behind) != 1 or not shown:
+
+    facilities: Ints
+    volumes: Ints
+    met: Ints | None
+
+    @property
+    def volume(self) -> int:
+        """The cases of all."""
+        return int(self.volumes.sum())
+
+    @property
+    def anybody(self) -> bool:
+        """Whether there is a facility in it."""
+        return bool(self.facilities.any())
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.facilities + other.facilities,
+            self.volumes + other.volumes,
+            None if self.met is None or other.met is None else self.met + other.met,
+        )
+
+    def __sub__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.facilities - other.facilities,
+            self.volumes - other.volumes,
+            None if self.met is None or other.met is None else self.met - other.met,
+        )
+
+
+def withheld(group: Tally) -> str | None:
+    """Why a peer group's spread may not be told, or None."""
+    met = None if group.met is None else group.met[None]
+    return withheld_each(group.facilities[None], group.volumes[None], met)[0]
+
+
+def withheld_each(facilities: Ints, volumes: Ints, met: Ints | None) -> list[str | None]:
+    """The same of many groups at once, a row each, by the numbers of a `Tally`."""
+    count = facilities.sum(axis=1)
+    few = (count < FEWEST_FACILITIES) | (count - _most(facilities) < FEWEST_OTHERS)
+    dominated = _most(volumes) * 100 > volumes.sum(axis=1) * MOST_PERCENT
+    small = are_small(volumes)
+    if met is not None:
+        small = small | are_small(met) | are_small(volumes - met)
+    chosen = np.select([few, dominated, small], [1, 2, 3], 0).tolist()
+    return [(None, "few-facilities", "dominance", "small-count")[one] for one in chosen]
+
+
+def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:
+    """The groups to withhold as well, out of those that are to be told of a whole.
+
+    What is left of the whole without them must be nobody, or what might be told itself. The smallest
+    go first, the first by name among equals. Facilities in no group at all count among what is left.
+    """
+    shown = sorted((one.volume, name) for name, one in told.items() if one.anybody)
+    left = whole
+    for _, name in shown:
+        left -= told[name]
+    hidden = []
+    for _, name in shown:
+        if not left.anybody or withheld(left) is None:
+            break
+        hidden.append(name)
+        left += told[name]
+    return hidden
+
+
+def pooled_digits(most: int, denominators: Ints, numerators: Ints | None, parts: int) -> int | None:
+    """With how many decimals a pooled rate may be told, at most `most`; None if with none.
+
+    Rounding must hide `HIDDEN_BY_ROUNDING` cases, so that differences of what is told of overlapping
+    periods give no count. What lies outside any one account (both arrays are per account), whether in
+    the numerator or not, must be twice a small count for each of the parts that the whole might be
+    split into: then the least that other parts must hold never bounds the one that is sought.
+    `numerators` is None where a mean is told.
+    """
+    total = int(denominators.sum())
+    least = HIDDEN_BY_ROUNDING * max(parts, FEWEST_PARTS)
+    counts = [denominators] if numerators is None else [numerators, denominators - numerators]
+    if any(int(one.sum()) - int(one.max(initial=0)) < least for one in counts):
         return None
-    return shown[0][1]
+    return next(
+        (digits for digits in range(most, 0, -1) if total >= HIDDEN_BY_ROUNDING * 10**digits), None
+    )

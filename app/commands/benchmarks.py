@@ -3,7 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app.benchmarks import generations
+from app.benchmarks.cluster import Cluster
 from app.benchmarks.compare import compare as take_snapshot
 from app.benchmarks.generations import Workshop
 from app.catalogue import Catalogue
@@ -32,19 +35,35 @@ MOST_SHOWN = 20
 Work = Callable[[Workshop, Definition], Awaitable[tuple[bool, list[str]]]]
 
 
+class EngineName(StrEnum):
+    """What a recompute runs on."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine",
+        help="duckdb: this machine. spark: HOUNSFIELD_SPARK_MASTER; the extra `spark` and Java 17 are needed.",
+    ),
+]
+
+
 @app.command("recompute")
-def recompute(registry: Registry = None) -> None:
+def recompute(registry: Registry = None, engine: EngineOption = EngineName.DUCKDB) -> None:
     """Make the benchmark tables anew from the lake, and let them take over."""
 
     async def work(workshop: Workshop, definition: Definition) -> tuple[bool, list[str]]:
         rows = await generations.rebuild(workshop, definition)
         return True, [f"{rows} rows recomputed"]
 
-    _for_each("recomputing", registry, work)
+    _for_each("recomputing", registry, work, engine)
 
 
 @app.command("reconcile")
-def reconcile(registry: Registry = None) -> None:
+def reconcile(registry: Registry = None, engine: EngineOption = EngineName.DUCKDB) -> None:
     """Compare the benchmark tables with a recompute of them; exit 1 if anything differs."""
 
     async def work(workshop: Workshop, definition: Definition) -> tuple[bool, list[str]]:
@@ -55,7 +74,7 @@ def reconcile(registry: Registry = None) -> None:
         ]
         return not found, [f"{len(found)} differences", *told]
 
-    _for_each("reconciling", registry, work)
+    _for_each("reconciling", registry, work, engine)
 
 
 @app.command("compare")
@@ -73,12 +92,19 @@ def compare(registry: Registry = None) -> None:
     _for_each("comparing", registry, work)
 
 
-def _for_each(doing: str, registries: list[str] | None, work: Work) -> None:
+def _for_each(
+    doing: str,
+    registries: list[str] | None,
+    work: Work,
+    engine: EngineName = EngineName.DUCKDB,
+) -> None:
     """Do something for each registry, with a sign of life; exit 1 unless all went well."""
 
     async def run(settings: Settings, url: str) -> bool:
         database = Database(url, Role.WORKER, pool=2)
         workshop = Workshop.of(settings, database, Catalogue(settings))
+        if engine is EngineName.SPARK:
+            workshop = replace(workshop, cluster=Cluster.of(settings))
         try:
             async with database.transaction(EVERYTHING) as session:
                 await workshop.catalogue.refresh(session)

@@ -20,11 +20,13 @@ from app.models.benchmark import (
     Histogram,
     LakeFile,
     Snapshot,
+    SnapshotMember,
     SnapshotSpread,
 )
 from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, Series, Study
+from app.models.report import IssuedReport, ReportIssue
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
 from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
 
@@ -45,6 +47,7 @@ __all__ = [
     "IdentityRecord",
     "ImagePatient",
     "Instance",
+    "IssuedReport",
     "Key",
     "LakeFile",
     "Merge",
@@ -56,9 +59,11 @@ __all__ = [
     "PhysicianFacility",
     "PublishedDefinition",
     "QuarantineObject",
+    "ReportIssue",
     "Schedule",
     "Series",
     "Snapshot",
+    "SnapshotMember",
     "SnapshotSpread",
     "Study",
     "Subject",

@@ -83,9 +83,10 @@ class Histogram(Base):
 class LakeFile(Base):
     """A Parquet file of the lake, for the cases of one form.
 
-    Kind: base (every case at `feed_seq`), delta (the cases, as they are at `feed_seq`, of each subject
-    that changed since `from_seq`) or touched (those subjects). `digest` is that of the relation:
-    files of another one are of no use to a definition. State: current, retired.
+    Kind: base (cases of one year, of the facilities from `first_facility` on), delta (the cases, as
+    they are at `feed_seq`, of each subject that changed since `from_seq`) or touched (those subjects).
+    `columns` says of each column how it was made: it is read by name, and what was made otherwise is
+    of no use to a definition. State: current, retired.
     """
 
     __tablename__ = "lake_files"
@@ -96,7 +97,9 @@ class LakeFile(Base):
     form: Mapped[str]
     kind: Mapped[str]
     path: Mapped[str]
-    digest: Mapped[str]
+    year: Mapped[int | None] = mapped_column(Integer)
+    first_facility: Mapped[int | None] = mapped_column(FacilityId)
+    columns: Mapped[dict[str, Any]]
     from_seq: Mapped[int]
     feed_seq: Mapped[int]
     rows: Mapped[int]
@@ -130,4 +133,18 @@ class SnapshotSpread(Base):
     peers: Mapped[str] = mapped_column(primary_key=True)
     facilities: Mapped[int | None] = mapped_column(Integer)
     spread: Mapped[dict[str, Any] | None]
+    rank_bounds: Mapped[list[int] | None]
+    """Where each step of ranks begins, in units of the last decimal that is told. Never told itself."""
     withheld: Mapped[str | None]
+
+
+class SnapshotMember(Base):
+    """Whom a grouping by a count of cases put a facility among when a snapshot was taken."""
+
+    __tablename__ = "snapshot_members"
+    __table_args__ = ({"info": facility_bound()},)
+
+    snapshot_id: Mapped[int] = mapped_column(primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    peer_group: Mapped[str] = mapped_column(primary_key=True)
+    peers: Mapped[str]

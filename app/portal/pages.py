@@ -199,6 +199,11 @@ async def reports(
     """The feedback reports a visitor may open."""
     visitor.require(access.Act.READ_RESULTS)
     facilities, more = await listed(request, "/v1/facilities", limit=200)
+    issued: list[Any] = []
+    if facility is None and len(facilities) == 1:
+        facility = facilities[0]["id"]
+    if facility is not None:
+        issued, _ = await listed(request, f"/v1/facilities/{facility}/reports", limit=200)
     return shown(
         "reports.html",
         visitor,
@@ -206,6 +211,7 @@ async def reports(
         facilities=facilities,
         more=more,
         chosen=facility,
+        issued=issued[::-1],
         registries=_registries(catalogue, visitor),
         periods=recent_periods(),
     )

@@ -35,7 +35,7 @@ RuleSeverity = Literal["reject", "warn"]
 Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
 Improvement = Literal["increase", "decrease", "none"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
-Grouping = Literal["all", "division", "category", "location", "volume"]
+Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
 
 
@@ -297,6 +297,35 @@ class Example(Part):
     expect: tuple[Counts, ...]
 
 
+class Qpp(Part):
+    """Which measure of CMS's Quality Payment Program a measure is, in which performance years.
+
+    CMS's eligible population is the denominator with the exceptions, and with the exclusions unless
+    they are `outside` of it.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,20}$")]
+    """As CMS writes it: `ACRAD34`, `364`."""
+    years: Annotated[
+        tuple[Annotated[int, Field(ge=2017, le=2099)], ...], Field(min_length=1, max_length=83)
+    ]
+    """The performance years in which it is that measure."""
+    clinician: Identifier
+    """The element with the NPI of whom a case counts for."""
+    exclusions: Literal["outside", "exclusion", "numerator-exclusion", "not-reported"] = "outside"
+    """What exclusions are to CMS. Not reported: eligible, and nothing known of the performance."""
+    exceptions: Literal["exception", "numerator-exclusion", "not-reported"] = "exception"
+    """What exceptions are to CMS."""
+    stratifier: Identifier | None = None
+    """For a measure that CMS takes in strata: what splits it."""
+    strata: dict[str, str] = {}
+    """CMS's name of each stratum -> the stratifier's."""
+    end_to_end: bool = False
+    """Whether its data come from certified technology, untouched by hand all the way."""
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
 class Measure(Part):
     """What is counted, in the words of FHIR's Measure. NULL counts as FALSE everywhere.
 
@@ -337,6 +366,8 @@ class Measure(Part):
     unit: str | None = None
     section: str | None = None
     """The part of a feedback report it stands in."""
+    qpp: tuple[Qpp, ...] = ()
+    """What it is to CMS's Quality Payment Program, if anything."""
     source: Source = "confirmed"
     reference: str | None = None
     examples: tuple[Example, ...] = ()
@@ -361,6 +392,11 @@ class PeerGroup(Part):
     """For division, category and location: the facility's value -> what it is called."""
     bands: tuple[Band, ...] = ()
     """For volume."""
+    volume_of: Identifier | None = None
+    """For volume: the measure whose cases of the twelve complete months before a snapshot are counted;
+    when left out, the number of exams a year that a facility declares."""
+    of: tuple[Slug, ...] = ()
+    """For a combination: the groupings that are crossed, such as category and location."""
     source: Source = "confirmed"
     reference: str | None = None
 

@@ -14,6 +14,7 @@ from app.registries import expressions, rows
 from app.registries.entries import FormCheck
 from app.registries.expressions import ANY, ExpressionRefused, Kind, Type, Windows
 from app.registries.findings import Severity
+from app.registries.qpp.mapping import claimed_twice, unfit
 from app.registries.schema import (
     Definition,
     Derived,
@@ -88,6 +89,8 @@ class _Soundness:
         yield from self.repeated(("measures",), (one.id for one in definition.measures))
         for number, measure in enumerate(definition.measures):
             yield from self.measure(("measures", number), measure, columns)
+        for inner, message in claimed_twice(self.definition.measures):
+            yield ("measures", *inner), message, 0
         yield from self.repeated(("peers",), (one.id for one in definition.peers))
         for number, peers in enumerate(definition.peers):
             yield from self.peers(("peers", number), peers)
@@ -391,6 +394,8 @@ class _Soundness:
             ids = [one.id for one in self.definition.measures]
             at = (*place, "shown_when")
             yield from self.missing(at, measure.shown_when.measure, ids, "measure")
+        for inner, message in unfit(measure, form):
+            yield (*place, *inner), message, 0
         if measure.caution_below < measure.minimum_cases:
             yield (*place, "caution_below"), "is below `minimum_cases`", 0
         if not measure.examples:
@@ -472,6 +477,12 @@ class _Soundness:
             yield place, "volume has `bands`, and nothing else has", 0
         if peers.by in ("division", "category", "location") and not peers.groups:
             yield place, f"`{peers.id}` needs `groups`", 0
+        if peers.volume_of is not None:
+            if peers.by != "volume":
+                yield (*place, "volume_of"), "only volume goes by a measure", 0
+            if peers.volume_of not in {one.id for one in self.definition.measures}:
+                yield (*place, "volume_of"), f"there is no measure `{peers.volume_of}`", 0
+        yield from self.combination((*place, "of"), peers)
         before: int | None = 0
         for number, band in enumerate(peers.bands):
             if band.at_least != before or (band.below is not None and band.below <= band.at_least):
@@ -479,6 +490,20 @@ class _Soundness:
             before = band.below
         if peers.bands and before is not None:
             yield (*place, "bands"), "the last band must be open", 0
+
+    def combination(self, place: Place, peers: PeerGroup) -> Complaints:
+        if peers.by != "combination":
+            if peers.of:
+                yield place, "only a combination is made `of` others", 0
+            return
+        if len(set(peers.of)) < 2 or len(set(peers.of)) < len(peers.of):
+            yield place, f"`{peers.id}` combines two different groupings or more", 0
+        known = {one.id: one.by for one in self.definition.peers}
+        for one in peers.of:
+            if known.get(one, "all") in ("all", "combination"):
+                yield place, f"`{one}` is no grouping that can be combined", 0
+        if peers.groups:
+            yield place, "a combination's groups are those of its parts", 0
 
 
 def rows_kind(kind: str) -> Kind:

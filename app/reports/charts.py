@@ -1,334 +1,430 @@
 """
-Small charts as inline SVG, drawn by a few functions of our own.
+What each chart of a report looks like, from the composition alone.
 
-A report is made for thousands of facilities at once, so a chart must cost microseconds, and it
-must survive a photocopier: meaning is carried by shape, position and words, never by colour
-alone. Every chart has a title and a description that say the same in a sentence, for readers who
-hear it. Colours are presentation attributes, because pages forbid inline styles.
+A chart must survive a photocopier: meaning is carried by shape, position, line style and words, never
+by colour alone. The facility itself is always the diamond; its peers are bands and broken lines.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from math import floor, isfinite, log10
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from textwrap import wrap
 
-from markupsafe import Markup, escape
+from app.reports.axes import Format, axis, levels, scale, ticks, uprights
+from app.reports.composition import (
+    Figures,
+    Funnel,
+    MeasureFeedback,
+    Run,
+    RunPoint,
+    Standing,
+    Strata,
+)
+from app.reports.drawing import (
+    ACCENT,
+    BAND,
+    INK,
+    PAPER,
+    QUIET,
+    SHADE,
+    Dot,
+    Drawing,
+    Mark,
+    Path,
+    Place,
+    Words,
+    box,
+    crosses,
+    diamond,
+    line,
+)
 
-INK, QUIET, RULE, BAND, ACCENT = "#15212b", "#52616d", "#c9d1d8", "#b9c4cd", "#b4460f"
-WIDTH = 460
-LEFT, RIGHT = 148, 26
+WIDE, SMALL = 760, 372
+"""Widths: of a chart by itself, and of one of two side by side."""
 ROW = 30
-LINE = 21
-
-Format = Callable[[float], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How rates are spread over one peer group: its quartiles."""
-
-    label: str
-    low: float
-    middle: float
-    high: float
+LABELS = 128
+"""Room for the labels of rows."""
+LETTERS = 18
+MOST_LABELS = 12
+"""Labels below a run chart; of more points each second or third has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A facility's result in one period; without a value, `note` says why none is shown."""
+def run_chart(measure: MeasureFeedback) -> Drawing | None:
+    """A measure over time: points, their median, the peers' median, what is unlikely by chance."""
+    run = measure.run
+    if run is None or sum(point.value is not None for point in run.points) < 2:
+        return None
+    written = figure_format(measure)
+    peers = reference(measure.standings)
+    values = [point.value for point in run.points]
+    marks = _ticks(measure, [*values, run.median, peers])
+    height, top, bottom, left, right = 208, 30, 168, 58, WIDE - 104
+    up = scale(marks[0], marks[-1], bottom, top)
+    room = (right - left) / len(run.points)
+    places = [left + room * (index + 0.5) for index in range(len(run.points))]
+    own = measure.shown.period
+    parts: list[Mark] = [*_own_span(run, places, room, own, top, bottom)]
+    parts += levels(marks, up, left, right, written)
+    ends: list[tuple[float, str]] = []
+    if peers is not None:
+        parts.append(
+            line((left, up(peers)), (right, up(peers)), colour=QUIET, width=1.5, dash=True)
+        )
+        ends.append((up(peers), f"peers {written(peers)}"))
+    if run.median is not None:
+        parts.append(line((left, up(run.median)), (right, up(run.median)), width=1.5))
+        ends.append((up(run.median), f"median {written(run.median)}"))
+    parts += [Words(text, right + 8, y + 4, "start") for y, text in _apart(ends, least=14)]
+    parts.append(Path(_runs(run.points, places, up), INK, 1.5))
+    for point, x in zip(run.points, places, strict=True):
+        if point.value is None:
+            parts.append(Words("–", x, bottom - 4))
+        elif _within(point.period, own):
+            parts.append(diamond(x, up(point.value), radius=5.5))
+        else:
+            parts.append(Dot(x, up(point.value), 3.2, INK, INK))
+    parts += _below(run, places, bottom)
+    parts += _noted(run, places, room, top)
+    said = [f"{point.period}: {_point_says(point, written)}." for point in run.points]
+    if run.median is not None:
+        said.insert(0, f"Median of the points: {written(run.median)}.")
+    if peers is not None:
+        said.insert(0, f"Peers' median: {written(peers)}.")
+    title = f"{measure.title} over time, by {run.unit}"
+    return Drawing(title, " ".join([run.says, *said]), WIDE, height, tuple(parts))
 
-    label: str
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    note: str = ""
 
-
-def tag(name: str, /, *children: str, **attributes: str | float) -> Markup:
-    """One SVG element; text and attributes are escaped, markup is passed on."""
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _written(value))
-        for key, value in attributes.items()
+def funnel_chart(measure: MeasureFeedback) -> Drawing | None:
+    """A facility's rate by its number of cases, within what chance alone gives around its peers."""
+    funnel = measure.funnel
+    if funnel is None:
+        return None
+    written = figure_format(measure)
+    height, top, bottom, left, right = 236, 12, 188, 54, SMALL - 46
+    most = funnel.limits[-1].cases
+    values = [funnel.value, funnel.target, *(rate for _, rate in funnel.earlier)]
+    # Limits of very few cases reach far out: the frame is made for where the facility is.
+    near = [one for one in funnel.limits if one.cases >= min(funnel.cases, most) / 3]
+    values += [edge for one in near for edge in (one.low_998, one.high_998)]
+    marks = _ticks(measure, values)
+    up = scale(marks[0], marks[-1], bottom, top)
+    columns = ticks(0, most, 4)
+    across = scale(0, most, left, right)
+    parts = levels(marks, up, left, right, written)
+    for one in columns:
+        if one <= most:
+            parts.append(Words(f"{one:,.0f}", across(one), bottom + 17))
+    parts.append(Words("cases", right, bottom + 34, "end"))
+    parts += _limits(funnel, across, up, marks)
+    parts.append(line((left, up(funnel.target)), (right, up(funnel.target)), width=1.2))
+    for cases, rate in funnel.earlier:
+        if cases <= most:
+            parts.append(Dot(across(cases), up(rate), 3.2, PAPER, INK, 1.2))
+    parts.append(diamond(across(funnel.cases), up(funnel.value)))
+    said = (
+        f"{funnel.says} Over {funnel.cases:,} cases: {written(funnel.value)}; "
+        f"all peers together: {written(funnel.target)}."
     )
-    inside = Markup("").join(escape(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, written, inside)
+    title = f"{measure.title}: this facility within the limits of chance"
+    return Drawing(title, said, SMALL, height, tuple(parts))
 
 
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from the first at or below `low` to the last at or above `high`."""
-    span = high - low
-    if not isfinite(span) or span <= 0:
-        return [low, low + 1.0]
-    rough = span / about
-    magnitude = 10.0 ** floor(log10(rough))
-    step = next(
-        (magnitude * k for k in (1, 2, 2.5, 5) if magnitude * k >= rough),
-        magnitude * 10,
-    )
-    first, last = floor(low / step + 1e-9), -floor(-high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
-
-
-def spread(
-    name: str,
-    title: str,
-    own: Point,
-    groups: Sequence[Spread],
-    written: Format,
-) -> Markup:
-    """A facility's result as a line through the middle half of each peer group."""
-    values = [own.value, own.low, own.high]
-    values += [value for group in groups for value in (group.low, group.middle, group.high)]
-    marks = _axis(values, about=4)
+def peers_chart(measure: MeasureFeedback) -> Drawing | None:
+    """The facility as a line through the middle half of each peer group; whiskers hold four fifths."""
+    groups = [one for one in measure.standings if one.median is not None]
+    if not groups:
+        return None
+    written, own = figure_format(measure), measure.shown
+    known = [
+        _float(text) for one in groups for text in (one.p10, one.low, one.median, one.high, one.p90)
+    ]
+    marks = _ticks(measure, [_float(own.rate), _float(own.low), _float(own.high), *known])
     height = ROW * (len(groups) + 1) + 44
     bottom = height - 30
-    across = _scale(marks[0], marks[-1], LEFT, WIDTH - RIGHT)
-    parts = [_grid(marks, across, 8, bottom, written)]
+    across = scale(marks[0], marks[-1], LABELS, SMALL - 22)
+    parts = uprights(marks, across, 8, bottom, written)
     for index, group in enumerate(groups, start=1):
-        middle = 8 + ROW * index + ROW / 2
-        left, right = across(group.low), across(group.high)
-        parts.append(_label(group.label, LEFT - 12, middle))
-        band = max(right - left, 2)
-        parts.append(tag("rect", x=left, y=middle - 8, width=band, height=16, rx=2, fill=BAND))
+        parts += _spread(group, 8 + ROW * (index + 0.5), across)
+    value = _float(own.rate)
+    if value is not None:
         parts.append(
-            _line(
-                across(group.middle),
-                middle - 8,
-                across(group.middle),
-                middle + 8,
-                INK,
-                2.5,
-            )
+            line((across(value), 8 + ROW), (across(value), bottom), colour=ACCENT, width=1.2)
         )
-    if own.value is not None:
-        parts.append(_line(across(own.value), 8, across(own.value), bottom, ACCENT, 1.5))
-    parts.append(_own(own, across, 8 + ROW / 2))
-    said = [f"This facility: {_said(own, written)}."]
-    said += [
-        f"{group.label}: middle half from {written(group.low)} to {written(group.high)}, "
-        f"median {written(group.middle)}."
-        for group in groups
+    parts += _row("This facility", own, 8 + ROW / 2, across, bold=True)
+    said = [f"This facility: {figures_say(own, measure.unit)}."]
+    said += [_spread_says(one, measure.unit) for one in groups]
+    title = f"{measure.title}: this facility beside its peers"
+    return Drawing(title, " ".join(said), SMALL, height, tuple(parts))
+
+
+def strata_chart(measure: MeasureFeedback, split: Strata) -> Drawing | None:
+    """The same rate in each stratum with its interval; None where fewer than two may be shown."""
+    rows = [one for one in split.strata if one.figures.rate is not None]
+    if len(rows) < 2:
+        return None
+    written = figure_format(measure)
+    known = [
+        _float(text)
+        for one in rows
+        for text in (one.figures.rate, one.figures.low, one.figures.high)
     ]
-    return _drawing(name, title, " ".join(said), height, parts)
+    marks = _ticks(measure, [*known, _float(measure.shown.rate)])
+    height = ROW * len(split.strata) + 44
+    bottom = height - 30
+    across = scale(marks[0], marks[-1], LABELS, SMALL - 22)
+    parts = uprights(marks, across, 8, bottom, written)
+    whole = _float(measure.shown.rate)
+    if whole is not None:
+        parts.append(line((across(whole), 8), (across(whole), bottom), colour=QUIET, dash=True))
+    for index, one in enumerate(split.strata):
+        parts += _row(one.title, one.figures, 8 + ROW * (index + 0.5), across)
+    said = " ".join(
+        f"{one.title}: {figures_say(one.figures, measure.unit)}." for one in split.strata
+    )
+    return Drawing(f"{measure.title} by {split.title.lower()}", said, SMALL, height, tuple(parts))
 
 
-def trend(
-    name: str,
-    title: str,
-    points: Sequence[Point],
-    written: Format,
-    reference: tuple[str, float] | None = None,
-) -> Markup:
-    """Results over the last periods, each with its interval; a gap where none may be shown."""
-    values = [value for point in points for value in (point.value, point.low, point.high)]
-    marks = _axis([*values, reference[1] if reference else None])
-    height, top, bottom, left = 176, 12, 140, 56
-    right = WIDTH - RIGHT - (84 if reference else 0)
-    up = _scale(marks[0], marks[-1], bottom, top)
-    room = (right - left) / max(len(points), 1)
-    parts = []
-    for mark in marks:
-        parts.append(_line(left, up(mark), right, up(mark), RULE, 1))
-        parts.append(_text(written(mark), left - 8, up(mark) + 4, "end"))
-    if reference:
-        level = up(reference[1])
-        parts.append(_line(left, level, right, level, QUIET, 1.5, stroke_dasharray="5 4"))
-        parts.append(_text(reference[0], right + 8, level + 4, "start"))
-    places = [left + room * (index + 0.5) for index in range(len(points))]
-    parts += _runs(points, places, up)
-    for point, x in zip(points, places, strict=True):
-        parts.append(_text(point.label, x, height - 16, "middle"))
-        if point.value is None:
-            parts.append(_text("–", x, bottom - 6, "middle", size=14))
-            continue
-        if point.low is not None and point.high is not None:
-            parts.append(_line(x, up(point.low), x, up(point.high), INK, 1.5))
-            parts += [
-                _line(x - 5, up(end), x + 5, up(end), INK, 1.5) for end in (point.low, point.high)
-            ]
-        parts.append(
-            tag(
-                "circle",
-                cx=x,
-                cy=up(point.value),
-                r=4.5,
-                fill=ACCENT,
-                stroke=INK,
-                stroke_width=1,
-            )
-        )
-    said = " ".join(f"{point.label}: {_said(point, written)}." for point in points)
-    if reference:
-        said += f" {reference[0]}: {written(reference[1])}."
-    return _drawing(name, title, said, height, parts)
-
-
-def bars(
-    name: str, title: str, counts: Sequence[tuple[str, int]], *, shares: bool = True
-) -> Markup:
+def counts_chart(
+    title: str, counts: Sequence[tuple[str, int]], *, shares: bool = False
+) -> Drawing | None:
     """How many there are of each; with shares where together they make up a whole."""
     whole = sum(count for _, count in counts)
-    across = _scale(0, max(max(count for _, count in counts), 1), LEFT, WIDTH - 104)
-    parts, said = [], []
+    if not whole:
+        return None
+    across = scale(0, max(max(count for _, count in counts), 1), LABELS, SMALL - 92)
+    parts: list[Mark] = []
+    said = []
     for index, (label, count) in enumerate(counts):
-        middle = 6 + ROW * (index + 0.5)
-        written = f"{count:,} ({100 * count / whole:.1f}%)" if shares and whole else f"{count:,}"
-        parts.append(_label(label, LEFT - 12, middle))
-        width = across(count) - LEFT
-        parts.append(tag("rect", x=LEFT, y=middle - 8, width=width, height=16, rx=2, fill=QUIET))
-        parts.append(_text(written, LEFT + width + 8, middle + 4, "start"))
+        middle = 6 + 26 * (index + 0.5)
+        written = f"{count:,} ({100 * count / whole:.1f}%)" if shares else f"{count:,}"
+        parts += _label(label, LABELS - 10, middle)
+        parts.append(box(LABELS, middle - 7, max(across(count) - LABELS, 0.5), 14, QUIET))
+        parts.append(Words(written, across(count) + 7, middle + 4, "start"))
         said.append(f"{label}: {written}.")
-    return _drawing(name, title, " ".join(said), 12 + ROW * len(counts), parts)
+    return Drawing(title, " ".join(said), SMALL, 12 + 26 * len(counts), tuple(parts))
 
 
-def rank(name: str, reached_step: int, said: str) -> Markup:
+def steps(reached: int, title: str) -> Drawing:
     """Four rising steps, the reached one filled: a quartile at a glance."""
-    parts = []
-    for step in range(1, 5):
-        height = 5 + 4 * step
-        reached = step == reached_step
-        parts.append(
-            tag(
-                "rect",
-                x=2 + (step - 1) * 13,
-                y=23 - height,
-                width=10,
-                height=height,
-                rx=1.5,
-                fill=INK if reached else "none",
-                stroke=INK if reached else QUIET,
-                stroke_width=1.2,
-            )
-        )
-    return tag(
-        "svg",
-        tag("title", said, id=f"{name}-title"),
-        *parts,
-        viewBox="0 0 54 25",
-        width=54,
-        height=25,
-        role="img",
-        aria_labelledby=f"{name}-title",
-        class_="rank",
+    parts = tuple(
+        box(2 + (step - 1) * 13, 23 - height, 10, height, INK if step == reached else PAPER, colour)
+        for step in range(1, 5)
+        for height, colour in [(5 + 4 * step, INK if step == reached else QUIET)]
     )
+    return Drawing(title, "", 54, 25, parts)
+
+
+def reference(standings: Sequence[Standing]) -> float | None:
+    """The median of the first peer group that is told: all facilities, as a rule."""
+    return next((_float(one.median) for one in standings if one.median is not None), None)
+
+
+def figure_format(measure: MeasureFeedback) -> Format:
+    """A figure of a chart, without digits it does not need. A longer unit stands in the heading."""
+    end = "%" if measure.unit == "%" else ""
+    return lambda value: f"{value:,.3g}{end}" if abs(value) < 1_000 else f"{value:,.0f}{end}"
+
+
+def figures_say(figures: Figures, unit: str) -> str:
+    """A result in words, or why there is none."""
+    if figures.rate is None:
+        return f"not shown, {figures.withheld.says}" if figures.withheld else "not shown"
+    if figures.low is None:
+        return f"{figures.rate}{unit}"
+    return f"{figures.rate}{unit}, interval {figures.low} to {figures.high}"
+
+
+def _ticks(measure: MeasureFeedback, values: Sequence[float | None]) -> list[float]:
+    """An axis; none of a percentage goes past 100."""
+    percent = measure.scoring == "proportion" and measure.unit == "%"
+    return axis(values, most=100.0 if percent else None)
+
+
+def _own_span(
+    run: Run, places: Sequence[float], room: float, own: str, top: float, bottom: float
+) -> list[Mark]:
+    """The period that the report speaks of, shaded."""
+    inside = [x for point, x in zip(run.points, places, strict=True) if _within(point.period, own)]
+    if not inside:
+        return []
+    left, right = inside[0] - room / 2, inside[-1] + room / 2
+    return [box(left, top - 6, right - left, bottom - top + 6, SHADE)]
+
+
+def _within(period: str, own: str) -> bool:
+    """Whether a point lies in the report's period."""
+    from app.benchmarks.periods import period as read
+
+    inner, outer = read(period), read(own)
+    return outer.first <= inner.first and inner.last <= outer.last
 
 
 def _runs(
-    points: Sequence[Point], places: Sequence[float], up: Callable[[float], float]
-) -> list[Markup]:
-    """Line segments between neighbours that are both shown: a gap stays a gap."""
-    pairs = zip(points, points[1:], places, places[1:], strict=False)
+    points: Sequence[RunPoint], places: Sequence[float], up: Callable[[float], float]
+) -> tuple[tuple[Place, ...], ...]:
+    """Lines through neighbours that are all shown: a gap stays a gap."""
+    found = []
+    for shown, some in groupby(
+        zip(points, places, strict=True), key=lambda one: one[0].value is not None
+    ):
+        stretch = tuple((x, up(point.value)) for point, x in some if point.value is not None)
+        if shown and len(stretch) > 1:
+            found.append(stretch)
+    return tuple(found)
+
+
+def _below(run: Run, places: Sequence[float], bottom: float) -> list[Mark]:
+    """The periods below the points: parts of a year in one line, the year where it begins in another."""
+    every = -(-len(run.points) // MOST_LABELS)
+    # The first part of a year is always among those that are named.
+    offset = next(
+        (place for place, one in enumerate(run.points) if _part(one.period) in ("J", "Q1")), 0
+    )
+    parts: list[Mark] = []
+    told = None
+    for index, (point, x) in enumerate(zip(run.points, places, strict=True)):
+        year, part = point.period[:4], _part(point.period)
+        named = (index - offset) % every == 0
+        if part and named:
+            parts.append(Words(part, x, bottom + 17))
+        if year != told and named:
+            parts.append(Words(year, x, bottom + (32 if part else 17), bold=True))
+            told = year
+    return parts
+
+
+def _part(period: str) -> str:
+    """The part of a year that a period is, short; nothing for a year."""
+    if "Q" in period:
+        return period[4:]
+    if ".." in period:
+        return period[5:7] + "–" + period[-2:]
+    return "JFMAMJJASOND"[int(period[5:]) - 1] if "-" in period else ""
+
+
+def _noted(run: Run, places: Sequence[float], room: float, top: float) -> list[Mark]:
+    """What is written above a stretch: a bracket over it with the words."""
+    order = [point.period for point in run.points]
+    parts: list[Mark] = []
+    for note in run.notes:
+        left = places[order.index(note.first)] - room / 3
+        right = places[order.index(note.last)] + room / 3
+        y = top - 10
+        parts.append(Path((((left, y + 5), (left, y), (right, y), (right, y + 5)),), INK, 1.2))
+        # Words near the edge are held inside of the frame.
+        half = 3.1 * len(note.says)
+        middle = min(max((left + right) / 2, half + 4), WIDE - half - 4)
+        parts.append(Words(note.says, middle, y - 5, size=12, colour=INK, bold=True))
+    return parts
+
+
+def _limits(
+    funnel: Funnel,
+    across: Callable[[float], float],
+    up: Callable[[float], float],
+    marks: list[float],
+) -> list[Mark]:
+    """The limits of chance: 99.8 % as whole lines, 95 % as broken ones, cut off at the frame."""
+    parts: list[Mark] = []
+    low, high = marks[0], marks[-1]
+    for names, dash in ((("low_998", "high_998"), None), (("low_95", "high_95"), (5.0, 4.0))):
+        strokes = []
+        for name in names:
+            edges = [(one.cases, getattr(one, name)) for one in funnel.limits]
+            inside = [(across(cases), up(edge)) for cases, edge in edges if low <= edge <= high]
+            if len(inside) > 1:
+                strokes.append(tuple(inside))
+        parts.append(Path(tuple(strokes), QUIET, 1.2, dash))
+    last = funnel.limits[-1]
+    ends = [
+        (up(value), text)
+        for value, text in (
+            (last.high_998, "99.8%"),
+            (last.high_95, "95%"),
+            (funnel.target, "peers"),
+            (last.low_95, "95%"),
+            (last.low_998, "99.8%"),
+        )
+        if low <= value <= high
+    ]
+    right = across(last.cases) + 6
+    parts += [Words(text, right, y + 4, "start", 11) for y, text in _apart(ends, least=11)]
+    return parts
+
+
+def _spread(group: Standing, middle: float, across: Callable[[float], float]) -> list[Mark]:
+    """One peer group: its middle half as a band, its median as a stroke, its tails as whiskers."""
+    parts: list[Mark] = [*_label(group.title, LABELS - 10, middle)]
+    low, centre, high = (across(float(text or 0)) for text in (group.low, group.median, group.high))
+    if group.p10 is not None and group.p90 is not None:
+        ends = [(across(float(one)), middle) for one in (group.p10, group.p90)]
+        parts.append(Path((tuple(ends), *crosses(ends, 4, upright=True)), QUIET, 1.2))
+    parts.append(box(low, middle - 8, max(high - low, 2), 16, BAND))
+    parts.append(line((centre, middle - 8), (centre, middle + 8), width=2.5))
+    return parts
+
+
+def _row(
+    label: str, figures: Figures, y: float, across: Callable[[float], float], *, bold: bool = False
+) -> list[Mark]:
+    """A result with its interval in a row of its own."""
+    parts = _label(label, LABELS - 10, y, bold=bold)
+    value, low, high = _float(figures.rate), _float(figures.low), _float(figures.high)
+    if value is None:
+        return [*parts, Words("not shown", LABELS + 8, y + 4, "start")]
+    if low is not None and high is not None:
+        ends = [(across(low), y), (across(high), y)]
+        parts.append(Path((tuple(ends), *crosses(ends, 5, upright=True)), INK, 1.8))
+    parts.append(diamond(across(value), y))
+    return parts
+
+
+def _label(text: str, x: float, middle: float, *, bold: bool = False) -> list[Mark]:
+    """A label beside its row, in two lines where one would not hold it."""
+    lines = wrap(text, LETTERS, max_lines=2, placeholder="…")
+    top = middle + 4 - 6.5 * (len(lines) - 1)
     return [
-        _line(x1, up(one.value), x2, up(two.value), ACCENT, 2)
-        for one, two, x1, x2 in pairs
-        if one.value is not None and two.value is not None
+        Words(one, x, top + 13 * number, "end", 12, INK, bold) for number, one in enumerate(lines)
     ]
 
 
-def _own(own: Point, across: Callable[[float], float], y: float) -> Markup:
-    parts = [_label("This facility", LEFT - 12, y, bold=True)]
-    if own.value is None:
-        parts.append(_text("not shown", LEFT + 8, y + 4, "start"))
-        return Markup("").join(parts)
-    if own.low is not None and own.high is not None:
-        parts.append(_line(across(own.low), y, across(own.high), y, INK, 2))
-        parts += [
-            _line(across(end), y - 5, across(end), y + 5, INK, 2) for end in (own.low, own.high)
-        ]
-    x = across(own.value)
-    diamond = f"M{_written(x)} {_written(y - 8)}l8 8l-8 8l-8 -8z"
-    parts.append(tag("path", d=diamond, fill=ACCENT, stroke=INK, stroke_width=1))
-    return Markup("").join(parts)
+def _apart(ends: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
+    """Labels at the ends of lines, moved so far from one another that each can be read.
+
+    Labels that would touch are spread evenly about their middle, with as many neighbours as it takes.
+    """
+    groups: list[tuple[list[float], list[str]]] = []
+    for y, text in sorted(ends):
+        groups.append(([y], [text]))
+        while len(groups) > 1 and _top(groups[-1][0], least) < _foot(groups[-2][0], least) + least:
+            places, texts = groups.pop()
+            groups[-1] = (groups[-1][0] + places, groups[-1][1] + texts)
+    return [
+        (_top(places, least) + least * number, text)
+        for places, texts in groups
+        for number, text in enumerate(texts)
+    ]
 
 
-def _axis(values: Iterable[float | None], about: int = 5) -> list[float]:
-    known = [value for value in values if value is not None]
-    if not known:
-        return [0.0, 1.0]
-    low, high = min(known), max(known)
-    if low >= 0 and low < 0.5 * high:
-        low = 0.0
-    if high == low:
-        high = low + (abs(low) or 1.0) * 0.1
-    return ticks(low, high, about)
+def _top(places: Sequence[float], least: float) -> float:
+    return sum(places) / len(places) - least * (len(places) - 1) / 2
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    span = (high - low) or 1.0
-    return lambda value: start + (value - low) / span * (end - start)
+def _foot(places: Sequence[float], least: float) -> float:
+    return sum(places) / len(places) + least * (len(places) - 1) / 2
 
 
-def _grid(
-    marks: Sequence[float],
-    across: Callable[[float], float],
-    top: float,
-    bottom: float,
-    written: Format,
-) -> Markup:
-    parts = []
-    for mark in marks:
-        parts.append(_line(across(mark), top, across(mark), bottom, RULE, 1))
-        parts.append(_text(written(mark), across(mark), bottom + 18, "middle"))
-    return Markup("").join(parts)
-
-
-def _line(
-    x1: float,
-    y1: float,
-    x2: float,
-    y2: float,
-    colour: str,
-    width: float,
-    **more: str | float,
-) -> Markup:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width, **more)
-
-
-def _text(text: str, x: float, y: float, anchor: str, size: int = 12) -> Markup:
-    return tag("text", text, x=x, y=y, text_anchor=anchor, font_size=size, fill=QUIET)
-
-
-def _label(text: str, x: float, middle: float, *, bold: bool = False) -> Markup:
-    """A label beside its row, in two lines where one would not hold it."""
-    lines = wrap(text, LINE, max_lines=2, placeholder="…")
-    top = middle + 4 - 6.5 * (len(lines) - 1)
-    return Markup("").join(
-        tag(
-            "text",
-            line,
-            x=x,
-            y=top + 13 * number,
-            text_anchor="end",
-            font_size=12,
-            font_weight=600 if bold else 400,
-            fill=INK,
-        )
-        for number, line in enumerate(lines)
-    )
-
-
-def _drawing(name: str, title: str, said: str, height: float, parts: Iterable[Markup]) -> Markup:
-    return tag(
-        "svg",
-        tag("title", title, id=f"{name}-title"),
-        tag("desc", said, id=f"{name}-said"),
-        *parts,
-        viewBox=f"0 0 {WIDTH} {_written(height)}",
-        role="img",
-        aria_labelledby=f"{name}-title {name}-said",
-        class_="chart",
-    )
-
-
-def _said(point: Point, written: Format) -> str:
+def _point_says(point: RunPoint, written: Format) -> str:
     if point.value is None:
         return f"not shown, {point.note}" if point.note else "not shown"
-    if point.low is None or point.high is None:
-        return written(point.value)
-    return f"{written(point.value)}, interval {written(point.low)} to {written(point.high)}"
+    return f"{written(point.value)} over {point.cases:,} cases"
 
 
-def _written(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.1f}".removesuffix(".0")
+def _spread_says(group: Standing, unit: str) -> str:
+    return (
+        f"{group.title}: middle half from {group.low} to {group.high}{unit}, "
+        f"median {group.median}{unit}."
+    )
+
+
+def _float(text: str | None) -> float | None:
+    return None if text is None else float(text)

@@ -1,46 +1,56 @@
 """
-Compose a facility's feedback report: one object, from which page and JSON are made.
+Compose a facility's feedback report: one object, from which every form of it is made.
 
 What may be shown was decided below, in `app.benchmarks`; nothing is decided again here. The session is
 in the facility's own scope, so that the database itself would refuse another's rows.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
-from app.benchmarks import rates
-from app.benchmarks.periods import Period, later
-from app.benchmarks.query import REASONS, Result, Spread, results
-from app.benchmarks.statistics import half_up
+from app.benchmarks.periods import Period
+from app.benchmarks.query import AsOf, Result, results
 from app.models.account import CorporateAccount, Facility
 from app.registries.schema import Definition, Measure
-from app.reports import words
+from app.reports import spans, words
 from app.reports.composition import (
     Composition,
-    Figures,
+    Issue,
     MeasureFeedback,
     Methods,
     Place,
     Section,
-    Standing,
-    Strata,
-    Stratum,
-    Withheld,
 )
+from app.reports.evidence import change, funnel, run
+from app.reports.figures import Split, figures, standing, strata
 from app.reports.quality import quality
+from app.reports.summary import summary
+from app.reports.unshown import unshown
 
-PERIODS = 6
-"""How many periods a trend shows, the report's own included."""
 
-MOST_DECIMALS = 2
-"""Of a mean or a ratio: people read no more."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A measure's results: of the report's period, of the one that is shown, and of others."""
+
+    own: Result
+    shown: Result
+    """With its peers; of an earlier period where outcomes of the report's own are not known yet."""
+    others: Mapping[Period, Result]
+    split: Sequence[Split] = ()
+
+    @property
+    def measure(self) -> Measure:
+        return self.own.measure
+
+    def over(self, periods: Sequence[Period]) -> list[Result]:
+        """The results over some periods, in their order."""
+        return [self.others[one] for one in periods]
 
 
 async def compose(
@@ -50,19 +60,17 @@ async def compose(
     over: Period,
     *,
     at: datetime,
+    issue: Issue | None = None,
 ) -> Composition:
     """The report of one facility, registry and period as it stands at this moment."""
     place = await _place(session, definition, facility_id)
-    asked = trend_periods(over)
-    answer = await results(session, definition, facility_id, asked, today=at.date())
-    split = await _split(session, definition, facility_id, over, at)
-    told = {(one.measure.id, one.period): one for one in answer.results}
-    measures = [
-        feedback(measure, [told[measure.id, period] for period in asked], split)
-        for measure in definition.measures
-    ]
+    as_of, told = await _told(
+        session, definition, facility_id, over, at.date(), definition.measures
+    )
+    measures = [feedback(told[one.id]) for one in definition.measures]
     own_data = await quality(session, definition, facility_id, over, at)
-    snapshots = [one.snapshot_on for result in answer.results for one in result.peers]
+    hidden = unshown(definition, measures, at.date())
+    snapshots = [one.snapshot_on for measure in measures for one in measure.standings]
     return Composition(
         registry_id=definition.id,
         registry=definition.title,
@@ -71,14 +79,16 @@ async def compose(
         period=over.label,
         period_says=words.period_says(over.label),
         composed_at=at,
-        summary=words.summary(over.label, measures, own_data),
+        issue=issue,
+        summary=summary(over.label, measures, own_data, hidden),
         sections=_sections(definition, measures),
         quality=own_data,
+        not_shown=hidden,
         methods=Methods(
             definition_version=definition.version,
             definition_digest=definition.digest,
-            feed_number=answer.as_of.feed_number,
-            as_of=answer.as_of.at,
+            feed_number=as_of.feed_number,
+            as_of=as_of.at,
             snapshot_on=next((day for day in snapshots if day is not None), None),
             says=words.METHODS,
             unconfirmed=words.unconfirmed(definition),
@@ -86,30 +96,16 @@ async def compose(
     )
 
 
-def trend_periods(over: Period) -> list[Period]:
-    """The period and those of the same length before it, oldest first."""
-    length = sum(1 for _ in over.months())
-    return [
-        Period(later(over.first, -length * back), later(over.last, -length * back))
-        for back in reversed(range(PERIODS))
-    ]
-
-
-class Split(NamedTuple):
-    """One measure's results in the strata of one stratifier."""
-
-    measure_id: str
-    title: str
-    results: Sequence[Result]
-
-
-def feedback(
-    measure: Measure, trend: Sequence[Result], split: Iterable[Split] = ()
-) -> MeasureFeedback:
-    """What the report says of one measure; the last of `trend` is the report's own period."""
-    own = trend[-1]
-    shown = [figures(one) for one in trend]
-    standings = tuple(standing(measure, one) for one in own.peers)
+def feedback(told: Told) -> MeasureFeedback:
+    """What the report says of one measure."""
+    measure, own, shown = told.measure, told.own, told.shown
+    result = figures(own)
+    latest = figures(shown) if shown.period != own.period else None
+    standings = tuple(standing(measure, one) for one in shown.peers)
+    before = spans.year_before(shown.period)
+    changed = change(shown, told.others[before], words.period_says(before.label))
+    trend = told.over(spans.trend(own.period))
+    counted = measure.scoring == "cohort"
     return MeasureFeedback(
         id=measure.id,
         title=measure.title,
@@ -120,85 +116,80 @@ def feedback(
         source=measure.source,
         reference=measure.reference,
         scoring=measure.scoring,
-        result=shown[-1],
-        trend=tuple(shown),
+        result=result,
+        latest=latest,
+        trend=tuple(figures(one) for one in trend),
         standings=standings,
-        split=tuple(_strata(measure, one) for one in split if one.measure_id == measure.id),
-        says=words.measure_says(
-            measure, shown[-1], shown[-2] if len(shown) > 1 else None, standings
-        ),
+        split=strata(measure, told.split),
+        change=changed,
+        run=None
+        if counted
+        else run(told.over(spans.months(shown.period)), told.over(spans.quarters(shown.period))),
+        funnel=funnel(shown, told.over(spans.trend(shown.period))),
+        says=words.measure_says(measure, result, latest, changed, standings),
     )
 
 
-def figures(result: Result) -> Figures:
-    """A result as it is read. A numerator that may not be known yet stays unsaid."""
-    measure, counts = result.measure, result.counts
-    exact: Fraction | None = None
-    if measure.scoring == "cohort" and result.withheld is None:
-        exact = Fraction(counts.initial_population)
-    elif result.rate is not None:
-        exact = rates.rate(measure, counts)
-    hidden = result.hides_outcome or measure.scoring != "proportion"
-    return Figures(
-        period=result.period.label,
-        rate=None if exact is None else _read(measure, exact),
-        low=None if result.low is None else _read(measure, result.low),
-        high=None if result.high is None else _read(measure, result.high),
-        numerator=None if hidden else counts.numerator,
-        denominator=counts.initial_population
-        if measure.scoring == "cohort"
-        else rates.size(measure, counts),
-        exclusions=counts.exclusions,
-        exceptions=None if result.hides_outcome else counts.exceptions,
-        caution=result.caution,
-        withheld=_withheld(result.withheld),
-    )
+async def compose_measure(
+    session: AsyncSession,
+    definition: Definition,
+    facility_id: int,
+    over: Period,
+    measure_id: str,
+    *,
+    today: date,
+) -> MeasureFeedback:
+    """One measure of a report alone; KeyError where the definition has no such measure."""
+    measure = definition.measure(measure_id)
+    _, told = await _told(session, definition, facility_id, over, today, [measure])
+    return feedback(told[measure_id])
 
 
-def standing(measure: Measure, spread: Spread) -> Standing:
-    """Where the facility stands among one group of peers."""
-    withheld = _withheld(spread.withheld)
-    return Standing(
-        peer_group=spread.peer_group,
-        title=spread.title,
-        snapshot_on=spread.snapshot_on,
-        facilities=spread.facilities if withheld is None else None,
-        low=None if spread.low is None else _read(measure, spread.low),
-        median=None if spread.median is None else _read(measure, spread.median),
-        high=None if spread.high is None else _read(measure, spread.high),
-        quartile=spread.quartile,
-        says=withheld.says
-        if withheld
-        else words.standing_says(spread.quartile, words.better(measure), spread.facilities),
-        withheld=withheld,
-    )
-
-
-def _read(measure: Measure, value: Fraction | Decimal) -> str:
-    """A rate as it is read: per 100 or 1,000 where the measure says so; a count without decimals."""
-    if measure.scoring == "cohort":
-        return str(half_up(value, 0))
-    if measure.scoring == "proportion":
-        return str(half_up(Fraction(value) * measure.per, 3 if measure.per == 1 else 1))
-    return str(half_up(value, min(rates.peer_digits(measure), MOST_DECIMALS)))
-
-
-def _withheld(reason: str | None) -> Withheld | None:
-    return None if reason is None else Withheld(reason=reason, says=REASONS[reason])
-
-
-def _strata(measure: Measure, split: Split) -> Strata:
-    labels = next(one.strata for one in measure.stratifiers if one.title == split.title)
-    return Strata(
-        title=split.title,
-        strata=tuple(
-            Stratum(
-                title=labels.get(one.stratum or "", one.stratum or ""),
-                figures=figures(one),
-            )
-            for one in split.results
-        ),
-    )
+async def _told(
+    session: AsyncSession,
+    definition: Definition,
+    facility_id: int,
+    over: Period,
+    today: date,
+    wanted_measures: Sequence[Measure],
+) -> tuple[AsOf, dict[str, Told]]:
+    """The measures' results. Measures whose outcomes take equally long are asked for together."""
+    alike: dict[Period, list[Measure]] = defaultdict(list)
+    for measure in wanted_measures:
+        alike[spans.matured(over, measure.matures_after, today)].append(measure)
+    as_of = AsOf(0, None)
+    found: dict[str, Told] = {}
+    for period, measures in alike.items():
+        wanted = dict.fromkeys(
+            [
+                *spans.trend(over),
+                *spans.trend(period),
+                spans.year_before(period),
+                *spans.months(period),
+                *spans.quarters(period),
+            ]
+        )
+        others = await results(
+            session,
+            definition,
+            facility_id,
+            list(wanted),
+            today=today,
+            measures=measures,
+            with_peers=False,
+        )
+        shown = await results(
+            session, definition, facility_id, [period], today=today, measures=measures
+        )
+        as_of = others.as_of
+        split = await _split(session, definition, facility_id, period, today, measures)
+        by_measure: dict[str, dict[Period, Result]] = defaultdict(dict)
+        for one in others.results:
+            by_measure[one.measure.id][one.period] = one
+        for one in shown.results:
+            known = by_measure[one.measure.id]
+            found[one.measure.id] = Told(known[over], one, known, split[one.measure.id])
+    return as_of, found
 
 
 async def _split(
@@ -206,21 +197,25 @@ async def _split(
     definition: Definition,
     facility_id: int,
     over: Period,
-    at: datetime,
-) -> list[Split]:
-    found = []
-    identifiers = dict.fromkeys(
-        one.id for measure in definition.measures for one in measure.stratifiers
-    )
-    for stratifier in identifiers:
+    today: date,
+    measures: Sequence[Measure],
+) -> dict[str, list[Split]]:
+    found: dict[str, list[Split]] = defaultdict(list)
+    for stratifier in dict.fromkeys(one.id for measure in measures for one in measure.stratifiers):
         answer = await results(
-            session, definition, facility_id, [over], today=at.date(), stratifier=stratifier
+            session,
+            definition,
+            facility_id,
+            [over],
+            today=today,
+            measures=measures,
+            stratifier=stratifier,
         )
-        for measure in definition.measures:
+        for measure in measures:
             title = next((one.title for one in measure.stratifiers if one.id == stratifier), None)
             own = [one for one in answer.results if one.measure.id == measure.id]
             if title is not None and own:
-                found.append(Split(measure.id, title, own))
+                found[measure.id].append(Split(measure.id, stratifier, title, own))
     return found
 
 

@@ -1,8 +1,8 @@
 """
-What a feedback report holds: one object, from which the page and the JSON are both made.
+What a feedback report holds: one object, from which page, PDF, workbook, JSON and charts are made.
 
 Figures come as text, exactly as they are to be read (`"4.2"`, `"12.5"`), so that no reader rounds
-them again; counts come as integers.
+them again; counts come as integers. Only what a chart draws, and nobody reads, is a number.
 """
 
 from datetime import date, datetime
@@ -62,11 +62,100 @@ class Standing(Part):
     low: str | None = Field(description="First quartile of the facilities' rates.")
     median: str | None
     high: str | None = Field(description="Third quartile.")
+    p10: str | None = Field(
+        default=None, description="10th percentile, told of groups of 20 facilities or more."
+    )
+    p90: str | None = None
+    pooled: str | None = Field(
+        default=None, description="The rate of all cases of the group together."
+    )
     quartile: int | None = Field(
         description="1 is the best quarter, or the lowest rates where neither direction is better."
     )
     says: str
     withheld: Withheld | None
+
+
+class RunPoint(Part):
+    """One point of a run chart; without a value, `note` says why none is drawn."""
+
+    period: str
+    value: float | None
+    cases: int
+    note: str = ""
+
+
+class Note(Part):
+    """Something written beside a stretch of a run chart."""
+
+    first: str
+    last: str
+    says: str
+
+
+class Run(Part):
+    """A measure over time: points of equal length, their median, and whether chance explains them.
+
+    The rules are Anhøj's: the longest run on one side of the median, and how often it is crossed,
+    against what chance gives for so many points.
+    """
+
+    unit: str = Field(description="month, quarter or year")
+    points: tuple[RunPoint, ...]
+    median: float | None = Field(
+        default=None, description="Of the points; none where fewer than 10 are drawn."
+    )
+    longest_run: int | None = None
+    longest_expected: int | None = None
+    crossings: int | None = None
+    fewest_expected: int | None = None
+    signal: bool = Field(default=False, description="More than chance: the process has changed.")
+    course: str = Field(
+        default="too-few",
+        description="improving, worsening, rising, falling, unsteady, no-signal or too-few",
+    )
+    notes: tuple[Note, ...] = ()
+    says: str
+
+
+class FunnelLimit(Part):
+    """Where a facility of so many cases lies if it differs from its peers by chance alone."""
+
+    cases: int
+    low_95: float
+    high_95: float
+    low_998: float
+    high_998: float
+
+
+class Funnel(Part):
+    """A facility's result by its number of cases, within the limits of chance around its peers."""
+
+    title: str
+    target: float
+    target_says: str
+    scatter: bool = Field(
+        default=False, description="The limits hold ordinary scatter of facilities, beside chance."
+    )
+    limits: tuple[FunnelLimit, ...]
+    cases: int
+    value: float
+    zone: str = Field(description="inside, beyond-95 or beyond-998")
+    earlier: tuple[tuple[int, float], ...] = Field(description="Cases and rate of earlier periods.")
+    says: str
+
+
+class Change(Part):
+    """A result beside the same span a year before: the difference with its 95 % interval."""
+
+    since: str
+    before: str
+    difference: str
+    low: str
+    high: str
+    clear: bool = Field(description="The interval leaves out zero.")
+    better: bool | None = Field(description="None where neither direction is better, or not clear.")
+    says: str
 
 
 class MeasureFeedback(Part):
@@ -81,11 +170,24 @@ class MeasureFeedback(Part):
     source: str
     reference: str | None
     scoring: str = Field(description="proportion, continuous-variable, ratio or cohort")
-    result: Figures
+    result: Figures = Field(description="Of the report's own period.")
+    latest: Figures | None = Field(
+        default=None,
+        description="Of the latest period of equal length whose outcomes are known, where that of "
+        "the report is too early; standings, strata, funnel and change are then of this one.",
+    )
     trend: tuple[Figures, ...]
     standings: tuple[Standing, ...]
     split: tuple[Strata, ...] = Field(description="The same for each way to split the measure.")
+    change: Change | None = None
+    run: Run | None = None
+    funnel: Funnel | None = None
     says: str
+
+    @property
+    def shown(self) -> Figures:
+        """What the page speaks of: the report's period, or the latest one that may be shown."""
+        return self.latest or self.result
 
 
 class Section(Part):
@@ -106,6 +208,36 @@ class Place(Part):
     division: str | None
 
 
+class Completeness(Part):
+    """How often one element was filled in."""
+
+    form: str
+    element: str
+    title: str
+    cases: int
+    filled: int = Field(description="With a value, one that says `not known` included.")
+    unknown: int = Field(description="Of these: not known.")
+    always: bool = Field(description="Asked of every case; others only when another value calls.")
+    share: str = Field(description="Filled in, in percent.")
+
+
+class Delay(Part):
+    """How many cases of the period came so late after their exam."""
+
+    title: str
+    cases: int
+    share: str
+
+
+class FollowUps(Part):
+    """How many cases of the period have a follow-up of one kind."""
+
+    title: str
+    cases: int
+    followed: int
+    share: str
+
+
 class Quality(Part):
     """How complete the facility's own data are."""
 
@@ -116,7 +248,44 @@ class Quality(Part):
     entries: int = Field(description="Entries in them.")
     rejected: int
     warnings: int
+    completeness: tuple[Completeness, ...] = Field(
+        default=(), description="By element, the least complete first; those always asked first."
+    )
+    follow_ups: tuple[FollowUps, ...] = ()
+    delays: tuple[Delay, ...] = Field(default=(), description="From exam to first receipt.")
     says: tuple[str, ...]
+
+
+class NotShown(Part):
+    """Something that a reader may look for, and why it is not there."""
+
+    what: str = Field(description="`own result`, or the peer group.")
+    title: str
+    measure_id: str
+    reason: str
+    says: str
+
+
+class Summary(Part):
+    """What somebody should know who reads nothing else."""
+
+    overall: tuple[str, ...]
+    changed: tuple[str, ...]
+    stands_out: tuple[str, ...]
+    look_at: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, in order."""
+        return (*self.overall, *self.changed, *self.stands_out, *self.look_at)
+
+
+class Issue(Part):
+    """Which issue of a report this is: nothing issued is altered, a correction is another issue."""
+
+    number: int
+    supersedes: int | None = None
+    reason: str | None = None
 
 
 class Methods(Part):
@@ -141,7 +310,20 @@ class Composition(Part):
     period: str
     period_says: str
     composed_at: datetime
-    summary: tuple[str, ...]
+    issue: Issue | None = Field(
+        default=None, description="None of a report composed for this look alone."
+    )
+    summary: Summary
     sections: tuple[Section, ...]
     quality: Quality
+    not_shown: tuple[NotShown, ...] = ()
     methods: Methods
+
+    @property
+    def measures(self) -> tuple[MeasureFeedback, ...]:
+        """Every measure, in the order of the sections."""
+        return tuple(one for section in self.sections for one in section.measures)
+
+    def measure(self, measure_id: str) -> MeasureFeedback | None:
+        """One measure by its id."""
+        return next((one for one in self.measures if one.id == measure_id), None)

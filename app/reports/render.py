@@ -7,8 +7,8 @@ mailed and opened years later. Its content security policy allows that one style
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.reports import charts
+from app.reports.changed import Difference
 from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing, Strata
+from app.reports.drawing import Drawing, svg
+from app.reports.unshown import OWN
 
 TEMPLATES = Path(__file__).parent / "templates"
 CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -35,112 +38,153 @@ _pages = Environment(
 )
 
 
-def page(report: Composition) -> str:
-    """The report as HTML."""
+def page(
+    report: Composition,
+    *,
+    issued_on: datetime | None = None,
+    differences: Sequence[Difference] | None = None,
+) -> str:
+    """The report as HTML; of an issued one, with what has changed since (None: nobody looked)."""
     return _pages.get_template("report.html").render(
         report=report,
+        issued_on=issued_on,
+        differences=differences,
         css=Markup(CSS),  # noqa: S704 - our own file, not input
-        groups=_groups(report),
+        groups=groups(report),
         step=step,
-        spread_chart=spread_chart,
-        trend_chart=trend_chart,
-        bars_chart=bars_chart,
+        figures_of=figures_of,
         counted_chart=counted_chart,
         blocks=blocks,
+        delays_chart=delays_chart,
+        issue_says=issue_says,
+        rated=rated,
+        not_shown_rows=not_shown_rows,
     )
 
 
 def step(measure: MeasureFeedback, standing: Standing, where: str) -> Markup:
     """The quartile as four steps; the tallest is the best, or the highest where neither is better."""
+    drawn = charts.steps(reached(measure, standing), standing.says)
+    look: dict[str, str | float] = {"class": "rank", "width": drawn.width, "height": drawn.height}
+    return svg(drawn, f"{measure.id}-{standing.peer_group}-{where}", look)
+
+
+def reached(measure: MeasureFeedback, standing: Standing) -> int:
+    """Which of the four steps is filled."""
     quartile = standing.quartile or 1
-    reached = quartile if measure.better == "neither" else 5 - quartile
-    return charts.rank(f"{measure.id}-{standing.peer_group}-{where}", reached, standing.says)
+    return quartile if measure.better == "neither" else 5 - quartile
 
 
-def spread_chart(measure: MeasureFeedback) -> Markup | None:
-    """The facility beside its peers; None when there is nobody to be beside."""
-    groups = [
-        charts.Spread(one.title, float(one.low), float(one.median), float(one.high))
-        for one in measure.standings
-        if one.low is not None and one.median is not None and one.high is not None
+def figures_of(measure: MeasureFeedback) -> list[tuple[str, str, Markup]]:
+    """The charts of a measure: whether wide or small, their caption, and the drawing."""
+    return [
+        (kind, caption, svg(drawing, f"{measure.id}-{number}"))
+        for number, (kind, caption, drawing) in enumerate(drawings(measure))
     ]
-    if not groups:
-        return None
-    return charts.spread(
-        f"{measure.id}-spread",
-        f"{measure.title}: this facility beside its peers",
-        _point(measure.result),
-        groups,
-        partial(_written, measure.unit),
-    )
 
 
-def trend_chart(measure: MeasureFeedback) -> Markup | None:
-    """The last periods; None when fewer than two of them can be shown."""
-    points = [_point(figures) for figures in measure.trend]
-    if sum(point.value is not None for point in points) < 2:
-        return None
-    return charts.trend(
-        f"{measure.id}-trend",
-        f"{measure.title}: the last periods",
-        points,
-        partial(_written, measure.unit),
-        _reference(measure.standings),
-    )
+def rated(figures: Figures, unit: str) -> str:
+    """A result as it stands in a table."""
+    if figures.rate is None:
+        return "not shown"
+    return f"{int(figures.rate):,}" if figures.rate.isdigit() else f"{figures.rate}{unit}"
+
+
+def drawings(measure: MeasureFeedback) -> list[tuple[str, str, Drawing]]:
+    """The charts of a measure, in the order they are read; none beside a result that is withheld."""
+    if measure.shown.rate is None:
+        return []
+    found: list[tuple[str, str, Drawing | None]] = []
+    if measure.run is not None:
+        found.append(("wide", f"Over time, by {measure.run.unit}", charts.run_chart(measure)))
+    found.append(("small", "Within the limits of chance", charts.funnel_chart(measure)))
+    found.append(("small", "Beside peers", charts.peers_chart(measure)))
+    for split in measure.split:
+        drawing = (
+            strata_counts(measure, split)
+            if measure.scoring == "cohort"
+            else charts.strata_chart(measure, split)
+        )
+        found.append(("small", f"By {split.title.lower()}", drawing))
+    return [(kind, caption, drawing) for kind, caption, drawing in found if drawing is not None]
 
 
 def blocks(section: Section) -> list[list[MeasureFeedback]]:
     """What stands in one frame: each measure by itself, and counts that follow one another together."""
-    groups: list[list[MeasureFeedback]] = []
+    found: list[list[MeasureFeedback]] = []
     for _, run in groupby(
         section.measures, key=lambda one: one.scoring == "cohort" and not one.split
     ):
         several = list(run)
         counted = several[0].scoring == "cohort" and not several[0].split
-        groups += [several] if counted else [[one] for one in several]
-    return groups
+        found += [several] if counted else [[one] for one in several]
+    return found
+
+
+def counts_of(measures: Sequence[MeasureFeedback]) -> Drawing | None:
+    """Counts side by side; None where there is nothing to count."""
+    counts = [(one.title, one.result.denominator or 0) for one in measures]
+    return charts.counts_chart("Counts of this period", counts)
 
 
 def counted_chart(measures: Sequence[MeasureFeedback]) -> Markup | None:
-    """Counts side by side; None where there is nothing to count."""
-    counts = [(one.title, one.result.denominator or 0) for one in measures]
-    if not any(count for _, count in counts):
-        return None
-    return charts.bars(f"{measures[0].id}-counted", "Counts of this period", counts, shares=False)
+    """The same as an element of the page."""
+    drawing = counts_of(measures)
+    return None if drawing is None else svg(drawing, f"{measures[0].id}-counted")
 
 
-def bars_chart(measure: MeasureFeedback, split: Strata) -> Markup | None:
+def strata_counts(measure: MeasureFeedback, split: Strata) -> Drawing | None:
     """How a cohort falls into strata; None without cases."""
     counts = [(one.title, one.figures.denominator or 0) for one in split.strata]
-    if not any(count for _, count in counts):
+    title = f"{measure.title} by {split.title.lower()}"
+    return charts.counts_chart(title, counts, shares=True)
+
+
+def groups(report: Composition) -> dict[str, str]:
+    """The peer groups among which the facility has a place, with their headings."""
+    return {
+        one.peer_group: one.title
+        for measure in report.measures
+        for one in measure.standings
+        if one.quartile is not None
+    }
+
+
+def issue_says(report: Composition) -> str | None:
+    """Which issue this is, if it is one, and what it corrects."""
+    issue = report.issue
+    if issue is None:
         return None
-    name = f"{measure.id}-{''.join(one for one in split.title.lower() if one.isalnum())}"
-    return charts.bars(name, f"{measure.title}: {split.title}", counts)
+    if issue.supersedes is None:
+        return f"Issue {issue.number}."
+    return f"Issue {issue.number}. It supersedes issue {issue.supersedes}: {issue.reason}"
 
 
-def _reference(standings: Iterable[Standing]) -> tuple[str, float] | None:
-    first = next((one for one in standings if one.median is not None), None)
-    if first is None or first.median is None:
-        return None
-    return "peer median", float(first.median)
+def not_shown_rows(report: Composition) -> list[list[str]]:
+    """What, of which measures, and why; what has the same reason stands together."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for one in report.not_shown:
+        together.setdefault((one.what, one.says), []).append(one.title)
+    placed = sum(bool(one.standings) and one.shown.rate is not None for one in report.measures)
+    return [
+        [
+            what[:1].upper() + what[1:],
+            f"All {placed} measures with a result"
+            if what != OWN and len(titles) == placed > 1
+            else "; ".join(titles),
+            says,
+        ]
+        for (what, says), titles in together.items()
+    ]
 
 
-def _groups(report: Composition) -> list[str]:
-    """The headings of the peer groups, from the first measure: every measure has the same."""
-    measures = [measure for section in report.sections for measure in section.measures]
-    return [standing.title for standing in measures[0].standings] if measures else []
+def delays_of(report: Composition) -> Drawing | None:
+    """How long after their date cases came; None without cases."""
+    counts = [(one.title, one.cases) for one in report.quality.delays]
+    return charts.counts_chart("Days from a case's date to its receipt", counts, shares=True)
 
 
-def _point(figures: Figures) -> charts.Point:
-    return charts.Point(
-        label=figures.period,
-        value=None if figures.rate is None else float(figures.rate),
-        low=None if figures.low is None else float(figures.low),
-        high=None if figures.high is None else float(figures.high),
-        note="" if figures.withheld is None else figures.withheld.says,
-    )
-
-
-def _written(unit: str, value: float) -> str:
-    """A figure of a chart, without digits it does not need. A longer unit stands in the heading."""
-    return f"{value:,.6g}{unit if unit == '%' else ''}"
+def delays_chart(report: Composition) -> Markup | None:
+    """The same as an element of the page."""
+    drawing = delays_of(report)
+    return None if drawing is None else svg(drawing, "delays")

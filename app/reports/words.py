@@ -1,11 +1,9 @@
 """What a report says in sentences. Pure: figures in, plain words out."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 from app.registries.schema import Definition, Measure
-from app.reports.composition import Figures, MeasureFeedback, Quality, Standing
+from app.reports.composition import Change, Completeness, Delay, Figures, Standing
 
 MONTHS = [
     "January",
@@ -23,8 +21,8 @@ MONTHS = [
 ]
 QUARTERS = {1: "best", 2: "second best", 3: "third", 4: "last"}
 HEIGHTS = {1: "lowest", 2: "second lowest", 3: "second highest", 4: "highest"}
-WATCHED = "all"
-"""The peer group that the summary speaks of."""
+ENOUGH, UNKNOWN = 0.95, 0.20
+"""Below the one an element is called often left out, above the other often not known."""
 
 
 def period_says(period: str) -> str:
@@ -66,18 +64,34 @@ def standing_says(quartile: int | None, better: str, facilities: int | None) -> 
 
 
 def measure_says(
-    measure: Measure, result: Figures, before: Figures | None, standings: Sequence[Standing]
+    measure: Measure,
+    result: Figures,
+    latest: Figures | None,
+    change: Change | None,
+    standings: Sequence[Standing],
 ) -> str:
-    """A measure's result in a sentence or two."""
-    if result.rate is None:
-        reason = result.withheld.says if result.withheld else "There is no case of this period."
-        return f"Not shown. {reason}"
-    unit = unit_of(measure)
-    said = [f"{_counted(measure, result)}."]
-    if result.caution:
+    """A measure's result in a few sentences."""
+    said = []
+    shown = latest or result
+    if latest is not None:
+        said.append(
+            f"{_capital(period_says(result.period))} is not shown yet: the time in which an outcome may "
+            f"still come has not passed. This is {period_says(latest.period)}, the latest that can be judged."
+        )
+    if shown.rate is None:
+        reason = shown.withheld.says if shown.withheld else "There is no case of this period."
+        because = f"{reason}{few_says(measure, shown)}"
+        if latest is None:
+            return f"Not shown. {because}"
+        return (
+            f"Not shown. Outcomes of {period_says(result.period)} are not known yet, and of "
+            f"{period_says(latest.period)}, the latest that can be judged: {_lower(because)}"
+        )
+    said.append(f"{_counted(measure, shown)}.")
+    if shown.caution:
         said.append("Few cases: the interval says more than the rate.")
-    if changed := change_says(result, before, unit):
-        said.append(changed)
+    if change is not None and change.clear:
+        said.append(change.says)
     places = [one for one in standings if one.quartile is not None]
     if places:
         first, *others = places
@@ -87,58 +101,48 @@ def measure_says(
     return " ".join(said)
 
 
+def few_says(measure: Measure, figures: Figures) -> str:
+    """How many cases there are and how many it takes, where they are too few."""
+    if figures.withheld is None or figures.withheld.reason != "too-few-cases":
+        return ""
+    return f" There are {figures.denominator:,}; it takes {measure.minimum_cases}."
+
+
 def _counted(measure: Measure, result: Figures) -> str:
     rate = f"{result.rate}{unit_of(measure)}"
+    cases = f"{result.denominator:,} {_plural(result.denominator or 0, 'case')}"
     if measure.scoring == "proportion" and result.numerator is not None:
-        return f"{result.numerator:,} of {result.denominator:,} cases: {rate}"
+        return f"{result.numerator:,} of {cases}: {rate}"
     if measure.scoring == "continuous-variable":
-        return f"A mean of {rate} over {result.denominator:,} cases"
+        return f"A mean of {rate} over {cases}"
     if measure.scoring == "cohort":
-        return f"{result.denominator:,} cases"
-    return f"{rate} over {result.denominator:,} cases"
+        return cases
+    return f"{rate} over {cases}"
 
 
-def change_says(result: Figures, before: Figures | None, unit: str) -> str:
-    """A change since the period before that is larger than chance: the intervals do not meet."""
-    if before is None or None in (before.low, before.high, result.low, result.high):
-        return ""
-    low, high = Decimal(str(result.low)), Decimal(str(result.high))
-    if low > Decimal(str(before.high)):
-        return f"That is clearly more than the {before.rate}{unit} of {before.period}."
-    if high < Decimal(str(before.low)):
-        return f"That is clearly less than the {before.rate}{unit} of {before.period}."
-    return ""
-
-
-def summary(period: str, measures: Sequence[MeasureFeedback], quality: Quality) -> tuple[str, ...]:
-    """What somebody should know who reads nothing else."""
-    when = period_says(period)
-    shown = [one for one in measures if one.result.rate is not None]
-    lines = [
-        f"{quality.cases:,} {_plural(quality.cases, 'case')} in {when}; "
-        f"{len(shown)} of {len(measures)} measures can be shown."
-    ]
-    directed = [one for one in shown if one.better != "neither"]
-    best = [one.title for one in directed if _quartile(one) == 1]
-    last = [one.title for one in directed if _quartile(one) == 4]
-    if best:
-        lines.append(f"In the best quarter of all facilities: {_listed(best)}.")
-    if last:
-        lines.append(f"In the last quarter of all facilities: {_listed(last)}.")
-    changed = [one.title for one in shown if "clearly" in one.says]
-    if changed:
-        lines.append(f"Clearly changed since the period before: {_listed(changed)}.")
-    reasons = Counter(
-        one.result.withheld.says for one in measures if one.result.withheld is not None
+def change_says(
+    before: str, earlier: str, difference: str, low: str, high: str, clear: bool, rising: bool
+) -> str:
+    """A result beside that of a year before; clear when the interval of the difference leaves out zero."""
+    if clear:
+        way = "more" if rising else "less"
+        return f"That is clearly {way} than the {earlier} of {before} (difference {difference}, {low} to {high})."
+    return (
+        f"In {before} it was {earlier}: no clear change (difference {difference}, {low} to {high})."
     )
-    if reasons:
-        reason, times = reasons.most_common(1)[0]
-        lines.append(f"Most often withheld ({times} {_plural(times, 'measure')}): {_lower(reason)}")
-    if quality.rejected:
-        lines.append(
-            f"{_share(quality.rejected, quality.entries)} of the entries sent were rejected."
-        )
-    return tuple(lines)
+
+
+def funnel_says(zone: str, title: str, above: bool, scatter: bool) -> str:
+    """Where a facility lies among the limits of chance, or of chance and ordinary scatter."""
+    limits = "chance and the ordinary scatter of facilities" if scatter else "chance alone"
+    if zone == "inside":
+        return f"Within what {limits} would give around {_lower(title)}."
+    level = "99.8%" if zone == "beyond-998" else "95%"
+    side = "Above" if above else "Below"
+    return f"{side} the {level} limits of {limits} around {_lower(title)}."
+
+
+NO_TREND = "There is no trend yet: these are this facility's first results."
 
 
 def quality_says(
@@ -150,17 +154,17 @@ def quality_says(
         lines.append("No case of this period was submitted.")
     if rejected:
         lines.append(
-            f"{rejected:,} of {entries:,} entries sent ({_share(rejected, entries)}) were rejected. "
+            f"{rejected:,} of {entries:,} entries sent ({share(rejected, entries)}) were rejected. "
             "Each has findings that say what to correct; corrected entries can be sent again."
         )
     elif entries:
         lines.append("No entry sent was rejected.")
     if warnings:
-        lines.append(f"{warnings:,} {_plural(warnings, 'warning')} deserve a look.")
+        lines.append(f"{warnings:,} {_plural(warnings, 'warning')} to look at.")
     if waiting:
-        lines.append(f"{waiting:,} follow-{_plural(waiting, 'up')} wait for their exam.")
+        lines.append(waiting_says(waiting))
     if drafts:
-        lines.append(f"{drafts:,} {_plural(drafts, 'draft')} count in no result until submitted.")
+        lines.append(drafts_say(drafts))
     return tuple(lines)
 
 
@@ -177,27 +181,67 @@ def unconfirmed(definition: Definition) -> tuple[str, ...]:
     )
 
 
+def waiting_says(waiting: int) -> str:
+    """Follow-ups that came before their case."""
+    return f"{waiting:,} {'follow-up waits' if waiting == 1 else 'follow-ups wait'} for the exam."
+
+
+def drafts_say(drafts: int) -> str:
+    """What was begun and not submitted."""
+    return f"{drafts:,} {'draft counts' if drafts == 1 else 'drafts count'} in no result until submitted."
+
+
+def gaps(complete: Sequence[Completeness]) -> list[Completeness]:
+    """Elements that are sent for some cases and left out of too many others."""
+    return [one for one in complete if one.always and 0 < one.filled < ENOUGH * one.cases]
+
+
+def completeness_says(complete: Sequence[Completeness], delays: Sequence[Delay]) -> tuple[str, ...]:
+    """What of the data's completeness and delay deserves a sentence."""
+    lines = []
+    if some := gaps(complete):
+        named = listed(f"{one.title} ({one.share})" for one in some)
+        lines.append(f"Sent for some cases, left out of others: {named}.")
+    never = [one.title for one in complete if one.always and not one.filled]
+    if never:
+        lines.append(f"Never sent, though asked of every case: {listed(never)}.")
+    unknown = [one for one in complete if one.unknown > UNKNOWN * one.cases]
+    if unknown:
+        named = listed(f"{one.title} ({share(one.unknown, one.cases)})" for one in unknown)
+        lines.append(f"Often answered with not known: {named}.")
+    if delays and any(one.cases for one in delays):
+        lines.append(
+            f"{delays[0].share} of the cases were received {delays[0].title} of their date. "
+            "What comes later changes figures that were already reported."
+        )
+    return tuple(lines)
+
+
 METHODS = (
     "A rate is the numerator divided by the denominator without exclusions and exceptions; a missing value never counts as yes.",
-    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means.",
+    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions and Welch's for means.",
+    "A change is called clear when the interval of the difference leaves out zero.",
+    "Over time, a change is told from chance by Anhøj's rules: the longest run of points on one side of their median, and how often the points cross it.",
+    "Limits of a funnel lie around the pooled rate of all peers: 95% broken, 99.8% whole. Where facilities scatter beyond chance, the limits hold that scatter too (Spiegelhalter's additive over-dispersion); one facility in 500 lies beyond the outer ones all the same.",
     "This facility's own results include every case accepted up to the feed number below.",
-    "Peers come from a dated snapshot: one rate per facility, unweighted, rounded. A group of fewer than 5 facilities, one in which a single facility holds more than half the cases, or one with a count below 11 behind it is not shown.",
+    "Peers come from a dated snapshot: one rate per facility, unweighted, rounded. A group of fewer than 5 facilities, one in which a single organisation holds more than half of the cases, one with a count below 11 behind it, and whatever would give such a group away is not shown.",
     "The standing is the quarter of facilities that the rate falls into, by mid-rank, turned round where lower is better.",
     "A result is withheld when it rests on too few cases, when its outcome window has not closed, or when follow-up is too incomplete to judge it.",
 )
 
 
-def _quartile(measure: MeasureFeedback) -> int | None:
-    return next((one.quartile for one in measure.standings if one.peer_group == WATCHED), None)
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """A share in percent, as it is read."""
     return f"{100 * part / whole:.1f}%" if whole else "0%"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Names as a sentence lists them; beyond the first few, how many more."""
+    given = list(names)
+    if len(given) > most:
+        given = [*given[: most - 1], f"{len(given) - most + 1} more"]
+    *first, last = given
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _plural(count: int, word: str) -> str:
@@ -206,6 +250,10 @@ def _plural(count: int, word: str) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _without_count(says: str) -> str:

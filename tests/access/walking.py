@@ -13,6 +13,7 @@ GLOBAL: Mapping[str, Any] = {
     "code": "not-found",
     "period": "2025",
     "peer_group": "all",
+    "chart": "run",
     "measure_id": None,  # any there is
     "registry_id": None,
 }

@@ -14,7 +14,7 @@ from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
 from app.settings import Settings
 
-EMPTIED = "versions, feeds, generations, cells, histograms, lake_files, snapshots, snapshot_spreads, schedules"
+EMPTIED = "versions, cases, feeds, generations, cells, histograms, lake_files, snapshots, snapshot_spreads, snapshot_members, schedules"
 
 
 @pytest_asyncio.fixture

@@ -27,10 +27,31 @@ _OPEN = text(
 _CLOSE = text(
     "UPDATE versions SET to_seq = :seq WHERE registry_id = :registry AND case_id = :case AND to_seq IS NULL"
 )
+_CASE = text(
+    "INSERT INTO cases AS known (id, registry_id, facility_id, form, key_token, subject_id, parent_id,"
+    " state, case_date, submission_number, row, created_at, updated_at) OVERRIDING SYSTEM VALUE"
+    " VALUES (:case, :registry, :facility, :form, :token, :subject, :parent, :state, :day, :number, 1,"
+    " now(), now()) ON CONFLICT (id) DO UPDATE SET subject_id = :subject, state = :state,"
+    " case_date = :day"
+)
 _FEED = text(
     "INSERT INTO feeds AS feed (registry_id, feed_seq) VALUES (:registry, :n)"
     " ON CONFLICT (registry_id) DO UPDATE SET feed_seq = feed.feed_seq + :n RETURNING feed_seq"
 )
+
+
+async def settle(session: AsyncSession, facility: int, category: str = "community") -> None:
+    """A facility of a number, under an account of the same number."""
+    for statement in (
+        "INSERT INTO corporate_accounts (id, name, street_1, city, state, postal_code, country, phone,"
+        " created_at) OVERRIDING SYSTEM VALUE"
+        " VALUES (:id, 'Its own', 's', 'c', 'OH', '43210', 'US', '1', now())",
+        "INSERT INTO facilities (id, corporate_account_id, name, street_1, city, state, postal_code,"
+        " country, phone, category, location, childrens_hospital, created_at, updated_at)"
+        " OVERRIDING SYSTEM VALUE VALUES (:id, :id, 'Name', 's', 'c', 'OH', '43210', 'US', '1',"
+        f" '{category}', 'rural', false, now(), now())",
+    ):
+        await session.execute(text(statement), {"id": facility})
 
 
 @dataclass
@@ -103,23 +124,22 @@ class History:
             seq += 1
             one = self.known[case]
             await session.execute(_CLOSE, {"registry": self.registry, "case": case, "seq": seq})
+            values = {
+                "subject": one.subject,
+                "registry": self.registry,
+                "case": case,
+                "parent": one.parent,
+                "facility": one.facility,
+                "form": one.form,
+                "token": f"{case:08d}",
+                "state": one.state,
+                "day": one.day,
+                "number": one.number,
+            }
             await session.execute(
-                _OPEN,
-                {
-                    "subject": one.subject,
-                    "registry": self.registry,
-                    "case": case,
-                    "parent": one.parent,
-                    "facility": one.facility,
-                    "form": one.form,
-                    "token": f"{case:08d}",
-                    "state": one.state,
-                    "day": one.day,
-                    "elements": json.dumps(one.elements),
-                    "number": one.number,
-                    "seq": seq,
-                },
+                _OPEN, {**values, "elements": json.dumps(one.elements), "seq": seq}
             )
+            await session.execute(_CASE, values)
         self.changed.clear()
 
 

@@ -14,8 +14,8 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from app.access import Role
-from app.benchmarks import generations, query
-from app.benchmarks.compare import compare, latest
+from app.benchmarks import generations, query, standing
+from app.benchmarks.compare import compare, snapshot_of
 from app.benchmarks.generations import Workshop
 from app.benchmarks.periods import period
 from app.benchmarks.statistics import half_up, wilson
@@ -23,8 +23,8 @@ from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.schema import PeerGroup
-from tests.benchmarks.history import History, counted
-from tests.benchmarks.test_statistics import naive_quartile
+from tests.benchmarks.history import History, counted, settle
+from tests.benchmarks.test_spread import naive_quartile
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
 
@@ -48,23 +48,8 @@ async def nation(
     owner = Database(database.owner, DatabaseRole.OWNER, pool=1)
     async with owner.transaction(EVERYTHING) as session:
         await session.execute(text("TRUNCATE corporate_accounts, definitions CASCADE"))
-        await session.execute(
-            text(
-                "INSERT INTO corporate_accounts (id, name, street_1, city, state, postal_code, country,"
-                " phone, created_at) OVERRIDING SYSTEM VALUE"
-                " VALUES (9, 'Nine', 's', 'c', 'OH', '43210', 'US', '1', now())"
-            )
-        )
         for facility in (*ACADEMIC, *RURAL):
-            await session.execute(
-                text(
-                    "INSERT INTO facilities (id, corporate_account_id, name, street_1, city, state,"
-                    " postal_code, country, phone, category, location, childrens_hospital, created_at,"
-                    " updated_at) OVERRIDING SYSTEM VALUE VALUES (:id, 9, 'Name', 's', 'c', 'OH', '43210',"
-                    " 'US', '1', :category, 'rural', false, now(), now())"
-                ),
-                {"id": facility, "category": "academic" if facility in ACADEMIC else "rural"},
-            )
+            await settle(session, facility, "academic" if facility in ACADEMIC else "rural")
     await owner.close()
     case = 0
     for facility in (*ACADEMIC, *RURAL):
@@ -137,7 +122,12 @@ async def test_a_snapshot_is_the_spread_of_the_facilities_rates(
             half_up(Fraction(one), 3) for one in (low, median, high)
         ]
         assert everybody.facilities == 11
-        assert everybody.quartile == 5 - naive_quartile(rates[facility], list(rates.values()))
+        as_told = {one: half_up(rate, 3) for one, rate in rates.items()}
+        assert everybody.quartile == 5 - naive_quartile(
+            Fraction(as_told[facility]), [Fraction(one) for one in as_told.values()]
+        )
+        assert everybody.percentile is None, "eleven facilities are too few for one"
+        assert everybody.pooled is None, "so few cases would be told by their rate"
         assert own.rate == half_up(rates[facility], 6)
         category = next(one for one in own.peers if one.peer_group == "category")
         # Three rural facilities are too few, and the academic ones would then be what is left of all.
@@ -267,7 +257,7 @@ async def test_the_wire_answers_its_owner_and_nobody_else(
     workshop, toy, history = nation
     async with workshop.database.transaction(EVERYTHING) as session:
         await compare(session, toy, TODAY)
-        assert await latest(session, "toy") is not None
+        assert await snapshot_of(session, "toy") is not None
     own = bearer(await key_for(database, Role.DASHBOARD, registries=["toy"], facilities=[200001]))
     asked = {"facility": 200001, "measure": "found", "period": "2025"}
     path = "/v1/registries/toy/metrics"
@@ -335,7 +325,7 @@ async def test_a_snapshot_is_taken_though_a_measure_rests_on_one_that_is_still_b
     newer = definition(peers=(EVERYBODY, SPLIT), measures=measures, version="1.1.0")
     async with workshop.database.transaction(EVERYTHING) as session:
         assert await compare(session, newer, TODAY) is not None
-        told = await query.spreads(session, newer, measures=newer.measures)
+        told = await standing.spreads(session, newer, measures=newer.measures)
     assert {spread.withheld for measure, _, spread in told if measure == rests.id} == {
         "few-facilities"
     }

@@ -66,6 +66,6 @@ def test_what_does_not_fit_in_memory_spills_and_no_further_than_allowed(tmp_path
 
 def test_every_shipped_statement_is_sql_on_a_cluster_too() -> None:
     for folder in folders(PACKAGED):
-        found = tabulation(load(folder)).in_dialect("spark")
+        found = tabulation(load(folder)).spoken("spark")
         assert "COUNT_IF" in found
         assert "::" not in found

@@ -1,18 +1,36 @@
 """
 Pictures of the pages people see, into docs/pictures: `make screenshots`.
 
-They are taken of a demonstration nation, so that every figure in them is simulated.
+They are taken of a demonstration nation, so that every figure in them is simulated. Reports on paper
+and as pages are pictured for a large, a tiny and a new facility of a nation of planted tables.
 """
 
+import asyncio
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+from PIL import Image
+
+from app.benchmarks.compare import compare
+from app.benchmarks.periods import period
+from app.database import EVERYTHING, Database, Role, migrate
+from app.postgres import Embedded
+from app.registries.load import PACKAGED, folders, load
+from app.registries.schema import Definition
+from app.reports import render
+from app.reports.compose import compose
+from app.reports.composition import Composition
+from app.reports.paper import pictures
+from perf.bench.feedback import Place, places, plant, plant_cases
 from tests.browser.browser import Page, browser
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -58,6 +76,74 @@ def main() -> None:
         if not (key and report and home):
             raise SystemExit(f"the demo did not print a key and its addresses:\n{said}")
         take(opened.page(), key[0], report[1], home[1].rstrip("/"))
+        with tempfile.TemporaryDirectory(prefix="hounsfield-pictures-") as folder:
+            for name, made in reports(Path(folder)).items():
+                on_paper(name, made)
+                as_page(opened.page(), Path(folder), name, made)
+
+
+def reports(folder: Path) -> dict[str, Composition]:
+    """The same registry and period for a large, a tiny and a new facility."""
+    registry = load(next(iter(folders(PACKAGED))))
+    since = date(2023, 10, 1)
+    chosen = {
+        "large": Place(200001, "Riverside University Hospital", 1_900, since, 0.12, 0.35),
+        "tiny": Place(200002, "Cedar Hollow Imaging", 1.2, since),
+        "new": Place(200003, "Harbor Lights Lung Center", 90, date(2026, 7, 1)),
+    }
+    cluster = Embedded(folder / "postgres", durable=False)
+    cluster.start()
+    try:
+        cluster.create_database("pictures")
+        asyncio.run(migrate(cluster.url("owner", "pictures")))
+        return asyncio.run(
+            _composed(cluster.url("hounsfield_worker", "pictures"), registry, chosen, since)
+        )
+    finally:
+        cluster.destroy()
+
+
+async def _composed(
+    url: str, registry: Definition, chosen: dict[str, Place], since: date
+) -> dict[str, Composition]:
+    at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+    database = Database(url, Role.WORKER, pool=1)
+    try:
+        async with database.transaction(EVERYTHING) as session:
+            await plant(session, registry, [*places(60, since), *chosen.values()], date(2026, 9, 1))
+            for one in chosen.values():
+                cases = max(round(3 * one.monthly), 1)
+                await plant_cases(session, registry, one.facility_id, date(2026, 7, 1), 92, cases)
+            await compare(session, registry, at.date())
+            return {
+                name: await compose(session, registry, one.facility_id, period("2026Q3"), at=at)
+                for name, one in chosen.items()
+            }
+    finally:
+        await database.close()
+
+
+def on_paper(name: str, made: Composition) -> None:
+    """The first page and that of a measure beside each other, as they leave the printer."""
+    pages = [Image.open(io.BytesIO(one)) for one in pictures(made, ppi=100)]
+    chosen = [pages[0], pages[min(4, len(pages) - 1)]]
+    width, height = chosen[0].size
+    sheet = Image.new("RGB", (2 * width + 12, height), "#8a949c")
+    for place, one in enumerate(chosen):
+        sheet.paste(one, (place * (width + 12), 0))
+    # Few colours are in it: a palette keeps the picture small, and the rare ones too.
+    sheet.quantize(128, Image.Quantize.MAXCOVERAGE).save(
+        PICTURES / f"report-{name}-paper.png", optimize=True
+    )
+
+
+def as_page(page: Page, folder: Path, name: str, made: Composition) -> None:
+    """The top of the same report as a page."""
+    file = folder / f"{name}.html"
+    file.write_text(render.page(made), encoding="utf-8")
+    page.size(1120, 1100)
+    page.open(file.as_uri())
+    page.screenshot(PICTURES / f"report-{name}-page.png", whole=False)
 
 
 def take(page: Page, key: str, report: str, home: str) -> None:

@@ -52,6 +52,7 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
         "location",
         "division",
         "volume",
+        "category-and-location",
     ]
     assert definition.modules[0].id == "lung-cancer-screening"
 

@@ -20,7 +20,6 @@ COMPARED = (
     "caution",
     "per",
 )
-PEERS = ("low", "median", "high", "p10", "p90", "pooled")
 
 
 def asked_of(months: Sequence[str]) -> list[Period]:
@@ -44,9 +43,9 @@ class Judge:
     def __init__(self, truth: Truth, definition: Definition, nation: Nation) -> None:
         self.truth, self.definition = truth, definition
         self.numbers = [one["number"] for one in nation.facilities]
-        self.members = {one.id: members_of(one, nation.facilities) for one in definition.peers}
+        self.peers = members_of(definition, nation.facilities)
         self.periods = asked_of(sorted({month for its in truth.cells.values() for month in its}))
-        self.groups: dict[tuple[str, Period, str], dict[str, Group]] = {}
+        self.groups: dict[tuple[str, Period], dict[tuple[str, str], Group]] = {}
         self.seen: Counter[str] = Counter()
         self.differ: list[str] = []
 
@@ -128,18 +127,20 @@ class Judge:
     ) -> None:
         own = {
             (grouping, name)
-            for grouping, its in self.members.items()
+            for grouping, its in self.peers.groupings.items()
             for name, members in its.items()
             if facility in members
         }
         self._same(f"{where}, groups", {(one["group"], one["peers"]) for one in got}, own)
         for one in got:
-            group = self._groups(measure, over, one["group"]).get(one["peers"])
+            group = self._groups(measure, over).get((one["group"], one["peers"]))
             said = f"{where}, {one['group']} {one['peers']}"
             self._told(said, one, group)
             rank = group.standing(facility, measure.improvement) if group else None
             self.seen["ranks"] += rank is not None
             self._same(f"{said}, rank", one["rank_quartile"], rank)
+            percentile = group.percentile(facility) if group else None
+            self._same(f"{said}, percentile", one["percentile"], percentile)
 
     async def benchmarks(self, office: Office) -> None:
         """Every spread of the latest snapshot that these periods have."""
@@ -154,11 +155,10 @@ class Judge:
             for one in answer.json()["benchmarks"]
         }
         wanted = {
-            (measure.id, over.label, grouping, name): group
+            (measure.id, over.label, *name): group
             for measure in self.definition.measures
             for over in self.periods
-            for grouping in self.members
-            for name, group in self._groups(measure, over, grouping).items()
+            for name, group in self._groups(measure, over).items()
         }
         if got.keys() != wanted.keys():
             odd = sorted(got.keys() ^ wanted.keys())
@@ -167,13 +167,13 @@ class Judge:
             self.seen["benchmarks"] += 1
             self._told(f"benchmark {key}", got[key], wanted[key])
 
-    def _groups(self, measure: Measure, over: Period, grouping: str) -> dict[str, Group]:
-        """What a snapshot must say of a grouping; nothing where it does not speak of it."""
+    def _groups(self, measure: Measure, over: Period) -> dict[tuple[str, str], Group]:
+        """What a snapshot must say of a measure and period; nothing where it does not speak of it."""
         if not self._covered(measure, over):
             return {}
-        key = (measure.id, over, grouping)
+        key = (measure.id, over)
         if key not in self.groups:
-            self.groups[key] = groups_of(self.truth, measure.id, over, self.members[grouping])
+            self.groups[key] = groups_of(self.truth, measure.id, over, self.peers)
         return self.groups[key]
 
     def _covered(self, measure: Measure, over: Period) -> bool:

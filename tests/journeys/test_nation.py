@@ -27,7 +27,7 @@ from tests.oracles.cells import binned, cells_of, differing, histograms_of
 from tests.oracles.counting import Cell, Count, count, exams_of
 from tests.oracles.elcdr import MEASURES
 
-SMALL = Plan(seed=41, facilities=7, cases=500, flawed=0.05, studies=4, years=6, single_posts=3)
+SMALL = Plan(seed=65, facilities=7, cases=500, flawed=0.05, studies=4, years=6, single_posts=3)
 LARGE = Plan(
     seed=int(os.environ.get("NATION_SEED", "2")),
     facilities=int(os.environ.get("NATION_FACILITIES", "200")),

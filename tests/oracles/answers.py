@@ -7,10 +7,11 @@ with the product. A definition lends only its settings: scoring, scale, bins, an
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import product
 from math import sqrt
 from statistics import NormalDist
 from typing import Any
@@ -192,83 +193,192 @@ class Group:
 
     rates: dict[int, Fraction]
     volumes: dict[int, int]
+    met: dict[int, int] | None
+    """Numerators, where shares are told."""
     withheld: str | None
     told: dict[str, float | None] | None
+    digits: int
 
     def standing(self, facility: int, improvement: str) -> int | None:
         """The quarter of a facility's mid-rank; 1 is the best, or the lowest where none is."""
         if self.withheld is not None or facility not in self.rates:
             return None
-        own, all_of_them = self.rates[facility], list(self.rates.values())
-        below = sum(one < own for one in all_of_them)
-        mid = (below + Fraction(all_of_them.count(own), 2)) / len(all_of_them)
-        quarter = min(int(mid * 4), 3) + 1
+        quarter = min(int(self._mid(facility) * 4), 3) + 1
         return 5 - quarter if improvement == "increase" else quarter
+
+    def percentile(self, facility: int) -> int | None:
+        """The mid-rank of a hundred, down to a whole step of five, of one among a hundred or more."""
+        if self.withheld is not None or facility not in self.rates or len(self.rates) < 20:
+            return None
+        step = 1 if len(self.rates) >= 100 else 5
+        return min(int(self._mid(facility) * 100) // step * step, 100 - step)
+
+    def _mid(self, facility: int) -> Fraction:
+        """The mid-rank among the rates as they are told, from 0 to 1."""
+        told = {one: rounded(rate, self.digits) for one, rate in self.rates.items()}
+        own = told[facility]
+        below = sum(one < own for one in told.values())
+        return (below + Fraction(list(told.values()).count(own), 2)) / len(told)
+
+
+@dataclass(frozen=True)
+class Peers:
+    """How facilities are grouped, and which organisation each belongs to."""
+
+    groupings: Mapping[str, Mapping[str, Sequence[int]]]
+    combined: Mapping[str, tuple[str, ...]]
+    """Groupings that cross others, and which ones."""
+    accounts: Mapping[int, int]
+
+    def reason(self, volumes: Mapping[int, int], met: Mapping[int, int] | None) -> str | None:
+        """Why these facilities' rates may not be told."""
+        chosen = list(volumes)
+        by_account: dict[int, list[int]] = defaultdict(list)
+        for facility in chosen:
+            by_account[self.accounts[facility]].append(facility)
+        most = max((len(its) for its in by_account.values()), default=0)
+        if len(chosen) < 5 or len(chosen) - most < 4:
+            return "few-facilities"
+        whole = sum(volumes.values())
+        if any(2 * sum(volumes[one] for one in its) > whole for its in by_account.values()):
+            return "dominance"
+        counts = [volumes]
+        if met is not None:
+            counts += [met, {one: volumes[one] - met[one] for one in volumes}]
+        for count in counts:
+            total = sum(count.values())
+            beside = [total - sum(count[one] for one in its) for its in by_account.values()]
+            if total and min(total, *beside) <= 10:
+                return "small-count"
+        return None
 
 
 def groups_of(
-    truth: Truth,
-    measure: str,
-    over: Period,
-    members: Mapping[str, Sequence[int]],
-) -> dict[str, Group]:
-    """What is told of each group of one grouping: its members are numbers of facilities."""
-    found = {name: _group(truth, measure, over, its) for name, its in members.items()}
-    hidden = [name for name, one in found.items() if one.withheld and one.volumes]
-    shown = [name for name, one in found.items() if not one.withheld]
-    if len(hidden) == 1 and shown:
-        smallest = min(shown, key=lambda name: (sum(found[name].volumes.values()), name))
-        one = found[smallest]
-        found[smallest] = Group(one.rates, one.volumes, "complementary", None)
-    return found
-
-
-def _group(truth: Truth, measure: str, over: Period, members: Sequence[int]) -> Group:
-    its = truth.measures[measure]
+    truth: Truth, measure: str, over: Period, peers: Peers
+) -> dict[tuple[str, str], Group]:
+    """What is told of each peer group."""
     counted = {}
-    for facility in members:
+    for facility in peers.accounts:
         total = truth.total(facility, measure, over)
         if truth.withheld(measure, facility, over, total) is None:
             counted[facility] = total
+    groups = {
+        (grouping, name): _group(truth, measure, peers, counted, members)
+        for grouping, its in peers.groupings.items()
+        for name, members in its.items()
+    }
+    reasons = {name: one.withheld for name, one in groups.items() if one.withheld}
+    everybody = _group(truth, measure, peers, counted, list(counted))
+
+    def fill_gaps(whole: Group, parts: Sequence[tuple[str, str]]) -> None:
+        """Withhold the smallest until what is left of a whole might be told."""
+        told = sorted(
+            (sum(groups[one].volumes.values()), one[1], one)
+            for one in parts
+            if one not in reasons and groups[one].volumes
+        )
+        for _ in range(len(told) + 1):
+            gone = {
+                facility for one in parts if one not in reasons for facility in groups[one].volumes
+            }
+            left = {one: many for one, many in whole.volumes.items() if one not in gone}
+            met = None if whole.met is None else {one: whole.met[one] for one in left}
+            if not left or not told or peers.reason(left, met) is None:
+                return
+            reasons[told.pop(0)[2]] = "complementary"
+
+    for grouping, its in peers.groupings.items():
+        parts = [(grouping, name) for name in its]
+        for place, crossed in enumerate(peers.combined.get(grouping, ())):
+            for name in peers.groupings[crossed]:
+                within = [one for one in parts if one[1].split("+")[place] == name]
+                if (crossed, name) in reasons:
+                    for one in within:
+                        reasons.setdefault(one, "complementary")
+                else:
+                    fill_gaps(groups[crossed, name], within)
+        if grouping != "all":
+            fill_gaps(everybody, parts)
+    for inner in sorted(groups, key=lambda one: len(groups[one].volumes)):
+        for outer in groups:
+            if inner in reasons or outer in reasons:
+                continue
+            inside, around = groups[inner].volumes, groups[outer].volumes
+            if len(inside) < len(around) and inside.keys() <= around.keys():
+                rest = {one: many for one, many in around.items() if one not in inside}
+                its = groups[outer].met
+                if peers.reason(rest, None if its is None else {one: its[one] for one in rest}):
+                    reasons[inner] = "complementary"
+    return {
+        name: replace(
+            one,
+            withheld=reasons.get(name),
+            told=None
+            if name in reasons
+            else _told(truth.measures[measure], over, peers, name, one),
+        )
+        for name, one in groups.items()
+    }
+
+
+def _group(
+    truth: Truth,
+    measure: str,
+    peers: Peers,
+    counted: Mapping[int, Count],
+    members: Sequence[int],
+) -> Group:
+    its = truth.measures[measure]
+    chosen = {one: counted[one] for one in members if one in counted}
     rates = {}
-    for facility, total in counted.items():
+    for facility, total in chosen.items():
         rate = truth.rate(measure, total)
         assert rate is not None
         rates[facility] = rate
-    volumes = {facility: size_of(its, total) for facility, total in counted.items()}
-    whole = sum(volumes.values())
-    reason = None
-    if len(volumes) < 5:
-        reason = "few-facilities"
-    elif 2 * max(volumes.values()) > whole:
-        reason = "dominance"
-    elif whole < 11:
-        reason = "small-count"
-    elif its.scoring == "proportion":
-        met = sum(total.numerator for total in counted.values())
-        if 1 <= met <= 10 or 1 <= whole - met <= 10:
-            reason = "small-count"
-    if reason:
-        return Group(rates, volumes, reason, None)
+    volumes = {facility: size_of(its, total) for facility, total in chosen.items()}
+    share = its.scoring == "proportion"
+    met = {facility: total.numerator for facility, total in chosen.items()} if share else None
     digits = max(its.scale, 1)
-    if its.scoring == "proportion":
+    if share:
         digits = 4 if its.per == 1000 else 3
-    tails = len(rates) >= 20
-    ordered = sorted(rates.values())
-    pooled = sum((rates[one] * volumes[one] for one in rates), Fraction(0)) / whole
-    return Group(
-        rates,
-        volumes,
-        None,
-        {
-            "low": rounded(type_7(ordered, Fraction(1, 4)), digits),
-            "median": rounded(type_7(ordered, Fraction(1, 2)), digits),
-            "high": rounded(type_7(ordered, Fraction(3, 4)), digits),
-            "p10": rounded(type_7(ordered, Fraction(1, 10)), digits) if tails else None,
-            "p90": rounded(type_7(ordered, Fraction(9, 10)), digits) if tails else None,
-            "pooled": rounded(pooled, digits),
-        },
+    return Group(rates, volumes, met, peers.reason(volumes, met), None, digits)
+
+
+def _told(
+    measure: Any, over: Period, peers: Peers, name: tuple[str, str], one: Group
+) -> dict[str, float | None]:
+    digits, ordered = one.digits, sorted(one.rates.values())
+    tails = len(ordered) >= 20
+    pooled = None
+    whole = sum(one.volumes.values())
+    fine = max(
+        (places for places in range(1, digits + 1) if whole >= 22 * 10**places), default=None
     )
+    if name[0] == "all" and fine is not None:
+        parts = max(12, len(over.months), *(len(its) for its in peers.groupings.values()))
+        counts = [one.volumes]
+        if one.met is not None:
+            missed = {each: one.volumes[each] - met for each, met in one.met.items()}
+            counts = [one.met, missed]
+        if all(_beside_any_account(peers, each) >= 22 * parts for each in counts):
+            exact = sum((one.rates[each] * one.volumes[each] for each in one.rates), Fraction(0))
+            pooled = rounded(exact / whole, fine)
+    return {
+        "low": rounded(type_7(ordered, Fraction(1, 4)), digits),
+        "median": rounded(type_7(ordered, Fraction(1, 2)), digits),
+        "high": rounded(type_7(ordered, Fraction(3, 4)), digits),
+        "p10": rounded(type_7(ordered, Fraction(1, 10)), digits) if tails else None,
+        "p90": rounded(type_7(ordered, Fraction(9, 10)), digits) if tails else None,
+        "pooled": pooled,
+    }
+
+
+def _beside_any_account(peers: Peers, counts: Mapping[int, int]) -> int:
+    """What is left of counts at least, whichever organisation's own are taken away."""
+    own: dict[int, int] = defaultdict(int)
+    for facility, count in counts.items():
+        own[peers.accounts[facility]] += count
+    return sum(counts.values()) - max(own.values())
 
 
 def type_7(ordered: Sequence[Fraction], share: Fraction) -> Fraction:
@@ -278,8 +388,35 @@ def type_7(ordered: Sequence[Fraction], share: Fraction) -> Fraction:
     return ordered[int(place)] * (1 - rest) + above * rest
 
 
-def members_of(grouping: Any, facilities: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Which facilities are in which group of a grouping, by what the truth says of them."""
+def members_of(definition: Any, facilities: Sequence[Mapping[str, Any]]) -> Peers:
+    """How a definition groups facilities, by what the truth says of them."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for one in definition.peers:
+        if one.by == "combination":
+            names = [
+                "+".join(each) for each in product(*(list(found[crossed]) for crossed in one.of))
+            ]
+            found[one.id] = {
+                name: [
+                    facility["number"]
+                    for facility in facilities
+                    if all(
+                        facility["number"] in found[crossed][part]
+                        for crossed, part in zip(one.of, name.split("+"), strict=True)
+                    )
+                ]
+                for name in names
+            }
+        else:
+            found[one.id] = _members_of(one, facilities)
+    return Peers(
+        found,
+        {one.id: one.of for one in definition.peers if one.by == "combination"},
+        {one["number"]: one["corporate_account"] for one in facilities},
+    )
+
+
+def _members_of(grouping: Any, facilities: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     if grouping.by == "all":
         return {"all": [one["number"] for one in facilities]}
     if grouping.by == "volume":

@@ -4,16 +4,25 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from app.reports.composition import (
+    Completeness,
     Composition,
+    Delay,
     Figures,
+    FollowUps,
+    Funnel,
     MeasureFeedback,
     Methods,
+    NotShown,
     Place,
     Quality,
+    Run,
+    RunPoint,
     Section,
     Standing,
+    Summary,
     Withheld,
 )
+from app.reports.evidence import limits
 
 TOO_FEW = Withheld(reason="too-few-cases", says="Not shown: fewer than 10 cases.")
 
@@ -50,6 +59,40 @@ def standing(peer_group: str = "all", title: str = "All facilities", **other: An
         "withheld": None,
     }
     return Standing(**given | other)
+
+
+def a_run(values: tuple[float | None, ...] = (10.0, 12.0, 11.0), note: str = "") -> Run:
+    """A run chart of months that end with the report's period."""
+    count = len(values)
+    months = [(2026 * 12 + 8 - back) for back in reversed(range(count))]
+    return Run(
+        unit="month",
+        points=tuple(
+            RunPoint(
+                period=f"{month // 12}-{month % 12 + 1:02}",
+                value=value,
+                cases=40,
+                note="" if value is not None else note,
+            )
+            for month, value in zip(months, values, strict=True)
+        ),
+        says="No sign of a change: what moves is what chance moves.",
+    )
+
+
+def a_funnel() -> Funnel:
+    """A funnel around 11 %, with the facility inside of it."""
+    return Funnel(
+        title="All facilities",
+        target=11.0,
+        target_says="pooled rate 11.0%",
+        limits=limits(0.11, 100, 500),
+        cases=280,
+        value=12.5,
+        zone="inside",
+        earlier=((250, 13.3), (240, 14.1)),
+        says="Within what chance alone would give around all facilities.",
+    )
 
 
 def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFeedback:
@@ -90,6 +133,8 @@ def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFe
                 ),
             ),
         ),
+        "run": a_run((15.0, 14.1, None, 13.3, 12.5)),
+        "funnel": a_funnel(),
         "says": "35 of 280 screens: 12.5 %. That is in the second best quarter of all facilities.",
     }
     return MeasureFeedback(**given | other)
@@ -112,9 +157,11 @@ def composition(**other: Any) -> Composition:
         "period": "2026Q3",
         "period_says": "July to September 2026",
         "composed_at": datetime(2026, 10, 2, 7, 30, tzinfo=UTC),
-        "summary": (
-            "280 cases in July to September 2026.",
-            "One measure is in the best half of all facilities.",
+        "summary": Summary(
+            overall=("280 cases in July to September 2026.",),
+            changed=("No measure changed more than chance explains.",),
+            stands_out=("One measure is in the best half of all facilities.",),
+            look_at=("Nothing calls for a closer look.",),
         ),
         "sections": (
             Section(
@@ -140,7 +187,33 @@ def composition(**other: Any) -> Composition:
             entries=290,
             rejected=6,
             warnings=9,
+            completeness=(
+                Completeness(
+                    form="exam",
+                    element="pack_years",
+                    title="Pack-years",
+                    cases=280,
+                    filled=210,
+                    unknown=12,
+                    always=True,
+                    share="75.0%",
+                ),
+            ),
+            follow_ups=(FollowUps(title="Follow-up", cases=280, followed=31, share="11.1%"),),
+            delays=(
+                Delay(title="within 30 days", cases=200, share="71.4%"),
+                Delay(title="later", cases=80, share="28.6%"),
+            ),
             says=("6 of 290 entries were rejected.",),
+        ),
+        "not_shown": (
+            NotShown(
+                what="own result",
+                title="Mean CTDIvol",
+                measure_id="ctdivol_mean",
+                reason="too-few-cases",
+                says="Fewer cases than this measure needs for a rate. There are 7; it takes 10.",
+            ),
         ),
         "methods": Methods(
             definition_version="1.8.0",

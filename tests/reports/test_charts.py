@@ -6,119 +6,176 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reports.charts import ACCENT, BAND, INK, RULE, Point, Spread, rank, spread, ticks, trend
-
-SVG = "{http://www.w3.org/2000/svg}"
-words = st.text(
-    st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=("Cs", "Cc", "Cn"))
+from app.reports.charts import (
+    counts_chart,
+    funnel_chart,
+    peers_chart,
+    run_chart,
+    steps,
+    strata_chart,
 )
-figures = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 3))
+from app.reports.composition import Note, Run, RunPoint, Strata, Stratum
+from app.reports.drawing import ACCENT, INK, Dot, Drawing, Mark, Path, Words, svg
+from tests.reports.compositions import TOO_FEW, a_funnel, a_run, figures, measure, standing
 
 
-def plain(value: float) -> str:
-    return f"{value:g}"
+def shown(drawing: Drawing | None) -> Drawing:
+    assert drawing is not None
+    ElementTree.fromstring(svg(drawing, "a"))
+    return drawing
 
 
-def parsed(markup: str) -> ElementTree.Element:
-    return ElementTree.fromstring(markup)
+def diamonds(drawing: Drawing) -> list[tuple[float, float]]:
+    """The middles of the facility's own marks."""
+    found = []
+    for mark in drawing.marks:
+        if isinstance(mark, Path) and mark.fill == ACCENT and len(mark.strokes[0]) == 4:
+            (x, _), (_, y) = mark.strokes[0][0], mark.strokes[0][1]
+            found.append((x, y))
+    return found
 
 
-@given(low=figures, high=figures)
-def test_ticks_are_round_cover_the_values_and_stay_few(low: float, high: float) -> None:
-    low, high = sorted((low, high))
-    marks = ticks(low, high)
-    steps = {round(b - a, 9) for a, b in itertools.pairwise(marks)}
-    assert 2 <= len(marks) <= 9
-    assert marks[0] <= low + 1e-6
-    assert high <= marks[-1] + 1e-6
-    assert len({round(step, 6) for step in steps}) == 1
-    if high - low > 1e-3:
-        assert re.fullmatch(
-            r"(1|2|2\.5|5)0*(\.0*)?(e[+-]\d+)?", f"{min(steps):.6e}".replace("e", "0e")
-        )
+def words(drawing: Drawing) -> list[str]:
+    return [mark.text for mark in drawing.marks if isinstance(mark, Words)]
 
 
-@given(label=words, title=words, note=words)
-def test_any_text_stays_text(label: str, title: str, note: str) -> None:
-    points = [Point(label, 1.0, 0.5, 1.5), Point(label, None, note=note)]
-    tree = parsed(trend("a", title, points, plain, (label, 1.2)))
-    assert {element.tag for element in tree.iter()} <= {
-        "svg",
-        "title",
-        "desc",
-        "line",
-        "text",
-        "circle",
-    }
-    assert "".join(tree.find("title").itertext()) == title  # type: ignore[union-attr]
-    assert not any(name.startswith("on") for element in tree.iter() for name in element.attrib)
-
-
-@given(values=st.lists(figures, min_size=3, max_size=3, unique=True), own=figures)
-def test_a_larger_rate_is_never_drawn_further_left(values: list[float], own: float) -> None:
-    low, middle, high = sorted(values)
-    tree = parsed(spread("a", "t", Point("x", own), [Spread("All", low, middle, high)], plain))
-    band = next(one for one in tree.iter("rect"))
-    marker = next(one for one in tree.iter("path")).attrib["d"]
-    at = float(re.match(r"M(-?[\d.]+)", marker)[1])  # type: ignore[index]
-    left = float(band.attrib["x"])
-    right = left + float(band.attrib["width"])
-    if own <= low:
-        assert at <= left + 0.11
-    if own >= high:
-        assert at >= min(right, left + float(band.attrib["width"])) - 2.11
+@given(
+    rates=st.lists(
+        st.floats(0, 100).map(lambda value: round(value, 1)), min_size=4, max_size=4, unique=True
+    )
+)
+def test_a_larger_rate_is_never_drawn_further_left(rates: list[float]) -> None:
+    low, middle, high = sorted(rates[:3])
+    one = measure(
+        result=figures(rate=str(rates[3]), low=None, high=None),
+        standings=(standing(low=str(low), median=str(middle), high=str(high)),),
+    )
+    drawing = shown(peers_chart(one))
+    ((at, _),) = diamonds(drawing)
+    band = next(
+        mark for mark in drawing.marks if isinstance(mark, Path) and mark.fill not in (None, ACCENT)
+    )
+    left, right = band.strokes[0][0][0], band.strokes[0][1][0]
+    if rates[3] <= low:
+        assert at <= left + 0.01
+    if rates[3] >= high:
+        assert at >= right - 2.01
 
 
 def test_the_description_says_every_figure_that_the_drawing_shows() -> None:
-    groups = [Spread("All facilities", 8, 11, 15.5), Spread("Rural", 7, 10, 14)]
-    said = "".join(
-        parsed(spread("a", "t", Point("now", 12.5, 9.1, 16.9), groups, plain))
-        .find("desc")
-        .itertext()
-    )  # type: ignore[union-attr]
-    assert said == (
-        "This facility: 12.5, interval 9.1 to 16.9. "
-        "All facilities: middle half from 8 to 15.5, median 11. "
-        "Rural: middle half from 7 to 14, median 10."
+    one = measure(
+        standings=(standing(), standing("rural", "Rural", low="7", median="10", high="14"))
+    )
+    assert shown(peers_chart(one)).said == (
+        "This facility: 12.5%, interval 9.1 to 16.9. "
+        "All facilities: middle half from 8.0 to 15.5%, median 11.0%. "
+        "Rural: middle half from 7 to 14%, median 10%."
     )
 
 
 def test_a_withheld_period_is_a_gap_and_says_why() -> None:
-    points = [
-        Point("2026-01", 4),
-        Point("2026-02", None, note="fewer than 10 cases"),
-        Point("2026-03", 5),
+    run = a_run((4.0, None, 5.0), note=TOO_FEW.says)
+    drawing = shown(run_chart(measure(run=run)))
+    assert not [mark for mark in drawing.marks if isinstance(mark, Path) and _joins(mark)]
+    assert f"{run.points[1].period}: not shown, {TOO_FEW.says}" in drawing.said
+    assert "–" in words(drawing)
+
+
+def _joins(mark: Path) -> bool:
+    """Whether it is the line through the points."""
+    return mark.colour == INK and mark.width == 1.5 and bool(mark.strokes) and mark.fill is None
+
+
+def test_the_reports_own_period_is_told_by_shape() -> None:
+    points = tuple(
+        RunPoint(period=f"2026-{month:02}", value=float(month), cases=20) for month in range(1, 10)
+    )
+    drawing = shown(run_chart(measure(run=Run(unit="month", points=points, says="."))))
+    dots = [mark for mark in drawing.marks if isinstance(mark, Dot)]
+    assert len(diamonds(drawing)) == 3, "July, August and September are of 2026Q3"
+    assert len(dots) == 6
+
+
+def test_a_long_run_is_named_above_its_points() -> None:
+    run = a_run(tuple(float(one) for one in range(12)))
+    note = Note(first=run.points[2].period, last=run.points[9].period, says="8 in a row below")
+    drawing = shown(run_chart(measure(run=run.model_copy(update={"notes": (note,)}))))
+    assert "8 in a row below" in words(drawing)
+
+
+def test_one_point_is_no_course() -> None:
+    assert run_chart(measure(run=a_run((4.0,)))) is None
+    assert run_chart(measure(run=None)) is None
+
+
+def test_a_funnel_marks_the_facility_once_and_names_its_lines_apart() -> None:
+    drawing = shown(funnel_chart(measure(funnel=a_funnel())))
+    assert len(diamonds(drawing)) == 1
+    ends = [
+        mark
+        for mark in drawing.marks
+        if isinstance(mark, Words) and mark.text in ("peers", "95%", "99.8%") and mark.size == 11
     ]
-    tree = parsed(trend("a", "t", points, plain))
-    assert len(list(tree.iter("circle"))) == 2
-    assert not [line for line in tree.iter("line") if line.attrib["stroke"] == ACCENT]
-    assert "2026-02: not shown, fewer than 10 cases." in "".join(tree.find("desc").itertext())  # type: ignore[union-attr]
+    places = sorted(mark.y for mark in ends)
+    assert len(places) >= 3
+    assert all(b - a >= 10.9 for a, b in itertools.pairwise(places))
+
+
+def test_the_limits_of_a_funnel_are_told_by_line_and_not_by_colour() -> None:
+    drawing = shown(funnel_chart(measure(funnel=a_funnel())))
+    limits = [
+        mark
+        for mark in drawing.marks
+        if isinstance(mark, Path) and any(len(stroke) > 5 for stroke in mark.strokes)
+    ]
+    assert {mark.dash is None for mark in limits} == {True, False}
+
+
+@pytest.mark.parametrize("chart", [peers_chart, funnel_chart])
+def test_without_peers_there_is_nothing_to_be_beside(chart: object) -> None:
+    assert chart(measure(standings=(), funnel=None)) is None  # type: ignore[operator]
+
+
+def test_strata_are_drawn_where_two_may_be_shown_and_say_where_not() -> None:
+    def split(*rates: str | None) -> Strata:
+        rows = [
+            Stratum(title=f"S{number}", figures=figures(rate=one))
+            for number, one in enumerate(rates)
+        ]
+        return Strata(title="Indication", strata=tuple(rows))
+
+    assert strata_chart(measure(), split("12.0", None)) is None
+    drawing = shown(strata_chart(measure(), split("12.0", "13.5", None)))
+    assert "not shown" in words(drawing)
+    assert len(diamonds(drawing)) == 2
+
+
+def test_counts_say_their_share_of_the_whole() -> None:
+    drawing = shown(counts_chart("Counts", [("A", 30), ("B", 10)], shares=True))
+    assert "30 (75.0%)" in words(drawing)
+    assert counts_chart("Counts", [("A", 0)]) is None
 
 
 @pytest.mark.parametrize("reached", [1, 2, 3, 4])
 def test_a_rank_fills_one_step_of_four(reached: int) -> None:
-    steps = list(parsed(rank("a", reached, "said")).iter("rect"))
-    assert [step.attrib["fill"] != "none" for step in steps] == [
+    marks: list[Mark] = list(steps(reached, "said").marks)
+    assert [isinstance(mark, Path) and mark.fill == INK for mark in marks] == [
         place == reached for place in (1, 2, 3, 4)
     ]
-    assert [float(step.attrib["height"]) for step in steps] == sorted(
-        float(step.attrib["height"]) for step in steps
-    )
 
 
-def test_what_matters_keeps_apart_in_greyscale() -> None:
-    def lightness(colour: str) -> float:
-        red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
-        linear = [
-            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)
-        ]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    def contrast(one: str, other: str) -> float:
-        light, dark = sorted((lightness(one), lightness(other)), reverse=True)
-        return (light + 0.05) / (dark + 0.05)
-
-    assert contrast(ACCENT, BAND) >= 3, "the facility's mark on a peer group's band"
-    assert contrast(INK, BAND) >= 4.5, "the median on its band"
-    assert contrast(ACCENT, "#ffffff") >= 4.5
-    assert contrast(RULE, "#ffffff") < 2, "the grid stays behind"
+def test_all_words_lie_inside_of_the_frame() -> None:
+    for drawing in (
+        shown(run_chart(measure(run=a_run(tuple(float(one) for one in range(24)))))),
+        shown(funnel_chart(measure(funnel=a_funnel()))),
+        shown(peers_chart(measure())),
+    ):
+        for mark in drawing.marks:
+            if isinstance(mark, Words):
+                wide = 0.54 * mark.size * len(re.sub(r"[.,]", "", mark.text))
+                left = {"start": mark.x, "middle": mark.x - wide / 2, "end": mark.x - wide}[
+                    mark.anchor
+                ]
+                assert left >= -1, mark.text
+                assert left + wide <= drawing.width + 1, mark.text
+                assert 0 <= mark.y <= drawing.height, mark.text

@@ -36,7 +36,7 @@ async def test_page_and_json_are_the_same_composition(
     assert drawn.headers["content-security-policy"] == POLICY
     text = outline(drawn.text).text
     assert all(one.title in text for section in told.sections for one in section.measures)
-    assert all(line in text for line in told.summary)
+    assert all(line in text for line in told.summary.lines)
 
 
 async def test_a_facility_without_cases_gets_a_report_that_says_so(
@@ -62,7 +62,13 @@ async def test_a_facility_without_cases_gets_a_report_that_says_so(
         (f"{ADDRESS}/2026-09..2026-01", 422),
         (f"{ADDRESS}/0000", 422),
         (f"{ADDRESS}/yesterday", 422),
-        (f"{ADDRESS}/2026?format=pdf", 422),
+        (f"{ADDRESS}/2026?format=docx", 422),
+        (f"{ADDRESS}/2026/issued", 404),
+        (f"{ADDRESS}/2026/charts/none/run.vl.json", 404),
+        (f"{ADDRESS}/2026/charts/ctdivol/pie.vl.json", 422),
+        (f"/v1/facilities/{NEIGHBOUR}/reports", 404),
+        (f"/v1/facilities/{NEIGHBOUR}/reports/{REGISTRY}/2026/issued", 404),
+        (f"/v1/facilities/{NEIGHBOUR}/reports/{REGISTRY}/2026/charts/ctdivol/run.vl.json", 404),
     ],
 )
 async def test_what_is_not_yours_or_not_a_period_is_a_problem(
@@ -72,6 +78,36 @@ async def test_what_is_not_yours_or_not_a_period_is_a_problem(
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Hilltop" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type", "begins"),
+    [
+        ("pdf", "application/pdf", b"%PDF-"),
+        ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK"),
+    ],
+)
+async def test_the_report_comes_as_a_file_under_a_name_of_ours(
+    settled: Served, client: httpx.AsyncClient, form: str, media_type: str, begins: bytes
+) -> None:
+    headers = settled.authorised(settled.dashboard)
+    answer = await client.get(f"{ADDRESS}/2026Q1?format={form}", headers=headers)
+    assert answer.headers["content-type"] == media_type
+    assert answer.content.startswith(begins)
+    assert answer.headers["content-disposition"] == (
+        f'inline; filename="{FACILITY}-{REGISTRY}-2026Q1.{form}"'
+    )
+
+
+async def test_a_chart_of_which_nothing_may_be_shown_says_why(
+    settled: Served, client: httpx.AsyncClient
+) -> None:
+    answer = await client.get(
+        f"{ADDRESS}/2026Q1/charts/ctdivol/run.vl.json",
+        headers=settled.authorised(settled.dashboard),
+    )
+    assert answer.status_code == 403
+    assert answer.json()["type"].endswith("/withheld")
 
 
 async def test_an_operator_reads_any_report_and_a_stranger_none(
@@ -93,6 +129,11 @@ async def test_an_operator_reads_any_report_and_a_stranger_none(
         ("application/json;q=0.1, text/*", "html"),
         ("*/*, text/html", "html"),
         ("TEXT/HTML ; Q=1", "html"),
+        ("application/pdf", "pdf"),
+        (
+            "application/pdf;q=0.3, application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "xlsx",
+        ),
     ],
 )
 def test_what_is_liked_best_is_answered(accept: str, wanted: str) -> None:

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.reports.changed import Difference
+from app.reports.composition import Summary
 from app.reports.render import CSS, POLICY, STYLE_DIGEST, page
 from tests.outline import outline
 from tests.reports.compositions import composition, figures, measure, standing
@@ -45,7 +47,7 @@ def test_any_name_or_text_stays_text(text: str) -> None:
     told = composition(
         registry=text,
         steward=text,
-        summary=(text,),
+        summary=Summary(overall=(text,), changed=(text,), stands_out=(text,), look_at=(text,)),
         sections=(
             composition()
             .sections[0]
@@ -159,3 +161,20 @@ def test_counts_that_follow_one_another_share_a_frame_and_keep_their_names() -> 
     assert {"lung_rads_1", "lung_rads_2", "lung_rads_3"} <= {
         attributes.get("id") for _, attributes in found.elements
     }
+
+
+def test_the_page_of_an_issued_report_says_what_has_changed_since() -> None:
+    moved = Difference(
+        measure_id="abnormal_interpretation_rate",
+        title="Abnormal interpretation rate",
+        figure="rate",
+        issued="12.5%",
+        now="13.1%",
+    )
+    issued_on = composition().composed_at
+    text = outline(page(composition(), issued_on=issued_on, differences=(moved,))).text
+    assert "Changed since issued" in text
+    assert "13.1%" in text
+    text = outline(page(composition(), issued_on=issued_on, differences=())).text
+    assert "No figure has changed since." in text
+    assert "since" not in outline(page(composition())).text.split("Methods")[0].lower()

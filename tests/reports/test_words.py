@@ -8,8 +8,12 @@ from app.benchmarks.periods import Period, period
 from app.benchmarks.query import Result, Spread
 from app.benchmarks.rates import Counts
 from app.registries.schema import Measure
-from app.reports.compose import feedback, figures, standing, trend_periods
-from app.reports.words import period_says, quality_says, summary
+from app.reports.composition import MeasureFeedback, Summary
+from app.reports.evidence import change
+from app.reports.figures import figures, standing
+from app.reports.spans import matured, trend
+from app.reports.summary import summary
+from app.reports.words import measure_says, period_says, quality_says
 from tests.reports import compositions
 
 
@@ -68,11 +72,11 @@ def test_a_period_is_said_as_people_say_it(written: str, said: str) -> None:
     ],
 )
 def test_a_trend_goes_back_by_periods_of_the_same_length(written: str, before: list[str]) -> None:
-    assert [one.label for one in trend_periods(period(written))] == before
+    assert [one.label for one in trend(period(written))] == before
 
 
 def test_the_periods_of_a_trend_touch_and_do_not_overlap() -> None:
-    asked = trend_periods(period("2025-11..2026-03"))
+    asked = trend(period("2025-11..2026-03"))
     months = [month for one in asked for month in one.months()]
     assert months == list(Period(months[0], months[-1]).months())
     assert len(months) == 6 * 5
@@ -140,27 +144,101 @@ def test_a_standing_judges_only_where_a_direction_is_better(
     assert standing(a_measure(improvement=improvement), spread).says == said
 
 
-def test_a_change_is_called_clear_only_when_the_intervals_do_not_meet() -> None:
-    before = a_result(
-        over="2026Q2",
-        rate=Decimal("0.2"),
-        low=Decimal("0.169"),
-        high=Decimal("0.23"),
-        counts=Counts(denominator=280, numerator=56),
+def a_share(numerator: int, denominator: int) -> Result:
+    return a_result(
+        rate=Decimal(numerator) / denominator,
+        counts=Counts(denominator=denominator, numerator=numerator),
     )
-    near = a_result(
-        over="2026Q2",
-        rate=Decimal("0.2"),
-        low=Decimal("0.168"),
-        high=Decimal("0.23"),
-        counts=Counts(denominator=280, numerator=56),
-    )
-    assert "clearly" not in feedback(a_measure(), [near, a_result()]).says
-    lower = a_result(high=Decimal("0.168"))
-    assert "clearly less than the 20.0% of 2026Q2" in feedback(a_measure(), [before, lower]).says
 
 
-def test_the_summary_names_the_best_the_last_and_the_commonest_reason() -> None:
+def test_a_change_is_clear_when_newcombes_interval_leaves_out_zero() -> None:
+    # Newcombe 1998 (17:873), example (a), method 10: 56/70 - 48/80 = 0.2, 0.0524 to 0.3339.
+    told = change(a_share(56, 70), a_share(48, 80), "2025Q3")
+    assert told is not None
+    assert (told.difference, told.low, told.high, told.clear) == ("+20.0", "+5.2", "+33.4", True)
+    assert told.better is False, "lower is better"
+    assert "clearly more than the 60.0% of 2025Q3" in told.says
+    near = change(a_share(56, 70), a_share(55, 70), "2025Q3")
+    assert near is not None
+    assert not near.clear
+    assert near.better is None
+    assert "no clear change" in near.says
+
+
+def test_a_mean_is_compared_by_welchs_interval() -> None:
+    mean = a_measure(scoring="continuous-variable", observation="dlp", unit="mGy", scale=1)
+
+    def of(values: list[int]) -> Result:
+        counts = Counts(
+            denominator=len(values),
+            observations=len(values),
+            total=sum(values),
+            total_of_squares=sum(one * one for one in values),
+        )
+        return a_result(mean, rate=Decimal(sum(values)) / len(values) / 10, counts=counts)
+
+    told = change(of([10, 12, 14, 16]), of([20, 22, 24, 26, 28]), "2025")
+    assert told is not None
+    # Means 1.3 and 2.4; standard error sqrt(0.0667/4 + 0.1/5) = 0.1915; t(6.98) = 2.366.
+    assert (told.difference, told.low, told.high) == ("−1.1", "−1.6", "−0.6")
+    assert told.clear
+    assert told.better is True
+
+
+@pytest.mark.parametrize("hidden", ["now", "then"])
+def test_nothing_is_compared_with_what_is_withheld(hidden: str) -> None:
+    shown = a_result()
+    withheld = a_result(rate=None, low=None, high=None, withheld="too-few-cases")
+    pair = (withheld, shown) if hidden == "now" else (shown, withheld)
+    assert change(*pair, "2025Q3") is None
+
+
+@pytest.mark.parametrize(
+    ("over", "after", "today", "shown"),
+    [
+        ("2026Q3", 0, date(2026, 11, 1), "2026Q3"),
+        ("2026Q3", 12, date(2027, 10, 1), "2026Q3"),
+        ("2026Q3", 12, date(2027, 9, 30), "2026Q2"),
+        ("2026Q3", 12, date(2026, 11, 1), "2025Q3"),
+        ("2026", 15, date(2027, 1, 5), "2024"),
+        ("2026-09", 3, date(2026, 11, 1), "2026-07"),
+    ],
+)
+def test_the_latest_period_whose_outcomes_are_known_stands_in(
+    over: str, after: int, today: date, shown: str
+) -> None:
+    assert matured(period(over), after, today).label == shown
+
+
+def test_a_period_too_early_to_judge_says_which_one_stands_in() -> None:
+    early = compositions.figures(rate=None)
+    said = measure_says(a_measure(), early, compositions.figures("2025Q3", "15.0"), None, ())
+    assert said.startswith("July to September 2026 is not shown yet")
+    assert "This is July to September 2025" in said
+    assert "15.0%" in said
+
+
+def test_too_few_cases_say_how_many_there_are_and_how_many_it_takes() -> None:
+    few = figures(
+        a_result(
+            rate=None,
+            low=None,
+            high=None,
+            withheld="too-few-cases",
+            counts=Counts(initial_population=4, denominator=4, numerator=1),
+        )
+    )
+    said = measure_says(a_measure(), few, None, None, ())
+    assert said == (
+        "Not shown. Fewer cases than this measure needs for a rate. There are 4; it takes 10."
+    )
+
+
+def told_summary(*measures: MeasureFeedback) -> Summary:
+    return summary("2026Q3", measures, compositions.composition().quality, ())
+
+
+def test_the_summary_names_the_best_and_the_last() -> None:
     good = compositions.measure(
         "good", title="Good", standings=(compositions.standing(quartile=1),)
     )
@@ -171,11 +249,41 @@ def test_the_summary_names_the_best_the_last_and_the_commonest_reason() -> None:
     hidden = compositions.measure(
         "hidden", title="Hidden", result=compositions.figures(rate=None), standings=()
     )
-    lines = summary("2026Q3", [good, bad, undirected, hidden], compositions.composition().quality)
-    assert lines[0] == "280 cases in July to September 2026; 3 of 4 measures can be shown."
-    assert "In the best quarter of all facilities: Good." in lines
-    assert "In the last quarter of all facilities: Bad." in lines
-    assert "Most often withheld (1 measure): not shown: fewer than 10 cases." in lines
+    told = told_summary(good, bad, undirected, hidden)
+    assert told.overall == ("280 cases in July to September 2026; 3 of 4 measures can be shown.",)
+    assert "In the best quarter of all facilities: Good." in told.stands_out
+    assert "In the last quarter of all facilities: Bad." in told.stands_out
+
+
+def test_the_summary_tells_what_changed_and_which_way() -> None:
+    better = change(a_share(48, 80), a_share(56, 70), "2025Q3")
+    worse = change(a_share(56, 70), a_share(48, 80), "2025Q3")
+    told = told_summary(
+        compositions.measure("a", title="Up", change=better),
+        compositions.measure("b", title="Down", change=worse),
+    )
+    assert "Better than a year before: Up (80.0% to 12.5%)." in told.changed
+    assert "Worse than a year before: Down (60.0% to 12.5%)." in told.changed
+    assert any("Down" in line and "Up" not in line for line in told.look_at)
+
+
+def test_a_new_facility_is_told_that_there_is_no_trend_yet() -> None:
+    told = told_summary(compositions.measure(change=None, run=None))
+    assert told.changed == ("There is no year before to compare with, and no trend yet.",)
+
+
+def test_a_facility_of_few_cases_is_told_that_no_rate_can_be_shown() -> None:
+    hidden = compositions.measure(
+        result=compositions.figures(rate=None), standings=(), funnel=None, run=None
+    )
+    told = told_summary(hidden)
+    assert told.changed == ("No rate can be shown, so that no change can be told.",)
+    assert told.stands_out == ("No rate can be shown, so that none can be compared with peers.",)
+
+
+def test_what_is_often_left_out_is_looked_at_and_what_is_never_sent_is_not() -> None:
+    told = told_summary(compositions.measure())
+    assert "Often left out: Pack-years (75.0%)." in told.look_at
 
 
 def test_quality_says_nothing_of_what_is_not_there() -> None:

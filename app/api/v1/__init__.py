@@ -8,6 +8,7 @@ from app.api.v1 import (
     benchmarks,
     cases,
     corporate_accounts,
+    drill_down,
     facilities,
     images,
     keys,
@@ -16,6 +17,7 @@ from app.api.v1 import (
     participations,
     partners,
     physicians,
+    qpp,
     registries,
     reports,
     submissions,
@@ -36,8 +38,11 @@ for resource in (
     images,
     measures,
     metrics,
+    drill_down,
     benchmarks,
     reports,
+    qpp,
     audit_events,
 ):
     router.include_router(resource.router)
+router.include_router(qpp.checks)

@@ -1,6 +1,6 @@
-"""Benchmarks: how rates are spread over peer groups, by the latest dated snapshot."""
+"""Benchmarks: how rates are spread over peer groups, by a dated snapshot."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -18,7 +18,7 @@ from app.api.v1.metrics import (
     asked_periods,
     peers,
 )
-from app.benchmarks import query
+from app.benchmarks import standing
 from app.benchmarks.peers import grouping
 
 router = APIRouter(prefix="/registries/{registry_id}/benchmarks", tags=["benchmarks"])
@@ -32,7 +32,7 @@ class Benchmark(Peers):
 
 
 class Benchmarks(BaseModel):
-    """Spreads of the latest snapshot. They hold no count of cases, and nobody's own rate."""
+    """Spreads of one snapshot. They hold no count of cases, and nobody's own rate."""
 
     registry: str
     benchmarks: list[Benchmark]
@@ -49,18 +49,22 @@ async def read_benchmarks(
         str | None,
         Query(min_length=1, max_length=63, description="How peers are chosen, such as `division`."),
     ] = None,
+    snapshot: Annotated[
+        date | None, Query(description="The day of a past snapshot; the latest when left out.")
+    ] = None,
 ) -> Benchmarks:
     """How rates are spread over peer groups: the same for everybody until the next snapshot."""
     asker.require(Act.READ_BENCHMARKS)
     if peer_group is not None and grouping(definition, peer_group) is None:
         raise errors.NotFound("This registry has no such peer group.")
     async with transactions.begin() as session:
-        found = await query.spreads(
+        found = await standing.spreads(
             session,
             definition,
             measures=asked_measures(definition, measure) or definition.measures,
             periods=asked_periods(period, datetime.now(UTC).date()),
             peer_group=peer_group,
+            on=snapshot,
         )
     return Benchmarks(
         registry=definition.id,
@@ -69,3 +73,21 @@ async def read_benchmarks(
             for measure_id, over, spread in found
         ],
     )
+
+
+class TakenSnapshot(BaseModel):
+    """A snapshot that is kept: every night of this month and the last, then the last of each month."""
+
+    date: date
+    at: datetime
+
+
+@router.get("/snapshots", response_model=list[TakenSnapshot], responses=problems(401, 403, 404))
+async def list_snapshots(
+    definition: RegistryInForce, asker: Asker, transactions: Transactions
+) -> list[TakenSnapshot]:
+    """The snapshots that are kept, the newest first. `?snapshot=` of the benchmarks takes their dates."""
+    asker.require(Act.READ_BENCHMARKS)
+    async with transactions.begin() as session:
+        found = await standing.dates(session, definition.id)
+    return [TakenSnapshot(date=day, at=at) for day, at in found]

@@ -1,12 +1,12 @@
 """Metrics: a facility's own rates, live, beside its peers of the latest snapshot."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app import errors
+from app import access, errors
 from app.access import Act
 from app.api.dependencies import (
     LARGEST_INTEGER,
@@ -18,14 +18,17 @@ from app.api.dependencies import (
 )
 from app.api.problems import problems
 from app.api.v1.measures import known_measure
-from app.benchmarks import periods, query
+from app.benchmarks import course, periods, query, standing
 from app.benchmarks.peers import traits
+from app.benchmarks.statistics import run_charts
 from app.registries import schema
 from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}/metrics", tags=["benchmarks"])
 
 MOST_PERIODS = 36
+FEW_PERIODS = 4
+"""Of which a change and a course may be asked for at once."""
 
 
 class AsOf(BaseModel):
@@ -61,7 +64,10 @@ class Quartiles(BaseModel):
     high: float = Field(description="Third quartile.")
     p10: float | None = Field(description="Only of 20 facilities or more.")
     p90: float | None
-    pooled: float = Field(description="The rate of all their cases together.")
+    pooled: float | None = Field(
+        description="The rate of all cases together: over all facilities, and where its rounding hides "
+        "enough cases."
+    )
 
 
 class Peers(BaseModel):
@@ -77,7 +83,46 @@ class Peers(BaseModel):
         description="1 is the best quarter, 4 the last; where neither direction is better, 1 holds "
         "the lowest rates."
     )
+    percentile: int | None = Field(
+        description="The share in percent of the facilities whose rates are lower, equal ones counted "
+        "by half; in steps of 1 among 100 facilities or more, of 5 among 20."
+    )
     withheld: Withheld | None
+
+
+class Change(BaseModel):
+    """A rate against the facility's own of a year before."""
+
+    before: str = Field(description="The period it is compared with.")
+    earlier: float = Field(description="The rate then.")
+    kind: Literal["difference", "ratio"] = Field(
+        description="`ratio` for a rate per 1,000: 1 is no change; else `difference`: 0 is none."
+    )
+    value: float | None
+    interval: Interval | None = Field(
+        description="Newcombe's of proportions, Welch's of means, exact of a ratio of rates. Of two "
+        "results that rest on the same people it is a little too wide."
+    )
+    better: bool | None = Field(
+        description="Whether the whole interval is on the better side; null where it holds no change."
+    )
+
+
+class CoursePoint(BaseModel):
+    """One result of a course."""
+
+    period: str
+    rate: float | None
+    withheld: Withheld | None
+
+
+class Course(BaseModel):
+    """Results up to the end of the period, and what a run chart says of them."""
+
+    unit: course.Unit
+    course: run_charts.Course
+    says: str
+    points: list[CoursePoint]
 
 
 class Metric(BaseModel):
@@ -108,6 +153,8 @@ class Metric(BaseModel):
     improvement: schema.Improvement
     caution: bool = Field(description="Few cases: read the interval, not the rate.")
     peers: list[Peers]
+    change: Change | None = Field(description="With `include=change`, where both may be shown.")
+    course: Course | None = Field(description="With `include=course`.")
     withheld: Withheld | None
 
 
@@ -161,22 +208,27 @@ async def read_metrics(
     measure: MeasureIds = None,
     period: Periods = None,
     stratum: Stratum = None,
+    include: Annotated[
+        list[Literal["change", "course"]] | None,
+        Query(
+            max_length=2,
+            description="`change`: against the facility's own last year; `course`: the last 12 quarters, "
+            f"or 24 months of a single month, with the run chart's word. For at most {FEW_PERIODS} "
+            "periods.",
+        ),
+    ] = None,
 ) -> Metrics:
     """A facility's rates, current to the last accepted case, beside its peers.
 
     Peers come from a dated snapshot. What display rules hold back is `withheld`, with the reason.
     """
     asker.require(Act.READ_RESULTS)
-    if facility is None:
-        reach = asker.facilities_in(definition.id)
-        if reach is None or len(reach) != 1:
-            raise errors.Unprocessable("Your key reaches several facilities: name one, ?facility=…")
-        (facility,) = reach
-    visible_facility(asker, facility, definition.id)
+    facility = visible_facility(asker, the_facility(asker, facility, definition), definition.id)
     today = datetime.now(UTC).date()
-    stratifier, _, named = (stratum or "").partition(":")
-    if stratifier and stratifier not in {s.id for m in definition.measures for s in m.stratifiers}:
-        raise errors.Unprocessable("No measure of this registry has that stratifier.")
+    stratifier, named = asked_stratum(definition, stratum)
+    asked = asked_periods(period, today)
+    if include and len(asked) > FEW_PERIODS:
+        raise errors.Unprocessable(f"`include` goes with at most {FEW_PERIODS} periods.")
     async with transactions.begin() as session:
         if facility not in await traits(session, [facility]):
             raise errors.NotFound(NO_SUCH_FACILITY)
@@ -184,18 +236,50 @@ async def read_metrics(
             session,
             definition,
             facility,
-            asked_periods(period, today),
+            asked,
             today=today,
             measures=asked_measures(definition, measure),
-            stratifier=stratifier or None,
-            stratum=named or None,
+            stratifier=stratifier,
+            stratum=named,
+        )
+        beside = await course.beside(
+            session,
+            definition,
+            facility,
+            answer.results,
+            today=today,
+            changes="change" in (include or ()),
+            courses="course" in (include or ()),
         )
     return Metrics(
         registry=definition.id,
         definition_version=definition.version,
         as_of=AsOf(feed_number=answer.as_of.feed_number, at=answer.as_of.at),
-        metrics=[shown(one) for one in answer.results],
+        metrics=[shown(one, beside) for one in answer.results],
     )
+
+
+def the_facility(asker: access.Asker, facility: int | None, definition: Definition) -> int:
+    """The facility that was named, or the only one within the key."""
+    if facility is not None:
+        return facility
+    reach = asker.facilities_in(definition.id)
+    if reach is None or len(reach) != 1:
+        raise errors.Unprocessable("Your key reaches several facilities: name one, ?facility=…")
+    (only,) = reach
+    return only
+
+
+def asked_stratum(
+    definition: Definition, text: str | None, measure: schema.Measure | None = None
+) -> tuple[str | None, str | None]:
+    """A stratifier, and one of its strata if one was named; of any measure, or of this one."""
+    stratifier, _, named = (text or "").partition(":")
+    measures = definition.measures if measure is None else (measure,)
+    if stratifier and stratifier not in {s.id for m in measures for s in m.stratifiers}:
+        whose = "No measure of this registry has" if measure is None else "This measure has not"
+        raise errors.Unprocessable(f"{whose} that stratifier.")
+    return stratifier or None, named or None
 
 
 def asked_measures(definition: Definition, ids: list[str] | None) -> list[schema.Measure] | None:
@@ -210,8 +294,9 @@ def asked_periods(texts: list[str] | None, today: date) -> list[periods.Period]:
     return list(dict.fromkeys(periods.period(one) for one in texts))
 
 
-def shown(result: query.Result) -> Metric:
+def shown(result: query.Result, beside: course.Beside) -> Metric:
     """A result as it is told."""
+    key = result.measure.id, result.period, result.stratum
     counts, measure = result.counts, result.measure
     hidden = result.hides_outcome
     proportion, observed = measure.scoring == "proportion", measure.observation is not None
@@ -241,11 +326,13 @@ def shown(result: query.Result) -> Metric:
         improvement=measure.improvement,
         caution=result.caution,
         peers=[peers(one) for one in result.peers],
+        change=_change(beside.changes.get(key)),
+        course=_course(beside.courses.get(key)),
         withheld=Withheld.of(result.withheld),
     )
 
 
-def peers(spread: query.Spread) -> Peers:
+def peers(spread: standing.Spread) -> Peers:
     """A peer group's spread as it is told."""
     return Peers(
         group=spread.peer_group,
@@ -260,16 +347,48 @@ def peers(spread: query.Spread) -> Peers:
                 high=float(spread.high),
                 p10=_number(spread.p10),
                 p90=_number(spread.p90),
-                pooled=float(spread.pooled),
+                pooled=_number(spread.pooled),
             )
-            if spread.low is not None
-            and spread.median is not None
-            and spread.high is not None
-            and spread.pooled is not None
+            if spread.low is not None and spread.median is not None and spread.high is not None
             else None
         ),
         rank_quartile=spread.quartile,
+        percentile=spread.percentile,
         withheld=Withheld.of(spread.withheld),
+    )
+
+
+def _change(change: course.Change | None) -> Change | None:
+    if change is None:
+        return None
+    limits = change.low is not None and change.high is not None
+    return Change(
+        before=change.before.label,
+        earlier=float(change.earlier),
+        kind=change.kind,
+        value=_number(change.value),
+        interval=Interval(low=float(change.low or 0), high=float(change.high or 0))
+        if limits
+        else None,
+        better=change.better,
+    )
+
+
+def _course(found: course.Course | None) -> Course | None:
+    if found is None:
+        return None
+    return Course(
+        unit=found.unit,
+        course=found.trend.course,
+        says=found.trend.words,
+        points=[
+            CoursePoint(
+                period=one.period.label,
+                rate=_number(one.rate),
+                withheld=Withheld.of(one.withheld),
+            )
+            for one in found.points
+        ],
     )
 
 

@@ -1,0 +1,203 @@
+"""
+The nation: every facility's totals by month, and whom each is compared with.
+
+Read once for a snapshot. Totals are running sums, so that any period is one subtraction; facilities
+stand in the order of their corporate accounts, so that an account's share of a group is one more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.benchmarks.measures import Layout, Series
+from app.benchmarks.peers import groups, measured_by, peers_of, traits
+from app.benchmarks.periods import Period, last_complete_year
+from app.database import driver_connection
+from app.registries.schema import Definition, Measure
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Nation:
+    """Every facility's totals by month."""
+
+    facilities: list[int]
+    first: date
+    last: date
+    counts: Mapping[str, Ints]
+    """Form -> facility x month x slot, with a month of zeros before the first."""
+    sums: Mapping[str, Ints]
+    layout: Layout
+    accounts: Ints
+    """Where each corporate account's facilities begin."""
+    members: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
+    """Grouping -> group -> whether each facility is in it."""
+
+    def over(self, asked: Period, running: Ints, slot: int) -> Ints:
+        """A slot over a period, one number a facility."""
+        return _over(self.first, asked, running, slot)
+
+    def populations(self, measure: Measure, asked: Period, *names: str) -> list[Ints]:
+        """Some populations of a measure, one number a facility."""
+        series = self.layout.of(measure.id)
+        nobody = np.zeros(len(self.facilities), np.int64)
+        if series is None:  # its text is new: the generation that has it is still being built
+            return [nobody for _ in names]
+        slots = series.slots[measure.id]
+        found = []
+        for name in names:
+            running = self.sums[series.form] if name == "total" else self.counts[series.form]
+            found.append(self.over(asked, running, slots[name]) if name in slots else nobody)
+        return found
+
+    def ratios(self, measure: Measure, asked: Period) -> tuple[Ints, Ints, Ints]:
+        """Numerators and denominators of rates, and how many each rests on."""
+        if measure.scoring == "proportion":
+            numerators, sizes = self.populations(measure, asked, "numerator", "denominator")
+            return numerators, sizes, sizes
+        rests_on = "observations" if measure.scoring == "continuous-variable" else "denominator"
+        totals, sizes = self.populations(measure, asked, "total", rests_on)
+        return totals, sizes * 10**measure.scale, sizes
+
+    def by_account(self, values: Ints) -> Ints:
+        """Numbers of facilities (along the last axis) added up to those of their accounts."""
+        added: Ints = np.add.reduceat(values, self.accounts, axis=-1)
+        return added
+
+
+async def nation_of(
+    session: AsyncSession,
+    generation_id: int,
+    layout: Layout,
+    definition: Definition,
+    today: date,
+) -> Nation | None:
+    """The nation as a generation's cells have it; None as long as they hold nothing."""
+    ends = (
+        await session.execute(
+            text(
+                "SELECT min(month), max(month) FROM cells"
+                " WHERE generation_id = :generation AND stratifier = ''"
+            ),
+            {"generation": generation_id},
+        )
+    ).one()
+    if ends[0] is None:
+        return None
+    found = await session.scalars(
+        text(
+            "SELECT DISTINCT facility_id FROM cells WHERE generation_id = :generation"
+            " AND stratifier = '' ORDER BY 1"
+        ),
+        {"generation": generation_id},
+    )
+    unsorted = list(found)
+    known = await traits(session, unsorted)
+    account_of = {one: known[one].account if one in known else -one for one in unsorted}
+    facilities = sorted(unsorted, key=lambda one: (account_of[one], one))
+    running = await _running(session, generation_id, layout, facilities, ends[0], ends[1])
+    owners = np.array([account_of[one] for one in facilities], np.int64)
+    starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
+    bare = Nation(facilities, ends[0], ends[1], *running, layout, starts, {})
+    volumes = _volumes(definition, bare, today)
+    members: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
+    for grouping in definition.peers:
+        labels = np.array(
+            [
+                (
+                    peers_of(
+                        definition,
+                        grouping,
+                        known[facility],
+                        {one: int(its[place]) for one, its in volumes.items()},
+                    )
+                    if facility in known
+                    else None
+                )
+                or ""
+                for place, facility in enumerate(facilities)
+            ]
+        )
+        members[grouping.id] = {one: labels == one for one in groups(definition, grouping)}
+    return Nation(facilities, ends[0], ends[1], *running, layout, starts, members)
+
+
+async def _running(
+    session: AsyncSession,
+    generation_id: int,
+    layout: Layout,
+    facilities: Sequence[int],
+    first: date,
+    last: date,
+) -> tuple[dict[str, Ints], dict[str, Ints]]:
+    place = {facility: number for number, facility in enumerate(facilities)}
+    months = _place(first, last) + 2
+    totals = [one for one in layout.series if not one.stratifier]
+    counts = {
+        one.form: np.zeros((len(facilities), months, _width(one, False)), np.int64)
+        for one in totals
+    }
+    sums = {
+        one.form: np.zeros((len(facilities), months, _width(one, True)), np.int64) for one in totals
+    }
+    driver = await driver_connection(session)
+    # Squares are not needed here, and alone could be too large for an array of whole numbers.
+    wanted = {
+        one.form: sorted({p["total"] for p in one.slots.values() if "total" in p}) for one in totals
+    }
+    async for facility, form, month, row, row_sums in driver.cursor(
+        "SELECT facility_id, form, month, counts, sums FROM cells"
+        " WHERE generation_id = $1 AND stratifier = ''",
+        generation_id,
+        prefetch=2_000,
+    ):
+        at = place[facility], _place(first, month) + 1
+        counts[form][at] = row
+        for slot in wanted[form]:
+            sums[form][(*at, slot)] = int(row_sums[slot])
+    for arrays in (counts, sums):
+        for array in arrays.values():
+            np.cumsum(array, axis=1, out=array)
+    return counts, sums
+
+
+def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
+    """Measure -> how many cases of it each facility had in the last twelve complete months."""
+    over = last_complete_year(today)
+    found = {}
+    for name in measured_by(definition).values():
+        measure = definition.measure(name)
+        if measure.scoring == "cohort":
+            (found[name],) = nation.populations(measure, over, "initial_population")
+        else:
+            found[name] = nation.ratios(measure, over)[2]
+    return found
+
+
+def _over(first: date, asked: Period, running: Ints, slot: int) -> Ints:
+    months = running.shape[1] - 1
+    start = min(max(_place(first, asked.first), 0), months)
+    end = min(max(_place(first, asked.last) + 1, 0), months)
+    over: Ints = running[:, end, slot] - running[:, start, slot]
+    return over
+
+
+def _width(series: Series, of_sums: bool) -> int:
+    sums = ("total", "total_of_squares")
+    places = [
+        slot
+        for slots in series.slots.values()
+        for name, slot in slots.items()
+        if (name in sums) is of_sums
+    ]
+    return max(places, default=-1) + 1
+
+
+def _place(first: date, month: date) -> int:
+    return (month.year - first.year) * 12 + month.month - first.month

@@ -1,0 +1,153 @@
+"""
+What physicians' own cases count in measures, worked out on demand from the cases as they stand.
+
+Nothing per physician is tabulated: the cases are read by the expressions that the tables are made
+with, some at a time, with everything in force about their subjects.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.benchmarks.engine import Engine
+from app.benchmarks.periods import Period
+from app.benchmarks.populations import (
+    BATCH,
+    HOLDS,
+    STRATIFIER,
+    in_force,
+    lay_out,
+    texts_of,
+)
+from app.benchmarks.rates import Counts
+from app.benchmarks.relation import narrowed
+from app.database import driver_connection
+from app.registries.schema import Definition, Measure
+
+_THEIR_CASES = """
+SELECT c.id, c.subject_id, c.case_date
+FROM cases c JOIN versions v ON v.subject_id = c.subject_id AND v.case_id = c.id
+    AND v.to_seq IS NULL AND v.state = 'submitted'
+WHERE c.registry_id = $1 AND c.facility_id = ANY ($2) AND c.form = $3 AND c.state = 'submitted'
+  AND c.case_date BETWEEN $4 AND $5 AND (c.case_date, c.id) > ($6, $7)
+  AND (c.facility_id, v.elements ->> $8) IN (SELECT * FROM unnest($9::int[], $10::text[]))
+ORDER BY c.case_date, c.id LIMIT $11
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A measure, and what to split it by if it is to be split."""
+
+    measure: Measure
+    stratifier: str | None = None
+
+
+Tallies = Mapping[tuple[str, str | None], Counts]
+"""By a measure's id, and by the stratum it was to be split into; None for all of its cases."""
+
+
+async def counted(
+    session: AsyncSession,
+    engine: Engine,
+    definition: Definition,
+    asked: Sequence[Asked],
+    clinician: str,
+    places: Sequence[tuple[int, str]],
+    over: Period,
+) -> Tallies:
+    """What the cases of physicians count in measures of one form, at the facilities named with each.
+
+    `clinician` is the element with the NPI; `places` are pairs of facility and NPI. The session must
+    see every facility's versions: windows see a person's cases everywhere. A measure of which there is
+    no case is not in the answer.
+    """
+    (form,) = {one.measure.form for one in asked}
+    facilities, npis = [one[0] for one in places], [one[1] for one in places]
+    driver = await driver_connection(session)
+    found: dict[tuple[str, str | None], Counts] = defaultdict(Counts)
+    after: tuple[date, int] = (date.min, 0)
+    while True:
+        cases = await driver.fetch(
+            _THEIR_CASES,
+            definition.id,
+            sorted(set(facilities)),
+            form,
+            over.first,
+            over.end,
+            *after,
+            clinician,
+            facilities,
+            npis,
+            BATCH,
+        )
+        if cases:
+            versions = await in_force(session, definition.id, [one["subject_id"] for one in cases])
+            ids = [one["id"] for one in cases]
+            some = await asyncio.to_thread(tallied, engine, definition, asked, versions, ids)
+            for name, counts in some.items():
+                found[name] += counts
+        if len(cases) < BATCH:
+            return dict(found)
+        after = (cases[-1]["case_date"], cases[-1]["id"])
+
+
+def tallied(
+    engine: Engine,
+    definition: Definition,
+    asked: Sequence[Asked],
+    versions: Sequence[Any],
+    ids: Sequence[int],
+) -> Tallies:
+    """What some cases of one form count, from everything in force about their subjects."""
+    texts = [texts_of(definition, one.measure) for one in asked]
+    read = frozenset[str]().union(*(one.read for one in texts))
+    found: dict[tuple[str, str | None], Counts] = defaultdict(Counts)
+    with engine.open(threads=1) as connection:
+        lay_out(connection, narrowed(definition, asked[0].measure.form, read), versions)
+        connection.from_arrow(pa.table({"wanted_id": pa.array(ids, pa.int64())})).create("wanted")
+        for one, text in zip(asked, texts, strict=True):
+            value = "NULL"
+            if "observation" in text.compiled:
+                unit = 10**one.measure.scale
+                exact = f"ROUND({text.compiled['observation']}, {one.measure.scale}) * {unit}"
+                value = f"CAST({exact} AS HUGEINT)"
+            stratum = "NULL"
+            if one.stratifier is not None:
+                stratum = f"CAST({text.compiled[f'{STRATIFIER} {one.stratifier}']} AS VARCHAR)"
+            rows = connection.execute(
+                "SELECT placed, stratum, COUNT(*), COUNT(value), SUM(value), SUM(value * value)"
+                f" FROM (SELECT {text.placed} AS placed, {stratum} AS stratum, {value} AS value"
+                " FROM behind JOIN wanted ON case_id = wanted_id WHERE month IS NOT NULL) AS cases"
+                " GROUP BY placed, stratum"
+            ).fetchall()
+            for placed, named, *numbers in rows:
+                counts = _counts(one.measure, placed, *numbers)
+                found[one.measure.id, None] += counts
+                if named is not None:
+                    found[one.measure.id, named] += counts
+    return dict(found)
+
+
+def _counts(
+    measure: Measure, placed: str, cases: int, observed: int, total: int, squares: int
+) -> Counts:
+    """Cases of one placement, as they add to a measure's counts."""
+    into = {population for population, held in HOLDS.items() if placed in held}
+    seen = placed == "numerator" if measure.scoring == "ratio" else "observations" in into
+    return Counts(
+        initial_population=cases if "initial-population" in into else 0,
+        denominator=cases if "denominator" in into else 0,
+        exclusions=cases if "exclusions" in into else 0,
+        exceptions=cases if "exceptions" in into else 0,
+        numerator=cases if "numerator" in into else 0,
+        observations=observed if seen else 0,
+        total=int(total or 0) if seen else 0,
+        total_of_squares=int(squares or 0) if seen else 0,
+    )

@@ -1,0 +1,283 @@
+"""
+How fast results are read with a nation in the tables.
+
+    python perf/serve.py [--short] [--facilities N] [--requests N]
+
+Loads the cells and histograms of 6,500 skewed facilities over 36 months (150 million cases are behind as
+many), takes a peers' snapshot, starts the service and asks it as dashboards do: facilities at random, one
+request at a time, over HTTP. Prints the median and the 95th percentile of each question. The floors:
+metrics of a facility 50 ms, benchmarks 100 ms, at the 95th percentile.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from math import exp
+from typing import Any
+
+import asyncpg
+import httpx
+import numpy as np
+from bench.feedback import own_layout
+from bench.house import REGISTRY, House, house
+
+from app.access import new_secret
+from app.benchmarks.compare import compare
+from app.benchmarks.measures import Layout
+from app.benchmarks.periods import later
+from app.database import EVERYTHING, Database, Role, copy_records, staging
+from app.registries.load import PACKAGED, folders, load
+from app.registries.schema import Definition, Measure
+
+MONTHS = 36
+MEDIAN_VOLUME, SPREAD = 320.0, 1.1
+"""Cases a month of the facility in the middle, and how far others lie from it (log scale)."""
+KEYS = 100
+CHUNK = 100
+TARGETS = {"metrics": 50.0, "benchmarks": 100.0}
+CATEGORIES = ("academic", "community", "freestanding", "multi-specialty", "other")
+LOCATIONS = ("metropolitan", "suburban", "rural")
+DIVISIONS = (
+    "new-england", "middle-atlantic", "east-north-central", "west-north-central", "south-atlantic",
+    "east-south-central", "west-south-central", "mountain", "pacific",
+)  # fmt: skip
+
+
+async def settle(url: str, facilities: list[int]) -> list[tuple[int, str]]:
+    """Traits and organisations of facilities, and keys of some of them."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SET ROLE hounsfield_worker")
+        await connection.execute(
+            "INSERT INTO corporate_accounts (id, name, street_1, city, state, postal_code, country,"
+            " phone, created_at) OVERRIDING SYSTEM VALUE SELECT n, 'Organisation ' || n, '1 Main Street',"
+            " 'Reston', 'VA', '20191', 'US', '5550100', now() FROM generate_series(100001, $1) n",
+            100_001 + len(facilities) // 2,
+        )
+        chance = random.Random(3)
+        await connection.executemany(
+            "UPDATE facilities SET category = $2, location = $3, census_division = $4,"
+            " annual_exams = $5, corporate_account_id = $6 WHERE id = $1",
+            [
+                (
+                    one,
+                    chance.choice(CATEGORIES),
+                    chance.choice(LOCATIONS),
+                    chance.choice(DIVISIONS),
+                    int(exp(chance.gauss(11.0, 1.0))),
+                    100_001 + place // 2,
+                )
+                for place, one in enumerate(facilities)
+            ],
+        )
+        keys = []
+        for one in chance.sample(facilities, min(KEYS, len(facilities))):
+            secret = new_secret()
+            await connection.execute(
+                "INSERT INTO keys (id, digest, role, label, registries, facilities, created_at)"
+                " VALUES ($1, $2, 'dashboard', 'perf', ARRAY[$3], ARRAY[$4::bigint], now())",
+                secret.key_id,
+                secret.digest,
+                REGISTRY,
+                one,
+            )
+            keys.append((one, secret.text))
+        return keys
+    finally:
+        await connection.close()
+
+
+def counts_of(chance: np.random.Generator, measure: Measure, cases: Any) -> dict[str, Any]:
+    """A measure's populations of one facility, one number a month."""
+    denominator = chance.binomial(cases, 0.9 if measure.matures_after == 0 else 0.15)
+    found = {"initial_population": cases, "denominator": denominator, "observations": denominator}
+    share = 0.02 if measure.per == 1000 else chance.beta(8, 4)
+    found["numerator"] = chance.binomial(denominator, share)
+    found["total"] = denominator * (10**measure.scale) + found["numerator"]
+    found["total_of_squares"] = found["total"] * (10**measure.scale) * 2
+    return found
+
+
+def rows_of(
+    definition: Definition, layout: Layout, facilities: list[int], first: date
+) -> Iterator[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]]:
+    """Cells and histograms, some facilities at a time."""
+    months = [later(first, one) for one in range(MONTHS)]
+    totals = [one for one in layout.series if not one.stratifier]
+    for begin in range(0, len(facilities), CHUNK):
+        cells: list[tuple[Any, ...]] = []
+        histograms: list[tuple[Any, ...]] = []
+        for facility in facilities[begin : begin + CHUNK]:
+            chance = np.random.default_rng(facility)
+            volume = MEDIAN_VOLUME * exp(SPREAD * chance.normal())
+            for series in totals:
+                cases = chance.poisson(volume, MONTHS)
+                width = 1 + max(place for its in series.slots.values() for place in its.values())
+                counts = np.zeros((MONTHS, width), np.int64)
+                sums = np.zeros((MONTHS, width), np.int64)
+                for name, slots in series.slots.items():
+                    measure = definition.measure(name)
+                    its = counts_of(chance, measure, cases)
+                    for population, slot in slots.items():
+                        into = sums if population.startswith("total") else counts
+                        into[:, slot] = its.get(population, 0)
+                    if measure.bins:
+                        shares = np.full(len(measure.bins) + 1, 1 / (len(measure.bins) + 1))
+                        histograms += [
+                            (facility, name, month, chance.multinomial(many, shares).tolist())
+                            for month, many in zip(months, its["observations"], strict=True)
+                        ]
+                cells += [
+                    (facility, series.form, "", month, "", counts[one].tolist(), sums[one].tolist())
+                    for one, month in enumerate(months)
+                ]
+        yield cells, histograms
+
+
+async def _current(connection: Any, layout: Layout) -> int:
+    """The generation that the worker makes as it starts, with the layout of these tables."""
+    for _ in range(600):
+        found = await connection(
+            "UPDATE generations SET layout = $1::jsonb WHERE state = 'current' RETURNING id",
+            (json.dumps(layout.document()),),
+        )
+        if (number := found.scalar()) is not None:
+            return int(number)
+        await asyncio.sleep(0.1)
+    raise SystemExit("the worker has made no tables")
+
+
+async def load_tables(place: House, definition: Definition, first: date) -> tuple[float, float]:
+    """Fill the tables and compare; seconds of each."""
+    layout = own_layout(definition)
+    database = Database(place.addresses.worker, Role.WORKER, pool=1)
+    begun = time.perf_counter()
+    try:
+        async with database.transaction(EVERYTHING) as session:
+            connection = (await session.connection()).exec_driver_sql
+            generation = await _current(connection, layout)
+            await staging(
+                session,
+                "new_cells",
+                "facility_id int, form text, stratifier text, month date, stratum text,"
+                " counts bigint[], sums bigint[]",
+            )
+            await staging(
+                session, "new_bins", "facility_id int, measure_id text, month date, bins bigint[]"
+            )
+            for cells, histograms in rows_of(definition, layout, place.facilities, first):
+                await connection("TRUNCATE new_cells, new_bins")
+                names = ("facility_id", "form", "stratifier", "month", "stratum", "counts", "sums")
+                await copy_records(session, "new_cells", names, cells)
+                names = ("facility_id", "measure_id", "month", "bins")
+                await copy_records(session, "new_bins", names, histograms)
+                await connection(
+                    f"INSERT INTO cells (generation_id, facility_id, form, stratifier, month, stratum,"
+                    f" counts, sums) SELECT {generation}, facility_id, form, stratifier, month, stratum,"
+                    " counts, sums::numeric[] FROM new_cells"
+                )
+                await connection(
+                    "INSERT INTO histograms (generation_id, facility_id, measure_id, month, bins)"
+                    f" SELECT {generation}, facility_id, measure_id, month, bins FROM new_bins"
+                )
+        loaded = time.perf_counter()
+        async with database.transaction(EVERYTHING) as session:
+            await compare(session, definition, datetime.now(UTC).date())
+        compared = time.perf_counter()
+    finally:
+        await database.close()
+    connection = await asyncpg.connect(place.addresses.owner)
+    try:
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+    return loaded - begun, compared - loaded
+
+
+def questions(definition: Definition, today: date) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is asked, in words: the endpoint and its query."""
+    quarter = later(today.replace(day=1), -3)
+    recent = f"{quarter.year}Q{(quarter.month - 1) // 3 + 1}"
+    months = [f"{later(today.replace(day=1), -back):%Y-%m}" for back in range(1, 13)]
+    one = "abnormal_interpretation_rate"
+    return {
+        "all measures, the last twelve months": ("metrics", {}),
+        "all measures, a quarter": ("metrics", {"period": recent}),
+        "one measure, twelve months one by one": ("metrics", {"measure": one, "period": months}),
+        "one measure with change and course": (
+            "metrics",
+            {"measure": one, "include": ["change", "course"]},
+        ),
+        "one measure, every peer group": ("benchmarks", {"measure": one}),
+        "all measures, one grouping": ("benchmarks", {"peer_group": "division"}),
+        "all measures, every peer group": ("benchmarks", {}),
+    }
+
+
+async def ask(
+    place: House, keys: list[tuple[int, str]], definition: Definition, times: int
+) -> bool:
+    """Ask, tell; whether the floors hold."""
+    chance, well = random.Random(9), True
+    asked = questions(definition, datetime.now(UTC).date())
+    took: dict[str, list[float]] = {name: [] for name in asked}
+    async with httpx.AsyncClient(base_url=place.url, timeout=60) as http:
+        for turn in range(-5, times):  # the first ones open connections and compile statements
+            for name, (endpoint, query) in asked.items():
+                facility, key = chance.choice(keys)
+                of = {"facility": facility} if endpoint == "metrics" else {}
+                begun = time.perf_counter()
+                answer = await http.get(
+                    f"/v1/registries/{definition.id}/{endpoint}",
+                    params={**of, **query},
+                    headers={"Authorization": f"Bearer {key}"},
+                )
+                spent = time.perf_counter() - begun
+                if answer.status_code != 200 or not answer.json()[endpoint]:
+                    raise SystemExit(answer.text[:2000])
+                if turn >= 0:
+                    took[name].append(1_000 * spent)
+    for name, spent in took.items():
+        endpoint = asked[name][0]
+        middle, most = statistics.median(spent), sorted(spent)[int(len(spent) * 0.95)]
+        held = most < TARGETS[endpoint]
+        well &= held
+        print(
+            f"{endpoint}, {name}: p50 {middle:.1f} ms, p95 {most:.1f} ms"
+            f" (floor {TARGETS[endpoint]:.0f}: {'holds' if held else 'MISSED'})"
+        )
+    return well
+
+
+def main() -> None:
+    """Run, and fail if a floor of the long form is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer facilities and requests")
+    parser.add_argument("--facilities", type=int)
+    parser.add_argument("--requests", type=int)
+    asked = parser.parse_args()
+    facilities = asked.facilities or (200 if asked.short else 6_500)
+    times = asked.requests or (20 if asked.short else 200)
+    definition = load(next(one for one in folders(PACKAGED) if REGISTRY in str(one)))
+    first = later(datetime.now(UTC).date().replace(day=1), -MONTHS)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with house(facilities) as place:
+        keys = asyncio.run(settle(place.addresses.owner, place.facilities))
+        load_seconds, compare_seconds = asyncio.run(load_tables(place, definition, first))
+        print(
+            f"{facilities} facilities, {MONTHS} months, {len(definition.measures)} measures:"
+            f" loaded in {load_seconds:.0f} s, snapshot in {compare_seconds:.1f} s"
+        )
+        well = asyncio.run(ask(place, keys, definition, times))
+    raise SystemExit(0 if well or asked.short else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,478 @@
+"""From everything that a facility, a researcher and a dashboard can fetch, no suppressed count is learnt."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from app.access import Role
+from app.benchmarks.compare import compare, periods
+from app.benchmarks.generations import Workshop
+from app.benchmarks.measures import COUNTS, tabulation
+from app.benchmarks.periods import Period, later, period
+from app.benchmarks.rates import peer_digits
+from app.database import EVERYTHING, Database
+from app.database import Role as DatabaseRole
+from app.postgres import Addresses
+from app.registries.schema import Band, Definition, Measure, PeerGroup
+from tests.benchmarks.conftest import workshop
+from tests.benchmarks.toy import definition
+from tests.make.accounts import bearer, key_for
+from tests.privacy.attack import Attacker, Bools, Ints, alone, differences, pinned
+
+__all__ = ["workshop"]  # the fixture
+
+FIRST, MONTHS, FACILITIES = date(2025, 1, 1), 15, 48
+DAYS = (date(2026, 3, 30), date(2026, 3, 31))
+CATEGORIES = ("academic", "community", "freestanding", "other")
+LOCATIONS = ("metropolitan", "suburban", "rural")
+PEERS = (
+    PeerGroup(id="all", title="All", by="all"),
+    PeerGroup(id="category", title="C", by="category", groups={one: one for one in CATEGORIES}),
+    PeerGroup(id="location", title="L", by="location", groups={one: one for one in LOCATIONS}),
+    PeerGroup(
+        id="division",
+        title="D",
+        by="division",
+        groups={one: one for one in ("mountain", "pacific", "new-england")},
+    ),
+    PeerGroup(
+        id="volume",
+        title="V",
+        by="volume",
+        volume_of="common",
+        bands=(
+            Band(id="small", title="Small", below=250),
+            Band(id="middle", title="Middle", at_least=250, below=700),
+            Band(id="large", title="Large", at_least=700),
+        ),
+    ),
+    PeerGroup(id="both", title="Both", by="combination", of=("category", "location")),
+)
+
+
+def measure(id: str, numerator: str, per: int = 100) -> Measure:
+    return Measure(
+        id=id,
+        title=id,
+        description=id,
+        form="exam",
+        scoring="proportion",
+        numerator=numerator,
+        per=per,
+        improvement="decrease",
+    )
+
+
+MEASURES = (
+    measure("common", "result = '2'"),
+    measure("seldom", "result = '3'"),
+    measure("rare", "result = '4'", per=1000),
+)
+CHANCES = {"common": 0.35, "seldom": 0.04, "rare": 0.006}
+
+
+@dataclass
+class World:
+    """The truth of a small nation, and what was fetched of it."""
+
+    definition: Definition
+    facilities: list[int]
+    accounts: npt.NDArray[np.int64]
+    members: dict[tuple[str, str], Bools]
+    denominators: Ints
+    """Facility x month."""
+    numerators: list[dict[str, Ints]]
+    """On each day: measure -> facility x month."""
+    told: list[dict[tuple[str, str, str, str], dict[str, Any]]]
+    """On each day: measure, period, grouping, group -> what a researcher is told."""
+    own: set[int]
+    """Places of the facilities of the key that looks."""
+    bounds: list[tuple[str, list[int], int]] = field(default_factory=list)
+    """What is kept for ranks, and never told: measure, bounds, facilities."""
+
+    def months(self, over: Period) -> Bools:
+        return np.array([over.first <= later(FIRST, one) <= over.last for one in range(MONTHS)])
+
+    def shown(self, over: Period) -> Bools:
+        found: Bools = self.denominators[:, self.months(over)].sum(axis=1) >= 10
+        return found
+
+    def cells(self, facilities: Bools, over: Period) -> Bools:
+        found: Bools = facilities[:, None] & self.months(over)[None, :]
+        return found
+
+    @property
+    def outside(self) -> Bools:
+        found = np.ones(FACILITIES, bool)
+        found[sorted(self.own)] = False
+        return found
+
+
+_worlds: dict[int, World] = {}
+"""Made once a seed: what was fetched does not change."""
+
+
+@pytest_asyncio.fixture(
+    params=[1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))]
+)
+async def world(
+    request: pytest.FixtureRequest,
+    workshop: Workshop,
+    database: Addresses,
+    client: httpx.AsyncClient,
+) -> World:
+    if request.param not in _worlds:
+        _worlds[request.param] = await made(request.param, workshop, database, client)
+    return _worlds[request.param]
+
+
+async def made(
+    seed: int, workshop: Workshop, database: Addresses, client: httpx.AsyncClient
+) -> World:
+    """A nation, tabulated and compared on two days, and everything that can be fetched of it."""
+    chance = np.random.default_rng(seed)
+    toy = definition(measures=MEASURES, peers=PEERS, derived=())
+    facilities = [200_001 + one for one in range(FACILITIES)]
+    accounts = np.sort(chance.integers(0, 26, FACILITIES)) + 5_001
+    categories = chance.choice(CATEGORIES, FACILITIES, p=(0.5, 0.3, 0.12, 0.08))
+    locations = chance.choice(LOCATIONS, FACILITIES, p=(0.6, 0.3, 0.1))
+    divisions = chance.choice(
+        ("mountain", "pacific", "new-england", ""), FACILITIES, p=(0.5, 0.3, 0.15, 0.05)
+    )
+    sizes = np.exp(chance.normal(3.2, 0.9, FACILITIES))
+    denominators = chance.poisson(sizes[:, None], (FACILITIES, MONTHS)).astype(np.int64)
+    first = {
+        one.id: chance.binomial(denominators, CHANCES[one.id]).astype(np.int64) for one in MEASURES
+    }
+    # Overnight a handful of facilities amend what they sent: as many cases, some other results.
+    second = {name: its.copy() for name, its in first.items()}
+    for place in chance.choice(FACILITIES, 5, replace=False):
+        for name, its in second.items():
+            its[place] = chance.binomial(denominators[place], CHANCES[name])
+
+    owner = Database(database.owner, DatabaseRole.OWNER, pool=1)
+    async with owner.transaction(EVERYTHING) as session:
+        await session.execute(text("TRUNCATE corporate_accounts, definitions CASCADE"))
+        for account in sorted(set(accounts.tolist())):
+            await session.execute(
+                text(
+                    "INSERT INTO corporate_accounts (id, name, street_1, city, state, postal_code,"
+                    " country, phone, created_at) OVERRIDING SYSTEM VALUE"
+                    " VALUES (:id, 'A', 's', 'c', 'OH', '43210', 'US', '1', now())"
+                ),
+                {"id": account},
+            )
+        for place, facility in enumerate(facilities):
+            await session.execute(
+                text(
+                    "INSERT INTO facilities (id, corporate_account_id, name, street_1, city, state,"
+                    " postal_code, country, phone, category, location, census_division,"
+                    " childrens_hospital, created_at, updated_at) OVERRIDING SYSTEM VALUE VALUES"
+                    " (:id, :account, 'N', 's', 'c', 'OH', '43210', 'US', '1', :category, :location,"
+                    " nullif(:division, ''), false, now(), now())"
+                ),
+                {
+                    "id": facility,
+                    "account": int(accounts[place]),
+                    "category": str(categories[place]),
+                    "location": str(locations[place]),
+                    "division": str(divisions[place]),
+                },
+            )
+    await owner.close()
+    async with workshop.database.transaction(EVERYTHING) as session:
+        await workshop.catalogue.publish(session, toy)
+        await workshop.catalogue.refresh(session)
+    for today, numerators in zip(DAYS, (first, second), strict=True):
+        async with workshop.database.transaction(EVERYTHING) as session:
+            await tabulated(session, toy, facilities, denominators, numerators)
+            assert await compare(session, toy, today) is not None
+
+    yearly = denominators[:, -13:-1].sum(axis=1)  # twelve complete months before the snapshots
+    volumes = np.select([yearly < 250, yearly < 700], ["small", "middle"], "large")
+    labels = {
+        "all": np.full(FACILITIES, "all"),
+        "category": categories,
+        "location": locations,
+        "division": divisions,
+        "volume": volumes,
+        "both": np.char.add(np.char.add(categories, "+"), locations),
+    }
+    members = {
+        (grouping, str(name)): its == name
+        for grouping, its in labels.items()
+        for name in sorted(set(its.tolist()) - {""})
+    }
+    busiest = max(set(accounts.tolist()), key=lambda one: int((accounts == one).sum()))
+    found = World(
+        toy,
+        facilities,
+        accounts,
+        members,
+        denominators,
+        [first, second],
+        [],
+        set(np.flatnonzero(accounts == busiest).tolist()),
+    )
+    research = bearer(await key_for(database, Role.RESEARCHER, registries=["toy"]))
+    for _ in range(100):  # the web process looks for new definitions every second or so
+        if (await client.get("/v1/registries/toy/measures", headers=research)).status_code == 200:
+            break
+        await asyncio.sleep(0.1)
+    for today in DAYS:
+        found.told.append(await everything_told(client, research, today))
+    dashboard = bearer(
+        await key_for(
+            database,
+            Role.DASHBOARD,
+            registries=["toy"],
+            facilities=[facilities[one] for one in found.own],
+        )
+    )
+    await check_own(client, dashboard, found)
+    async with workshop.database.transaction(EVERYTHING) as session:
+        rows = await session.execute(
+            text(
+                "SELECT measure_id, rank_bounds, facilities FROM snapshot_spreads"
+                " WHERE spread IS NOT NULL"
+            )
+        )
+        found.bounds += [tuple(row) for row in rows]
+    return found
+
+
+async def tabulated(
+    session: Any,
+    toy: Definition,
+    facilities: list[int],
+    denominators: Ints,
+    numerators: dict[str, Ints],
+) -> None:
+    """Cells as tabulation leaves them, of another night."""
+    tables = tabulation(toy)
+    for table in ("cells", "generations"):
+        await session.execute(text(f"DELETE FROM {table}"))
+    generation = await session.scalar(
+        text(
+            "INSERT INTO generations (registry_id, definition_version, digest, layout, state, feed_seq,"
+            " tabulated_at, created_at) VALUES ('toy', '1.0.0', :digest, CAST(:layout AS jsonb),"
+            " 'current', 1, now(), now()) RETURNING id"
+        ),
+        {"digest": tables.digest, "layout": json.dumps(tables.layout.document())},
+    )
+    (series,) = tables.layout.series
+    width = 1 + max(max(slots.values()) for slots in series.slots.values())
+    rows = []
+    for place, facility in enumerate(facilities):
+        for month in range(MONTHS):
+            counts = [0] * width
+            for name, slots in series.slots.items():
+                for population in set(slots) & set(COUNTS):
+                    met = population == "numerator"
+                    its = numerators[name] if met else denominators
+                    counts[slots[population]] = int(its[place, month])
+            rows.append(
+                {
+                    "generation": generation,
+                    "facility": facility,
+                    "form": series.form,
+                    "month": later(FIRST, month),
+                    "counts": counts,
+                }
+            )
+    await session.execute(
+        text(
+            "INSERT INTO cells (generation_id, facility_id, form, stratifier, month, stratum, counts,"
+            " sums) VALUES (:generation, :facility, :form, '', :month, '', :counts, '{}')"
+        ),
+        rows,
+    )
+
+
+async def everything_told(
+    client: httpx.AsyncClient, headers: dict[str, str], day: date
+) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    """All that a snapshot says, of every measure, period and peer group."""
+    last = later(FIRST, MONTHS - 1)
+    labels = [one.label for one in periods(FIRST, last, day)]
+    found = {}
+    for begin in range(0, len(labels), 36):
+        answer = await client.get(
+            "/v1/registries/toy/benchmarks",
+            params={"snapshot": day.isoformat(), "period": labels[begin : begin + 36]},
+            headers=headers,
+        )
+        assert answer.status_code == 200, answer.text
+        for one in answer.json()["benchmarks"]:
+            assert one["snapshot"] == day.isoformat()
+            found[one["measure"], one["period"], one["group"], one["peers"]] = one
+    return found
+
+
+async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: World) -> None:
+    """A dashboard reads its own counts, which the attacker then knows, and none of another's."""
+    over = period("2025")
+    for place, facility in enumerate(world.facilities):
+        answer = await client.get(
+            "/v1/registries/toy/metrics",
+            params={"facility": facility, "period": "2025"},
+            headers=headers,
+        )
+        assert (answer.status_code == 200) is (place in world.own)
+        if place in world.own:
+            for one in answer.json()["metrics"]:
+                its = world.numerators[1][one["measure"]][place, world.months(over)]
+                assert one["numerator"] == its.sum()
+
+
+def attacker_of(world: World, day: int, name: str) -> Attacker:
+    """What is learnt of one measure's numerators on one day."""
+    attacker = Attacker(world.denominators)
+    for place in world.own:
+        for month in range(MONTHS):
+            one = np.zeros((FACILITIES, MONTHS), bool)
+            one[place, month] = True
+            count = float(world.numerators[day][name][place, month])
+            attacker.learns(one, count, count)
+    of = world.definition.measure(name)
+    outside = world.outside[:, None]
+    for (measure_id, label, grouping, peers), said in world.told[day].items():
+        if measure_id != name:
+            continue
+        over = period(label)
+        inside = (
+            world.members[grouping, peers] & world.shown(over)
+            if ((grouping, peers) in world.members)
+            else np.zeros(FACILITIES, bool)
+        )
+        cells = world.cells(inside, over)
+        total = int(world.denominators[cells].sum())
+        if said["withheld"] is None:
+            pooled = said["quartiles"]["pooled"]
+            if pooled is not None:
+                # How finely it was rounded follows from the rule, which is public.
+                digits = max(one for one in range(1, peer_digits(of) + 1) if total >= 22 * 10**one)
+                half = 0.5 * 10.0**-digits
+                attacker.learns(cells, (pooled - half) * total, (pooled + half) * total)
+            if said["quartiles"]["high"] > 0:
+                attacker.learns(cells & outside, 11, total)
+            if said["quartiles"]["low"] < 1:
+                attacker.learns(
+                    cells & outside, 0, int(world.denominators[cells & outside].sum()) - 11
+                )
+        # That a count is small without some organisation's own is all that `small-count` says: whoever
+        # is sought may be that organisation, so that it bounds nobody.
+    return attacker
+
+
+def targets(world: World, day: int, name: str) -> list[Bools]:
+    """Counts of 1 to 10 that nobody may learn: of a group where it is withheld, of a facility."""
+    found = []
+    of = world.numerators[day][name]
+    chance = np.random.default_rng(5)
+    for (measure_id, label, grouping, peers), said in world.told[day].items():
+        if measure_id == name and (grouping, peers) in world.members and said["withheld"]:
+            inside = world.members[grouping, peers] & world.shown(period(label)) & world.outside
+            cells = world.cells(inside, period(label))
+            if 1 <= of[cells].sum() <= 10:
+                found.append(cells)
+    for label in ("2025", "2025Q2", "2026-02", "2025-03..2026-02"):
+        for place in np.flatnonzero(world.outside):
+            one = np.zeros(FACILITIES, bool)
+            one[place] = True
+            cells = world.cells(one, period(label))
+            if 1 <= of[cells].sum() <= 10:
+                found.append(cells)
+    order = chance.permutation(len(found))
+    return [found[one] for one in order]
+
+
+async def test_no_combination_of_what_is_told_pins_a_suppressed_count(world: World) -> None:
+    looked = pooled = 0
+    for day in (0, 1):
+        for one in MEASURES:
+            attacker = attacker_of(world, day, one.id)
+            for cells in targets(world, day, one.id)[:6]:
+                most = int(world.denominators[cells].sum())
+                assert not pinned(attacker, cells, most), (one.id, attacker.range_of(cells))
+                looked += 1
+            pooled += sum(
+                said["quartiles"]["pooled"] is not None
+                for key, said in world.told[day].items()
+                if key[0] == one.id and said["quartiles"]
+            )
+    assert looked > 25
+    assert pooled > 20, "there are pooled rates to take from one another"
+
+
+async def test_what_two_snapshots_tell_apart_pins_no_change(world: World) -> None:
+    """The unknowns are the second night's; whoever did not amend has the same on both."""
+    amended = np.any(
+        [world.numerators[0][one.id] != world.numerators[1][one.id] for one in MEASURES],
+        axis=(0, 2),
+    )
+    for one in MEASURES:
+        attacker, before = attacker_of(world, 1, one.id), attacker_of(world, 0, one.id)
+        for row, low, high in zip(before.rows, before.lows, before.highs, strict=True):
+            cells = row.reshape(FACILITIES, MONTHS) > 0
+            moved = cells & amended[:, None]
+            # He knows who amended, not what: those cells may have been anything before.
+            slack = float(world.denominators[moved].sum())
+            attacker.learns(cells & ~amended[:, None], low - slack, high)
+        for cells in targets(world, 1, one.id)[:4]:
+            assert not pinned(attacker, cells, int(world.denominators[cells].sum()))
+
+
+async def test_groups_that_are_told_single_nobody_out(world: World) -> None:
+    seen = 0
+    for told in world.told:
+        by_period: dict[tuple[str, str], list[Bools]] = {}
+        for (name, label, grouping, peers), said in told.items():
+            if said["withheld"] is None:
+                inside = world.members[grouping, peers] & world.shown(period(label))
+                assert said["facilities"] == inside.sum()
+                by_period.setdefault((name, label), []).append(inside)
+        for groups in by_period.values():
+            seen += len(groups)
+            for account in set(world.accounts.tolist()):
+                outside = world.accounts != account
+                assert all((one & outside).sum() >= 4 for one in groups)
+                for left in differences(groups):
+                    # Nothing, or enough beside any one organisation's own.
+                    assert not left.any() or (left & outside).sum() >= 4
+            assert alone(groups) == []
+    assert seen > 300
+
+
+async def test_ranks_move_only_where_what_is_told_moves(world: World) -> None:
+    for name, bounds, facilities in world.bounds:
+        unit = 10 ** peer_digits(world.definition.measure(name))
+        assert all(0 <= bound <= unit + 1 for bound in bounds)
+        assert len(bounds) == (19 if facilities >= 20 else 3)
+    assert len(world.bounds) > 300
+
+
+async def test_the_attack_succeeds_where_each_group_tells_its_pooled_rate(world: World) -> None:
+    """What is proven above is proven by an attack that works: on four decimals for every group."""
+    attacker, of = attacker_of(world, 0, "rare"), world.numerators[0]["rare"]
+    small = []
+    for label in ("2025", "2025Q1", "2025Q2", "2025Q3", "2025Q4"):
+        for (grouping, _), its in world.members.items():
+            cells = world.cells(its & world.shown(period(label)), period(label))
+            total, count = int(world.denominators[cells].sum()), int(of[cells].sum())
+            if 1 <= count <= 10:
+                small.append(cells & world.outside[:, None])
+            elif total and grouping != "both":
+                rate = round(count / total, 4)
+                attacker.learns(cells, (rate - 0.00005) * total, (rate + 0.00005) * total)
+    learnt = [pinned(attacker, one, int(world.denominators[one].sum())) for one in small[:16]]
+    assert sum(learnt) > 2
