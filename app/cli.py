@@ -31,7 +31,7 @@ COMMANDS = {
 }
 """Which module of `app.commands` holds a command."""
 
-GROUPS = ("registry", "facility", "key", "submission", "subject", "audit")
+GROUPS = ("registry", "facility", "key", "submission", "subject", "audit", "qpp")
 """Modules whose commands are `hounsfield <module> <command>`."""
 
 

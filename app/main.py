@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import postgres
-from app.api import dicomweb, openapi, problems, v1
+from app.api import dicomweb, fhir, openapi, problems, v1
 from app.api.dependencies import House
 from app.api.v1 import operations
 from app.api.wire import Answered, Compressed, Guarded, Traced
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(v1.router)
     app.include_router(dicomweb.router)
+    app.include_router(fhir.router)
     app.include_router(operations.router)
     mount_pages(app, secure=settings.address.startswith("https:"))
     app.add_middleware(Answered)

@@ -6,10 +6,12 @@ reach, against the real processes. Nothing may fail on our side, and no answer m
 header, a media type or a shape that the document does not name. `make soak` runs the long form.
 """
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from zlib import crc32
@@ -28,7 +30,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.archive import Archive
+from app.benchmarks.periods import period
+from app.database import Database, Role
 from app.main import create_app
+from app.postgres import addresses
+from app.registries.load import PACKAGED, folders, load
+from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
 from tests.ingest.landing import EXAM, FOLLOW_UP, entry
@@ -54,12 +62,16 @@ KNOWN: dict[str, list[Any]] = {
     "form": ["exam"],
     "form_id": ["exam", "follow_up"],
     "measure_id": ["ctdivol", "ppv1"],
+    "chart": ["strata", "run", "funnel", "peers"],
     "code": ["not-found"],
     "period": ["2026", "2026Q3", "2026-09", "2025-10..2026-09"],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
 
 DOCUMENT = create_app(Settings()).openapi()
+YEAR = "2025"
+"""The year of the exam that is sent: it has ended, and there is something to draw of it."""
+REPORTS = "/v1/facilities/{facility_id}/reports/{registry_id}/{period}"
 EACH = 60 / sum(1 for _ in operations(DOCUMENT))
 """Seconds for the requests of an operation in the long form, so that all take about two minutes."""
 # The short form leaves out the phase that tries every boundary of every parameter by turns.
@@ -109,7 +121,27 @@ def known(parameters: dict[str, Any] | None) -> dict[str, Any] | None:
 def served(settings: Settings) -> Iterator[Served]:
     with whole_service(settings) as service:
         KNOWN.update(things(service))
+        asyncio.run(issue_a_report(service))
         yield service
+
+
+async def issue_a_report(service: Served) -> None:
+    """What a facility was sent of a year that has ended; only the command line does that."""
+    definition = load(next(iter(folders(PACKAGED))))
+    at = datetime.now(UTC)
+    with addresses(service.settings) as found:
+        worker = Database(found.worker, Role.WORKER, pool=1)
+        try:
+            begun = await issue.begin(
+                worker, definition, period(YEAR), today=at, facilities={FACILITY}
+            )
+            assert begun is not None
+            archive = Archive(service.settings)
+            assert await issue.issue_next(
+                worker, archive, definition, begun.id, at=at, lease_seconds=60, tries=1
+            )
+        finally:
+            await worker.close()
 
 
 def things(service: Served) -> dict[str, list[Any]]:
@@ -292,6 +324,9 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
     known = {name: values[0] for name, values in KNOWN.items()} | made
     delivered = KNOWN["submission_id"][1]
     known["/v1/submissions/{submission_id}/instances submission_id"] = delivered
+    chart = f"{REPORTS}/charts/{{measure_id}}/{{chart}}.vl.json"
+    known |= {f"{REPORTS}/issued period": YEAR, f"{chart} period": YEAR}
+    known[f"{chart} measure_id"] = "screens"  # a count is shown however small
     for method, path, operation in operations(DOCUMENT):
         if method != "GET":
             continue

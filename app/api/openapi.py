@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api import outcomes
 from app.api.problems import Problem, problems
 
 DESCRIPTION = """\
@@ -19,6 +20,7 @@ Submit entries and images to imaging registries, follow what became of them, and
 Errors are problems (RFC 9457). Lists come in pages (`Link`, RFC 8288). What is not within your key
 is not found; what you may see but not do is forbidden. Addresses never hold a submitted value.
 """
+OUTCOME = {outcomes.MEDIA_TYPE: {"schema": {"type": "object"}}}
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -41,18 +43,20 @@ def document(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template=_REFERENCE)
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem
-        for operation in _operations(described):
-            _complete(operation)
+        for path, operation in _operations(described):
+            _complete(path, operation)
         app.openapi_schema = described
     return app.openapi_schema
 
 
-def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in described["paths"].values():
-        yield from (operation for name, operation in path.items() if name != "parameters")
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for name, operation in methods.items():
+            if name != "parameters":
+                yield path, operation
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(path: str, operation: dict[str, Any]) -> None:
     """Add the problems every operation of this kind may answer with."""
     responses = operation["responses"]
     parameters = operation.get("parameters", [])
@@ -70,7 +74,7 @@ def _complete(operation: dict[str, Any]) -> None:
         kept = responses.get(str(status), {})
         content = kept.get("content", {})
         if not content or any("HTTPValidationError" in str(body) for body in content.values()):
-            content = response["content"]
+            content = OUTCOME if path.startswith(outcomes.PREFIX) else response["content"]
         responses[str(status)] = {**response, **kept, "content": content}
     operation["responses"] = dict(sorted(responses.items()))
 

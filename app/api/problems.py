@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.outcomes import outcome, speaks_fhir
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[errors.RegistryError], int] = {
@@ -120,7 +121,12 @@ def reply(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> JSONResponse:
-    """A problem as a response; its type is an address of ours, never of the Host field."""
+    """A problem as a response; its type is an address of ours, never of the Host field.
+
+    Under `/fhir` the same is told as an OperationOutcome.
+    """
+    if speaks_fhir(request):
+        return outcome(status, detail, headers or {}, more.get("errors"))
     trace_id = structlog.contextvars.get_contextvars().get("trace_id")
     content = {
         "type": f"{request.app.state.settings.address}/problems/{code}",
