@@ -49,7 +49,7 @@ def deidentify(source: bytes, profile: Profile, keys: Keys) -> Outcome:
         dataset |= clean.also
         if clean.boxes:
             work.told.append((f"{PIXEL_DATA:08X}", Action.CLEAN, "text in pixels, blanked"))
-    return work.finished(dataset)
+    return work.finished(dataset, frozenset(made))
 
 
 _MEMORIES = Memories()

@@ -390,7 +390,7 @@ class Work:
             return Element("SQ", []) if decision.emptied is Action.EMPTY else None
         return Element("SQ", kept)
 
-    def finished(self, dataset: Dataset) -> Deidentified:
+    def finished(self, dataset: Dataset, made: frozenset[int]) -> Deidentified:
         """Markers, age, file meta information, and the bytes."""
         bulk.settle(dataset, self.policy.kind, self.instance.little)
         mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
@@ -419,6 +419,7 @@ class Work:
             modality=text_of(dataset.get(_MODALITY)) or None,
             dataset=dataset,
             little=instance.little,
+            made=made,
         )
 
 
