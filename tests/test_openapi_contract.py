@@ -65,8 +65,16 @@ KNOWN: dict[str, list[Any]] = {
     "chart": ["strata", "run", "funnel", "peers"],
     "code": ["not-found"],
     "period": ["2026", "2026Q3", "2026-09", "2025-10..2026-09"],
+    "periodStart": ["2026", "2026-01-01"],
+    "periodEnd": ["2026", "2026-03", "2026-12-31"],
+    "year": [2024, 2026],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
+
+OF_ANOTHER_REGISTRY = {
+    f"POST /v1/registries/{{registry_id}}/qpp/{what}" for what in ("results", "submission")
+}
+"""The packaged registry has no measure that CMS takes today; tests/reports/qpp has one that does."""
 
 DOCUMENT = create_app(Settings()).openapi()
 YEAR = "2025"
@@ -304,6 +312,8 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     (case,) = ask("POST", path, json={"key": {"exam_unique_id": "W-1"}, "form": "exam"}).json()
     tell("DELETE", "/v1/cases/{case_id}", served.registrar, where={"case_id": case["id"]})
 
+    ask("POST", "/v1/qpp/checks", json={"entityType": "group"})
+
     path = "/dicomweb/{registry_id}/studies"
     whole = {"Content-Type": DICOM_PARTS}
     ask("POST", path, content=multipart([sent(study=7)]), headers=whole)
@@ -350,7 +360,8 @@ def test_every_operation_done_right_answers_as_the_document_says(served: Served)
         tell = Teller(served, http)
         made = write_everything(tell, served)
         read_everything(tell, served, made)
-    assert tell.answered == {f"{method} {path}" for method, path, _ in operations(DOCUMENT)}
+    every = {f"{method} {path}" for method, path, _ in operations(DOCUMENT)}
+    assert tell.answered == every - OF_ANOTHER_REGISTRY
 
 
 def keeps_its_word(case: schemathesis.Case, served: Served) -> None:

@@ -12,6 +12,9 @@ GLOBAL: Mapping[str, Any] = {
     "form_id": "exam",
     "code": "not-found",
     "period": "2025",
+    "periodStart": "2025",
+    "periodEnd": "2025",
+    "year": 2025,
     "peer_group": "all",
     "chart": "run",
     "measure_id": None,  # any there is

@@ -278,8 +278,9 @@ def test_every_operation_tells_which_problems_it_may_answer_with(app: FastAPI) -
             for response in failures.values():
                 kinds = {
                     "application/problem+json",
-                    "application/dicom+json",
-                }  # PS3.18, table 10.5.3-1
+                    "application/dicom+json",  # PS3.18, table 10.5.3-1
+                    "application/fhir+json",
+                }
                 assert kinds & set(response["content"]), (method, path)
                 seen += 1
     assert seen > 100

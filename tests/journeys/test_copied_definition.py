@@ -5,6 +5,7 @@ from submission to metrics with no code.
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from app.simulation.plan import Plan
 from app.simulation.proof import counts_differ, findings_differ
 from app.simulation.sending import Nation, read_lines
 from app.simulation.write import simulate
+from tests.journeys.quality import GUIDED, by_status, quality_differs, reported_to_cms
 from tests.journeys.service import Service
 from tests.journeys.travel import travel
 from tests.oracles.cells import cells_of, differing
@@ -72,7 +74,8 @@ def count_the_homes(measures) -> None:
 SEEN = {"exam_date": "2025-03-04", "indication_of_exam": "1"}
 
 OWN_MEASURES = (
-    *(one for one in MEASURES if one.id != "modifier_s_rate"),
+    *(one for one in MEASURES if one.id not in ("modifier_s_rate", GUIDED)),
+    *(replace(one, strata={"status": by_status}) for one in MEASURES if one.id == GUIDED),
     Measure(
         "modifier_s_rate",
         lambda exam: proportion(True, exam["radon_in_the_home"] == "Y"),
@@ -89,6 +92,7 @@ def definitions(tmp_path):
     altered(copy / "registry.yaml", rename)
     altered(copy / "elements" / "risk_factors.yaml", ask_about_the_home)
     altered(copy / "measures" / "results.yaml", count_the_homes)
+    altered(copy / "measures" / "smoking.yaml", reported_to_cms)
     return folder
 
 
@@ -123,6 +127,16 @@ async def sent_through(definitions, nation, addresses, folder, definition):
             assert metric["title"] == "Radon in the home"
             assert metric["denominator"] > 0
             assert metric["numerator"] > 0
+            differ, compared = await quality_differs(
+                client,
+                office.keys.operator,
+                COPY,
+                nation,
+                exams_of(folder / "nation" / "truth.ndjson"),
+                {one.id: one for one in OWN_MEASURES},
+            )
+            assert differ == []
+            assert compared > 5
         service.command("reconcile", "--registry", COPY)
     scales = {one.id: one.scale for one in definition.measures}
     return await cells_of(addresses.owner, COPY, scales)

@@ -23,6 +23,7 @@ from app.reports.qpp.export import (
     Results,
     export,
     mapped,
+    none_mapped,
     official_year,
     submission,
 )
@@ -95,6 +96,7 @@ class QppYear(BaseModel):
     case_minimum: int
     data_completeness: int = Field(description="In percent.")
     measures: list[ListedMeasure]
+    says: str | None = Field(description="Why there is none, and what CMS takes, if there is none.")
 
 
 class Wanted(Sent):
@@ -205,6 +207,7 @@ async def list_qpp_measures(
             )
             for measure, _, one in found
         ],
+        says=None if found else none_mapped(definition, year),
     )
 
 

@@ -76,18 +76,15 @@ class Results:
 def mapped(definition: Definition, year: int) -> list[tuple[Measure, Qpp, Published]]:
     """The measures of a registry that are QPP measures in a year, in the order of the definition.
 
-    `Unprocessable` says what there is when there is none, or when the year is not known.
+    `Unprocessable` names the years that are known when this one is not.
     """
     official = official_year(year)
-    found = [
+    return [
         (measure, one, known)
         for measure in definition.measures
         for one in measure.qpp
         if year in one.years and (known := official.measure(one.id)) is not None
     ]
-    if not found:
-        raise Unprocessable(none_mapped(definition, year))
-    return found
 
 
 def official_year(year: int) -> Year:
@@ -128,6 +125,8 @@ async def export(
     `RefusedByQpp` for counts that CMS would refuse, such as cases in none of a measure's strata.
     """
     wanted = mapped(definition, year)
+    if not wanted:
+        raise Unprocessable(none_mapped(definition, year))
     whose = await places(session, entity, definition.id, reach)
     over = period(str(year))
     tallies = await _tallies(session, engine, definition, wanted, whose, over)

@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from app.access import ALLOWED, Act, Role
 from app.errors import RegistryError, Unprocessable
+from app.registries.load import PACKAGED, load
 from app.registries.schema import Definition, Measure
 from app.reports.qpp.check import RefusedByQpp, check
-from app.reports.qpp.export import submission
+from app.reports.qpp.export import mapped, none_mapped, submission
 from tests.benchmarks.history import History, Known
 from tests.reports.qpp.registry import CQM, MEAN, QCDR, READER, STRATIFIED, registry
 from tests.reports.qpp.world import (
@@ -374,6 +375,8 @@ async def test_the_registrys_measures_of_a_year_are_listed_with_their_benchmarks
     assert set(found) == {"364", "QMM23", "ACRAD34", "ACRAD15"}
     assert found["ACRAD34"]["strata"] == ["abdomen", "chest", "head"]
     assert found["ACRAD15"]["benchmark"]["percentiles"]["90"] == 9.53
+    none = (await client.get(f"{PATH}?year=2026", headers=world.here)).json()
+    assert (len(none["measures"]), none["says"]) == (3, None)
     assert (await client.get(f"{PATH}?year=2030", headers=world.here)).status_code == 422
 
 
@@ -418,3 +421,12 @@ async def test_each_look_is_kept_in_the_audit_trail_without_numbers(
     assert row[0] == THERE
     assert '"year": 2025' in row[1]
     assert FAR not in row[1]
+
+
+def test_the_lung_registry_says_that_cms_takes_none_of_its_measures_today() -> None:
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.8.0")
+    for year in (2024, 2025, 2026, 2027):
+        assert mapped(definition, year) == []
+        said = none_mapped(definition, year)
+        assert "`abnormal_interpretation_rate` is ACRAD23 in 2017, 2018." in said
+        assert f"in {year} CMS takes 145, " in said
