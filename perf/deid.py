@@ -200,7 +200,7 @@ def measured(kind: Kind, rounds: int, scratch: Path, others: Sequence[Tool]) -> 
 
 def jobs(short: bool, scratch: Path) -> None:
     """The command itself, everything on, with one job and with two."""
-    kind, rounds = studies(scratch / "bulk", count=2 if short else 12), 1 if short else 3
+    kind, rounds = studies(scratch / "bulk", count=2 if short else 40), 1 if short else 2
     key = scratch / "key"
     key.touch(mode=0o600)
     key.write_text(os.urandom(32).hex(), encoding="ascii")

@@ -16,9 +16,9 @@ from rich.progress import (
 )
 
 from app.commands.policy import DEFAULT, lines, policy
-from app.deid.explain import explained
 from app.deid.files import secret
 from app.deid.files.account import Totals
+from app.deid.files.crew import begin
 from app.deid.files.outcomes import Fate
 from app.deid.files.run import Order, check, run
 from app.deid.files.sources import weighed
@@ -114,8 +114,10 @@ def deid(
     ] = False,
 ) -> None:
     """De-identify DICOM objects; `HELP` says the rest."""
-    chosen = policy(profile)
     if explain:
+        from app.deid.explain import explained  # takes a second to load
+
+        chosen = policy(profile)
         for line in lines(explained(chosen)):
             typer.echo(line)
         return
@@ -124,11 +126,12 @@ def deid(
     if make_key and key_file is None:
         raise typer.BadParameter("--make-key needs --key-file, to know where.")
     *inputs, out = paths
+    begin()
     console = Console(stderr=True, highlight=False)
     order = Order(
         inputs=inputs,
         out=out,
-        profile=chosen,
+        profile=policy(profile),
         secret=_secret(key_file, make_key),
         scope=scope,
         jobs=jobs or usable_cores(),

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from app.deid.explain import Explanation
 from app.deid.profile import Profile
 from app.errors import NotFound, Unprocessable
+
+if TYPE_CHECKING:  # loaded when it is asked for
+    from app.deid.explain import Explanation
 
 DEFAULT = "default"
 # Read as files: a registry's whole definition would take longer to load than all else here.
@@ -44,7 +47,7 @@ def packaged() -> dict[str, Path]:
     return {path.parts[-3]: path for path in found}
 
 
-def lines(told: Explanation) -> Iterator[str]:
+def lines(told: "Explanation") -> Iterator[str]:
     """An explanation, for a terminal, `less` and `grep`: a line for each thing that it tells."""
     yield f"{told.method}, edition {told.edition}, policy {told.digest[:12]}"
     yield "\nOPTIONS (PS3.15 Annex E)"

@@ -35,35 +35,3 @@ class Box:
     def area(self) -> int:
         """Pixels in it."""
         return max(0, self.bottom - self.top) * max(0, self.right - self.left)
-
-
-def merged(boxes: list[Box]) -> list[Box]:
-    """The same ground with boxes that overlap made one."""
-    apart: list[Box] = []
-    for box in boxes:
-        while True:
-            touching = [other for other in apart if _overlap(box, other)]
-            if not touching:
-                break
-            apart = [other for other in apart if other not in touching]
-            box = _around([box, *touching])
-        apart.append(box)
-    return apart
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return (
-        one.top < other.bottom
-        and other.top < one.bottom
-        and one.left < other.right
-        and other.left < one.right
-    )
-
-
-def _around(boxes: list[Box]) -> Box:
-    return Box(
-        min(box.top for box in boxes),
-        min(box.left for box in boxes),
-        max(box.bottom for box in boxes),
-        max(box.right for box in boxes),
-    )

@@ -15,11 +15,13 @@ from app.deid import compression, regions, screening
 from app.deid.boxes import Box
 from app.deid.choices import BurnedIn
 from app.deid.compression import Frame, Undecodable
+from app.deid.detector import MEAN_OF_BOX
 from app.deid.encapsulated import encapsulated, frames_of
-from app.deid.legible import legible
+from app.deid.legible import legible, searched
 from app.deid.native import Native
-from app.deid.picture import Seen, palette_of, seen
+from app.deid.picture import FEW, Seen, palette_of, seen
 from app.deid.raster import PHOTOMETRIC, PLANAR, TRANSFORMED, YBR_422, Cleaned, Raster
+from app.deid.strokes import grey
 from app.deid.walk import (
     EXPLICIT_LITTLE,
     Dataset,
@@ -74,10 +76,28 @@ def cleaned(instance: Instance, element: Element, rules: BurnedIn) -> Cleaned:
         raise Unseen from error
 
 
+def unpacked(instance: Instance, element: Element, raster: Raster) -> Element:
+    """Compressed pixel data of one sample a pixel, as it is without compression, little endian.
+
+    `instance` stays under its transfer syntax. Raises `Unseen` when it cannot be decoded.
+    """
+    try:
+        pixels = pixels_of(instance, element, raster)
+        content = b"".join(
+            np.ascontiguousarray(frame).astype(f"<u{raster.allocated // 8}").tobytes()
+            for frame in pixels
+        )
+    except (ImportError, OSError):
+        raise
+    except Exception as error:
+        raise Unseen from error
+    return Element("OB" if raster.allocated <= 8 else "OW", content)
+
+
 def drawn(bits: Frame) -> bool:
     """Can something be read in these bits, frames × rows × columns, of which most are 0?"""
     flat = np.where((bits != 0).any(axis=0), 255, 0).astype(np.uint8)
-    return bool(legible(np.ascontiguousarray(np.repeat(flat[..., np.newaxis], 3, axis=2))))
+    return bool(legible(flat))
 
 
 def _looked(
@@ -90,9 +110,16 @@ def _looked(
         return [whole], view
     exact = (None,) * len(view.values) if pixels.lossy else view.values
     shown = list(zip(view.pictures, exact, strict=True))
-    read = [box for picture, values in shown for box in legible(picture, values)]
-    if not read and screening.says_yes(dataset):
-        read = [box for picture, values in shown for box in legible(picture, values, _SEARCHED)]
+    said_yes = screening.says_yes(dataset)
+    mean = _SEARCHED if said_yes else MEAN_OF_BOX
+    several = raster.frames > FEW  # the darkest of all frames, beside the brightest
+    read = [
+        box
+        for number, (picture, values) in enumerate(shown)
+        for box in legible(picture, values, mean, again=several and number > 0)
+    ]
+    if not read and said_yes:
+        read = [box for picture in view.pictures for box in searched(picture, _SEARCHED)]
     boxes = [box.grown(_MARGIN) for box in read] + regions.known(dataset, raster)
     if pixels.lossy:
         boxes = [_snapped(box) for box in boxes]
@@ -107,7 +134,7 @@ def _looked(
 
 def _plain(view: Seen, covered: NDArray[np.bool_]) -> bool:
     """Is nearly all beside the text of one colour, as on paper and screens, or is there a picture?"""
-    shade = view.pictures[0][~covered][:, 1]
+    shade = grey(view.pictures[0])[~covered]
     return float(np.bincount(shade).max()) > _PAPER * shade.size
 
 
@@ -140,7 +167,9 @@ def _black_ink(view: Seen, boxes: Sequence[Box]) -> bool:
     inside = np.zeros(view.pictures[0].shape[:2], np.bool_)
     for box in boxes:
         inside[box.top : box.bottom, box.left : box.right] = True
-    black = float((view.pictures[0][inside].max(axis=1) <= _BLACK).mean())
+    shown = view.pictures[0]
+    brightest = shown if shown.ndim == 2 else shown.max(axis=2)
+    black = float((brightest[inside] <= _BLACK).mean())
     return _SOME < black < _MOSTLY
 
 

@@ -1,15 +1,16 @@
 """
 Parts of codes: the value and the meaning of a public scheme's code stay, a local one's are text.
 
-A code value stays when it is what its scheme's codes look like; SNOMED CT and LOINC codes carry a
-check digit, so that a number of another kind is told from them. A meaning stays word by word: what
+A code value stays when it is what its scheme's codes look like; SNOMED CT codes say what they number,
+so that a number of another kind is told from them. A meaning stays word by word: what
 the scheme says is in the vocabulary, a name that was written behind it is not.
 """
 
 import re
 from functools import cache, lru_cache
 
-from app.deid.folding import folded
+from app.deid import patterns
+from app.deid.folding import folded, plain
 from app.deid.terms import is_term
 from app.deid.vocabulary import vocabulary
 
@@ -54,6 +55,57 @@ PUBLIC_SCHEMES = frozenset(
             "RFC5646",
         ),
         *("NCDR [2.0b]", "CD8", "HPC", "IETF4646", "UBERON", "SRTX", "ITIS_TSN", "NYUMCCG", "POS"),
+        # other designators of PS3.16 table 8-1, and how the same are met in the field
+        *(
+            "SCPECG",
+            "ACR",
+            "ICDO3",
+            "ICDO",
+            "I9",
+            "I11",
+            "IC10",
+            "C5",
+            "CD2",
+            "HCPCS",
+            "ICNP",
+            "ISO_3166",
+        ),
+        *(
+            "LOINC",
+            "RadLex",
+            "RADLEX3",
+            "SNOMED",
+            "SNOMED-CT",
+            "SNOMED_CT",
+            "SNOMEDCT",
+            "SNM",
+            "SNT",
+        ),
+        *(
+            "ICD-10",
+            "ICD-10-CM",
+            "ICD10CM",
+            "ICD-9",
+            "ICD9",
+            "ICD-O-3",
+            "MESH",
+            "NCIT",
+            "ATC",
+            "CDE",
+        ),
+        *(
+            "RADREPORT",
+            "UML",
+            "JC8",
+            "JC10",
+            "JJ1017",
+            "MGI",
+            "MVX",
+            "RC",
+            "UNITS",
+            "CDT-2",
+            "ISO 3166",
+        ),
     )
 )
 _FORMS = {
@@ -63,7 +115,9 @@ _FORMS = {
     "SRT": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
     "SNM3": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
     "99SDM": re.compile(r"[A-Z]\d?-[0-9A-F]{4,6}"),
-    "RADLEX": re.compile(r"RID\d{1,6}"),
+    "RADLEX": re.compile(r"(?:RID|RPID|RDE|RDES)\d{1,6}"),
+    "RadLex": re.compile(r"(?:RID|RPID)\d{1,6}"),
+    "LOINC": re.compile(r"(?:LP|LA)?\d{1,7}-\d"),
     "FMA": re.compile(r"\d{2,6}"),
     "NCIt": re.compile(r"C\d{2,7}"),
     "UMLS": re.compile(r"C\d{7}"),
@@ -74,19 +128,7 @@ _FORMS = {
 }
 _ANY = re.compile(r"(?!.*\d{7})[A-Za-z0-9.:/%{}\[\]*^_()+-]{1,16}")
 _WORD = re.compile(r"[^\W\d_]+")
-_TIMES = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
-    (1, 2, 3, 4, 0, 6, 7, 8, 9, 5),
-    (2, 3, 4, 0, 1, 7, 8, 9, 5, 6),
-    (3, 4, 0, 1, 2, 8, 9, 5, 6, 7),
-    (4, 0, 1, 2, 3, 9, 5, 6, 7, 8),
-    (5, 9, 8, 7, 6, 0, 4, 3, 2, 1),
-    (6, 5, 9, 8, 7, 1, 0, 4, 3, 2),
-    (7, 6, 5, 9, 8, 2, 1, 0, 4, 3),
-    (8, 7, 6, 5, 9, 3, 2, 1, 0, 4),
-    (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-)
-_TURN = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+_LONG_NUMBER = re.compile(r"(?<![\d.])\d{5,}(?!\.?\d)")
 
 
 @lru_cache(maxsize=8192)
@@ -97,7 +139,7 @@ def is_code(scheme: str, value: str) -> bool:
     form = _FORMS.get(scheme)
     if form is None:
         return bool(_ANY.fullmatch(value)) and is_term(value)
-    return bool(form.fullmatch(value)) and (scheme != "SCT" or len(value) < 8 or _checked(value))
+    return bool(form.fullmatch(value)) and (scheme != "SCT" or _partitioned(value))
 
 
 @lru_cache(maxsize=8192)
@@ -110,15 +152,24 @@ def is_listed(scheme: str, value: str) -> bool:
 def meaning(text: str) -> str:
     """The words of a public scheme's code meaning that such meanings are made of.
 
-    A meaning that PS3.16 lists stays whole. Elsewhere its eponyms could be anybody's name.
+    A meaning that PS3.16 lists stays whole. Elsewhere its eponyms could be anybody's name, and what
+    is shaped like somebody's number, day or address is that.
     """
     if folded(text.strip()) in _listed()[1]:
         return text
-    return _WORD.sub(lambda word: word[0] if _means(word[0]) else "", text)
+    left, spaced = list(text), plain(text).replace("_", " ")
+    for shape in (patterns.WIRE, patterns.INITIALS, *patterns.IDENTIFYING, _LONG_NUMBER):
+        for found in shape.finditer(spaced):
+            start, stop = found.span(1 if shape is patterns.INITIALS else 0)
+            left[start:stop] = " " * (stop - start)
+    return _WORD.sub(lambda word: word[0] if _means(word[0]) else "", "".join(left))
 
 
 def _means(word: str) -> bool:
-    return is_term(word) or folded(word) in vocabulary().words
+    plain_one, known = folded(word), vocabulary()
+    if plain_one in known.words or known.joined(plain_one):
+        return True
+    return is_term(word)
 
 
 @cache
@@ -136,12 +187,9 @@ def _listed() -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
     return frozenset(codes), frozenset(meanings)
 
 
-def _checked(digits: str) -> bool:
-    """Does the last digit check the others, as Verhoeff's does in SNOMED CT?"""
-    check = 0
-    for place, digit in enumerate(reversed(digits)):
-        turned = int(digit)
-        for _ in range(place % 8):
-            turned = _TURN[turned]
-        check = _TIMES[check][turned]
-    return check == 0
+def _partitioned(digits: str) -> bool:
+    """Do the digits before the last say that a concept of SNOMED CT is numbered (00, or 10)?
+
+    The last one checks the others; codes are mistyped there, and one number of ten passes by chance.
+    """
+    return digits[-3:-1] == "00" or (len(digits) > 10 and digits[-3:-1] == "10")

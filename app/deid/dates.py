@@ -10,6 +10,8 @@ import re
 from datetime import date, timedelta
 
 DUMMIES = {"DA": "19000101", "DT": "19000101000000", "TM": "000000"}
+SHIFTED = frozenset(("DA", "DT"))
+"""Value representations whose values move; the others that tell a time stay or go."""
 OLDEST = 89
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 _TIME = re.compile(r"(\d\d)(?::?([0-5]\d)(?::?([0-5]\d|60)(\.\d{1,6})?)?)?")

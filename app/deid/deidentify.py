@@ -6,21 +6,15 @@ only stay by the safe list; file meta information is written anew, the preamble 
 curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
 """
 
-from app.deid import pixels
+from app.deid import naming, pixels
 from app.deid.actions import Action
-from app.deid.memory import Memories, read
+from app.deid.memory import Memories, Stretch, read
 from app.deid.outcome import Deidentified, Original, Outcome, Report, Told, Withheld
 from app.deid.pixels import Reason
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.walk import PIXEL_DATA, Instance, Malformed, text_of
-from app.deid.work import (
-    SERIES_INSTANCE_UID,
-    SOP_CLASS_UID,
-    SOP_INSTANCE_UID,
-    STUDY_INSTANCE_UID,
-    Work,
-)
+from app.deid.work import SOP_CLASS_UID, Work
 
 __all__ = ["Deidentified", "Original", "Outcome", "Report", "Told", "Withheld", "deidentify"]
 
@@ -33,7 +27,16 @@ def deidentify(source: bytes, profile: Profile, keys: Keys) -> Outcome:
         return Withheld(_REASONS.get(error.reason, Reason.UNREADABLE))
     except RecursionError:
         return Withheld(Reason.UNREADABLE)
-    wrong = _unusable(instance) or pixels.doubt(instance, profile)
+    wrong = _unusable(instance)
+    if wrong is not None:
+        return Withheld(wrong)
+    made = naming.named(instance, source)
+    if made is None:
+        return Withheld(Reason.MISSING_UID)
+    if made:
+        instance.dataset |= made
+        stretches += [Stretch({tag: element}, b"") for tag, element in made.items()]
+    wrong = pixels.doubt(instance, profile)
     if wrong is not None:
         return Withheld(wrong)
     work = Work(instance, stretches, profile, keys)
@@ -46,7 +49,7 @@ def deidentify(source: bytes, profile: Profile, keys: Keys) -> Outcome:
         dataset |= clean.also
         if clean.boxes:
             work.told.append((f"{PIXEL_DATA:08X}", Action.CLEAN, "text in pixels, blanked"))
-    return work.finished(dataset)
+    return work.finished(dataset, frozenset(made))
 
 
 _MEMORIES = Memories()
@@ -65,9 +68,4 @@ def _unusable(instance: Instance) -> Reason | None:
     sop_class = text_of(dataset.get(SOP_CLASS_UID))
     if 0x00041220 in dataset or sop_class == "1.2.840.10008.1.3.10":
         return Reason.NOT_AN_INSTANCE
-    named = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
-    for tag in named:
-        value = text_of(dataset.get(tag))
-        if not value or len(value) > 64 or not set(value) <= set("0123456789."):
-            return Reason.MISSING_UID
     return None

@@ -11,7 +11,8 @@ from enum import Enum
 
 from app.deid import patterns
 from app.deid.folding import TOKEN, folded, plain
-from app.deid.identifiers import Own
+from app.deid.identifiers import Nobody, Own
+from app.deid.terms import is_listed_word
 from app.deid.vocabulary import vocabulary
 
 
@@ -35,6 +36,7 @@ _BEFORE_NUMBER = re.compile(
     r"|ultravist|optiray|x|vol|sl|im|img|image|series|se|frame|phase|slice|rev|bw|etl|nex)[ =:_]?|[x*])$"
 )
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
+_NO_INITIAL = re.compile(r" ?\d|-[a-z]")  # b 1000, C-arm
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
 _SEPARATOR = r"[\s_.,;:/|^&+#*'’=~?-]*"
@@ -48,7 +50,7 @@ _HOLE = re.compile(rf"({_SEPARATOR})\x01({_SEPARATOR})")
 class Pass:
     """One text of one patient's, under one of the two rules."""
 
-    def __init__(self, own: Own, text: str, descriptor: bool) -> None:
+    def __init__(self, own: Own | Nobody, text: str, descriptor: bool) -> None:
         self.own, self.descriptor = own, descriptor
         self.text = _visible(text)
         self.plain = plain(self.text)
@@ -62,8 +64,14 @@ class Pass:
             return ""
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
+        for found in patterns.INITIALS.finditer(self.spaced):
+            self._mark(*found.span(1))
+        for found in patterns.PERHAPS_STREET.finditer(self.spaced):
+            if found[1] not in self.known.words or found[1] in self.known.names:
+                self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
-            self._mark(start, stop, 2)
+            numbered = any(map(str.isdigit, self.text[start:stop]))
+            self._mark(start, stop, 1 if numbered else 2)  # beside a number no name stands
         shapes = patterns.IDENTIFYING if self.descriptor else patterns.HARD
         for pattern in shapes if any(map(str.isdigit, self.plain)) else ():  # all need a digit
             for found in pattern.finditer(self.spaced):
@@ -135,7 +143,10 @@ class Pass:
         if not self.descriptor:
             # Makers and models have any name, but where nobody can tell how the patient's is
             # spelt in Latin letters, none that people have.
-            return _Fate.UNKNOWN if own.foreign and word in known.people else _Fate.STAYS
+            somebody = own.foreign and word in known.people and not is_listed_word(word)
+            if self._names_with_digits(token):
+                return _Fate.OWN
+            return _Fate.UNKNOWN if somebody else _Fate.STAYS
         if word in known.eponyms:
             return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
         if word.isdigit():
@@ -145,6 +156,18 @@ class Pass:
         if known.ideographs.fullmatch(word):
             return _Fate.STAYS
         return _Fate.STAYS if self._parts_stay(token) else _Fate.UNKNOWN
+
+    def _names_with_digits(self, token: str) -> bool:
+        """`Cruz01`, `CTcruz`: a name that something else was written to."""
+        parts = _PARTS.findall(token)
+        return len(parts) > 1 and any(
+            len(part) > 2 and self.own.is_name(part) and part not in self.known.core
+            for part in map(folded, parts)
+        )
+
+    def _is_number(self, token: str) -> bool:
+        """A number, or one with letters: nobody's name stands beside it."""
+        return any(map(str.isdigit, token)) and not self._names_with_digits(token)
 
     def _without(self, start: int, stop: int, word: str) -> _Fate:
         """Take a long identifier out of a token; what is left stays when it is a word by itself."""
@@ -222,9 +245,10 @@ class Pass:
                 takes = fate is not _Fate.STAYS or following in self.known.names
             else:
                 takes = following not in self.known.core or "." in between
-                takes = takes and self.text[after].isupper()
+                takes = takes and (self.text[after].isupper() or fate is not _Fate.STAYS)
             if not takes:
                 continue
+            takes_unknown = fate is not _Fate.STAYS
             if word in self.known.titles:
                 found[place] = (start, stop, _Fate.GONE)
             found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
@@ -232,6 +256,8 @@ class Pass:
                 last, end, fate = found[place + 2]
                 third = self.text[last:end]
                 named = len(third) > 1 and third.isalpha() and third.istitle()
+                if folded(third) in self.known.core and takes_unknown:
+                    continue  # Dr. Miller Thyroid
                 if (
                     named
                     and self.text[until:last] == " "
@@ -273,7 +299,7 @@ class Pass:
                     if beside not in (_Fate.OWN, _Fate.UNKNOWN):
                         continue
                     between = self.text[two:start] if other < place else self.text[stop:one]
-                    if not _BESIDE.fullmatch(between) or self.text[one:two].isdigit():
+                    if not _BESIDE.fullmatch(between) or self._is_number(self.text[one:two]):
                         continue
                     if self._goes_with(start, stop, beside, between, other > place):
                         found[place] = (start, stop, beside)
@@ -283,16 +309,21 @@ class Pass:
     def _goes_with(self, start: int, stop: int, beside: _Fate, between: str, before: bool) -> bool:
         token, word = self.text[start:stop], self.plain[start:stop]
         named = beside is _Fate.OWN
-        if word in self.own.names:
+        if self.own.is_name(word):
             return named
         if not self.descriptor:
-            return named and word in self.known.titles - self.known.soft_titles
+            return named and (
+                word in self.known.titles - self.known.soft_titles
+                or (word in self.known.particles and len(word) > 2)
+            )
         if len(token) == 1 and token.isalpha():
             return self._initial(start, stop, named, between)
         if word in self.known.houses:
             return False
+        if word in self.known.particles and (not token[0].isupper() or len(word) > 2):
+            return named and word not in self.known.core  # LA, DE and LE are of radiology as well
         if not token[0].isupper():
-            return named and word in self.known.particles and word not in self.known.core
+            return False
         if word in self.known.suffixes and not before:
             return "," in between or named or word not in self.known.words
         if word in self.known.titles:
@@ -304,6 +335,8 @@ class Pass:
         if between in ("'", "’"):
             return True
         if "/" in (self.text[start - 1 : start], self.text[stop : stop + 1]):
+            return False
+        if _NO_INITIAL.match(self.text, stop):
             return False
         dotted = between.startswith(".") or self.text[stop : stop + 1] == "."
         if named:

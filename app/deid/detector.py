@@ -17,6 +17,8 @@ from app.deid.networks import Picture, answered
 MODEL = "ch_PP-OCRv4_det_mobile.onnx"
 CELL = 4
 """Side, in pixels of what the network saw, of the squares that its answer is gathered in."""
+GAP = 8
+"""Pixels between the parts of a picture on one sheet."""
 STRIDE = 32
 """The network takes sides that are multiples of this."""
 SURE = 0.3
@@ -32,6 +34,28 @@ def text_boxes(picture: Picture, scale: float = 1.0, mean: float = MEAN_OF_BOX) 
     rows, columns = picture.shape[:2]
     height, width = _side(rows * scale), _side(columns * scale)
     likely = _likely(_resized(picture, height, width))
+    return _found(likely, mean, rows, columns)
+
+
+def text_boxes_in(
+    picture: Picture, parts: list[Box], scale: float = 1.0, mean: float = MEAN_OF_BOX
+) -> list[Box]:
+    """The same in parts of a picture, which the network sees side by side in one look."""
+    pieces = [_piece(picture, part, scale) for part in parts]
+    sheet, corners = _laid_out(pieces)
+    likely = _likely(sheet)
+    found = []
+    for part, piece, (top, left) in zip(parts, pieces, corners, strict=True):
+        height, width = piece.shape[:2]
+        seen = likely[top : top + height, left : left + width]
+        inside = _found(seen, mean, part.bottom - part.top, part.right - part.left)
+        found += [box.moved(part.top, part.left) for box in inside]
+    return found
+
+
+def _found(likely: NDArray[np.float32], mean: float, rows: int, columns: int) -> list[Box]:
+    """Boxes of what is likely text, in pixels of a picture of this size."""
+    height, width = likely.shape
     down, across = rows / height, columns / width
     found = []
     for box in _kernels(likely, mean):
@@ -46,6 +70,39 @@ def text_boxes(picture: Picture, scale: float = 1.0, mean: float = MEAN_OF_BOX) 
             ).within(rows, columns)
         )
     return found
+
+
+def _piece(picture: Picture, part: Box, scale: float) -> Picture:
+    """A part of a picture with sides that are multiples of a cell."""
+    cut = picture[part.top : part.bottom, part.left : part.right]
+    height, width = (
+        max(1, round(side * scale / CELL)) * CELL
+        for side in (part.bottom - part.top, part.right - part.left)
+    )
+    return _resized(np.ascontiguousarray(cut), height, width)
+
+
+def _laid_out(pieces: list[Picture]) -> tuple[Picture, list[tuple[int, int]]]:
+    """The pieces on one sheet, in rows of falling height, and where the corner of each lies."""
+    ground = sum((piece.shape[0] + GAP) * (piece.shape[1] + GAP) for piece in pieces)
+    width = max(*(piece.shape[1] for piece in pieces), round(ground**0.5))
+    corners = [(0, 0)] * len(pieces)
+    top = left = height = 0
+    for number in sorted(range(len(pieces)), key=lambda one: -pieces[one].shape[0]):
+        tall, wide = pieces[number].shape[:2]
+        if left and left + wide > width:
+            top, left, height = top + height + GAP, 0, 0
+        corners[number] = top, left
+        left, height = left + wide + GAP, max(height, tall)
+    shape = (_up(top + height), _up(width), *pieces[0].shape[2:])
+    sheet = np.full(shape, int(np.median([piece[0, 0].mean() for piece in pieces])), np.uint8)
+    for piece, (top, left) in zip(pieces, corners, strict=True):
+        sheet[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
+    return sheet, corners
+
+
+def _up(length: int) -> int:
+    return -(-length // STRIDE) * STRIDE
 
 
 def _side(length: float) -> int:

@@ -2,14 +2,18 @@
 What becomes of one element: each action on each kind of value.
 
 A `Treatment` belongs to one object: it knows its patient's pseudonym and offset, the keys, and the
-cleaner that knows the object's own identifiers. None as an answer means that the element goes.
+cleaner that knows the object's own identifiers. One for anybody knows neither, and raises `Personal`
+where they matter. None as an answer means that the element goes.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pydicom.uid import UID_dictionary
+
 from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
+from app.deid.folding import folded
 from app.deid.terms import (
     besides_terms,
     is_enumerated,
@@ -19,11 +23,12 @@ from app.deid.terms import (
     tidied,
     words_of,
 )
-from app.deid.text import Cleaner
+from app.deid.text import Cleaning, Personal
 from app.deid.uids import Keys
 from app.deid.values import (
     DUMMIES,
     REMOVED,
+    are_measures,
     is_code_string,
     is_like_a_date,
     is_long,
@@ -39,10 +44,10 @@ class Treatment:
     """How one object's elements are treated."""
 
     keys: Keys
-    pseudonym: str
-    days: int
+    pseudonym: str | None
+    days: int | None
     dates_kept: bool
-    cleaner: Cleaner
+    cleaner: Cleaning
 
     def apply(
         self,
@@ -78,6 +83,8 @@ class Treatment:
             aged = dates.capped_age(text_of(element))
             return Element("AS", aged.encode()) if aged else None
         if action in (Action.PATIENT_ID, Action.PATIENT_NAME):
+            if self.pseudonym is None:
+                raise Personal
             return Element(expected, self.pseudonym.encode())
         if action is Action.ACCESSION:
             return self._accession(value, codecs)
@@ -146,7 +153,8 @@ class Treatment:
     def _is_term(self, said: str) -> bool:
         if not is_code_string(said) or not is_term(said):
             return False
-        if any(map(self.cleaner.own.is_word, words_of(said))):
+        own = self.cleaner.own
+        if any(map(own.is_word, words_of(said))) or (len(said) == 2 and own.is_name(folded(said))):
             return False
         return not self.cleaner.names_somebody(besides_terms(said))
 
@@ -164,15 +172,17 @@ class Treatment:
         told = []
         for uid in bytes(value).decode("latin-1").split("\\"):
             uid = uid.strip("\0 ")
-            well_known = uid.startswith("1.2.840.10008.")
+            well_known = uid in UID_dictionary  # others under DICOM's root are somebody's own
             is_class = action is Action.CLASS_UID and set(uid) <= set("0123456789.")
             stays = not uid or well_known or (is_class and len(uid) <= 64)
             told.append(uid if stays else uids.replaced(self.keys.uid, uid))
         return "\\".join(told).encode()
 
     def _shifted(self, value: bytes | memoryview, vr: str, decision: Decision) -> Element | None:
+        if self.days is None and vr in dates.SHIFTED:
+            raise Personal
         moved = [
-            dates.shifted(vr, part.strip(" \0"), self.days)
+            dates.shifted(vr, part.strip(" \0"), self.days or 0)
             for part in bytes(value).decode("latin-1").split("\\")
         ]
         if any(moved) and None not in moved:
@@ -219,13 +229,15 @@ class Treatment:
         if vr not in TEXT_VRS or action is Action.CLEAN or (action is Action.CODE and not public):
             return self.cleaner.clean
         if action is Action.TERM:
-            return lambda said: tidied(only_terms(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, only_terms(self.cleaner.scrub(said)))
         if action is Action.PRODUCT:
-            return lambda said: tidied(product(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, product(self.cleaner.scrub(said)))
         if action is Action.CODE and tag in _CODE_VALUES:
             return lambda said: said.strip(" \0") if self._is_code(scheme, said) else ""
+        if action is Action.CODE and tag == _SCHEME:
+            return lambda said: scheme
         if action is Action.CODE:
-            return lambda said: tidied(codes.meaning(self.cleaner.scrub(said)))
+            return lambda said: _left_of(said, codes.meaning(self.cleaner.scrub(said)))
         return self.cleaner.scrub
 
     def _is_code(self, scheme: str, said: str) -> bool:
@@ -236,9 +248,24 @@ class Treatment:
         return not own and codes.is_code(scheme, said)
 
 
+def is_measure(tag: int, element: Element) -> bool:
+    """Numbers that stay as they are, whoever's they are."""
+    vr, value = element
+    if vr not in ("DS", "IS") or not isinstance(value, (bytes, memoryview)):
+        return False
+    return are_measures(value) and suits(tag, vr)
+
+
 _LONG_CODE_VALUE = 0x00080119
 _CODE_VALUES = frozenset((0x00080100, _LONG_CODE_VALUE))
+_SCHEME = 0x00080102
 _ICC_PROFILE = 0x00282000
+
+
+def _left_of(said: str, after: str) -> str:
+    """Tidied where something went, and as it was where nothing did."""
+    said = said.strip(" \0")
+    return said if after == said else tidied(after)
 
 
 def _without(vr: str, decision: Decision, dummy: bytes | None = None) -> Element | None:

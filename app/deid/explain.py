@@ -152,6 +152,16 @@ REST = (
         "bytes after the last pixel", "removed", "Pixel data is as long as its attributes say."
     ),
     ExplainedRest(
+        "what follows the pixels and is no element",
+        "removed",
+        "Nothing of it can be known; the pixels before it are whole.",
+    ),
+    ExplainedRest(
+        "UIDs that are missing",
+        "made",
+        "From what the object says of patient, day, numbers and series; an instance from its bytes.",
+    ),
+    ExplainedRest(
         "private attributes",
         "removed",
         "Kept only while Retain Safe Private is in force, by creator, element, VR and content.",

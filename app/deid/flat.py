@@ -14,6 +14,8 @@ from typing import NamedTuple
 from pydicom.datadict import DicomDictionary
 
 PIXELS = 0x7FE00010
+_PICTURES = frozenset((PIXELS, 0x7FE00008, 0x7FE00009))
+_PADDING = b"\0 \t\r\n\x1a\xff"
 _LONG = frozenset(
     [b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"]
 )
@@ -68,23 +70,19 @@ class Flat(NamedTuple):
     fragments: list[Found]
     little: bool
 
-    def first(self, tag: int) -> bytes:
-        """The first value of a tag, wherever it stands; empty when there is none."""
-        for there, _, start, stop in self.values:
-            if there == tag:
-                return self.body[start:stop]
-        return b""
 
+def flat(source: bytes, *, whole: bool = True) -> Flat:
+    """Read an object of any transfer syntax. Raises `Unreadable`.
 
-def flat(source: bytes) -> Flat:
-    """Read an object of any transfer syntax. Raises `Unreadable`."""
+    Of one that need not be `whole` something may follow the pixels that is no element.
+    """
     try:
-        return _flat(source)
+        return _flat(source, whole)
     except (struct.error, IndexError, zlib.error, RecursionError) as error:
         raise Unreadable from error
 
 
-def _flat(source: bytes) -> Flat:
+def _flat(source: bytes, whole: bool) -> Flat:
     begin = 132 if source[128:132] == b"DICM" else 4 if source[:4] == b"DICM" else 0
     reader = _Row(source)
     at = reader.meta(begin)
@@ -102,7 +100,11 @@ def _flat(source: bytes) -> Flat:
         if engine.unconsumed_tail:
             raise Unreadable
         reader.body = body
-    reader.elements(at, len(reader.body), explicit, little)
+    try:
+        reader.elements(at, len(reader.body), explicit, little)
+    except (Unreadable, struct.error):
+        if whole or not (reader.pictured or reader.padded):
+            raise
     return Flat(reader.body, reader.values, reader.fragments, little)
 
 
@@ -113,6 +115,9 @@ class _Row:
         self.body = body
         self.values: list[Found] = []
         self.fragments: list[Found] = []
+        self.pictured = self.padded = False
+        """Were the object's own pixels read; is what could not be read padding?"""
+        self._depth = self._nested = 0
 
     def meta(self, at: int) -> int:
         """The file meta information, always explicit and little; returns where it ends."""
@@ -133,12 +138,19 @@ class _Row:
         order = "<" if little else ">"
         head = struct.Struct(order + "HH2sH").unpack_from
         long = struct.Struct(order + "L").unpack_from
+        short = _SHORT if explicit else frozenset()
         while at + 8 <= end:
             group, number, vr, size = head(body, at)
-            tag = group << 16 | number
             at += 8
-            if group == 0xFFFE:  # an item or the end of one: what is inside comes next
+            if vr in short and group < 0x7FE0:  # nearly all: neither pixels nor an item
+                start, at = at, at + size
+                keep((group << 16 | number, vr, start, at))
                 continue
+            tag = group << 16 | number
+            if group == 0xFFFE:  # an item or the end of one: what is inside comes next
+                self._depth -= number == 0xE0DD
+                continue
+            top = not self._depth and at >= self._nested
             if explicit and vr in _SHORT:
                 keep((tag, vr, at, at + size))
                 at += size
@@ -153,18 +165,24 @@ class _Row:
                 at = self._long(tag, vr_of(tag), size, at, explicit, little)
             if at > end:
                 raise Unreadable
+            self.pictured |= top and tag in _PICTURES
+        if at > end:
+            raise Unreadable
         if any(body[at:end]):
+            self.padded = not body[at:end].strip(_PADDING)
             raise Unreadable
 
     def _long(self, tag: int, vr: bytes, size: int, at: int, explicit: bool, little: bool) -> int:
         """An element whose length has 32 bits; returns where the next one begins."""
         if vr == b"SQ":
+            self._open(at, size)
             return at
         if size == _UNDEFINED:
             if tag == PIXELS or vr in (b"OB", b"OW"):
                 return self._encapsulated(tag, at, little)
             if vr != b"UN":
                 raise Unreadable
+            self._open(at, size)
             if not explicit:
                 return at
             stop = self._end_of(at)  # PS3.5 6.2.2: implicit little endian, whatever is around it
@@ -173,13 +191,21 @@ class _Row:
         if at + size > len(self.body):
             raise Unreadable
         if vr == b"UN" and little and self.body[at : at + 4] == b"\xfe\xff\x00\xe0":
-            before = len(self.values)
+            before, padded = len(self.values), self.padded
             try:
                 self.elements(at, at + size, False, True)
             except (Unreadable, struct.error):
                 del self.values[before:]
+                self.padded = padded
         self.values.append((tag, vr, at, at + size))
         return at + size
+
+    def _open(self, at: int, size: int) -> None:
+        """A sequence begins: what comes is not of the top level until it ends."""
+        if size == _UNDEFINED:
+            self._depth += 1
+        else:
+            self._nested = max(self._nested, at + size)
 
     def _end_of(self, at: int) -> int:
         """Where a sequence of undefined length sent as UN ends, behind its delimiter."""

@@ -10,6 +10,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from app.deid.folding import TOKEN, folded
 from app.deid.vocabulary import vocabulary
@@ -20,6 +21,12 @@ _MIXED_BUT_PLAIN = re.compile(
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "ß": "ss"})
 _LONGEST_GAP = 3
+_COMMON = re.compile(r"\d{3}|(?:19|20)\d\d")
+"""Parts of a longer number that tell nothing by themselves: an area, an exchange, a year."""
+_CUED = re.compile(
+    r"(?:\b(?:id|mrn|pid|pat|patient|pt|no|nr|number|case|study|exam|acc|accession|chart)"
+    r"\b\W{0,3}|#\s?)0*([1-9][0-9]?)(?![\w.])"
+)
 
 
 class Own:
@@ -32,50 +39,24 @@ class Own:
     """
 
     def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
-        known = vocabulary()
-        besides = known.titles | known.suffixes
         words: set[str] = set()
         of_names: set[str] = set()
         wholes: set[str] = set()
         short: set[str] = set()
         initials: set[str] = set()
-        foreign = False
+        self.foreign = False
         for name in names:
-            scripts: set[bool] = set()
-            for group in name.split("="):
-                for spelt in _spellings(group):
-                    parts = [part for part in TOKEN.findall(spelt) if part not in besides]
-                    telling = {
-                        part for part in parts if len(part) > 1 and part not in known.particles
-                    }
-                    scripts.update(part.isascii() for part in telling)
-                    of_names |= telling
-                    wholes.update(_wholes(parts))
-                    initials.update(part[0] for part in parts)
-            foreign |= scripts == {False}
+            telling, together, letters, foreign = _of_name(name)
+            of_names |= telling
+            wholes |= together
+            initials |= letters
+            self.foreign |= foreign
         for identifier in identifiers:
-            parts = TOKEN.findall(folded(identifier))
-            for part in parts:
-                if part.isdigit() and part.isascii():
-                    bare = part.lstrip("0")
-                    (words if len(bare) > 2 else short).add(bare or "0")
-                elif (
-                    part not in known.words
-                    and (len(part) > 2 or not part.isascii())
-                    and not _MIXED_BUT_PLAIN.fullmatch(part)
-                ):
-                    words.add(part)
-            whole = "".join(parts)
-            spoken = all(part in known.words for part in parts)
-            if len(whole) > (9 if spoken else 4) and (len(parts) > 1 or not spoken):
-                wholes.add(whole)
-            digits = "".join(char for char in whole if char.isdigit() and char.isascii())
-            if len(digits) >= 9:  # a telephone without its area, a number without its prefix
-                wholes.update((digits.lstrip("0"), digits[-7:]))
-            elif len(digits) > 4:
-                wholes.add(digits.lstrip("0"))
+            parts, together, numbers = _of_identifier(identifier)
+            words |= parts
+            wholes |= together
+            short |= numbers
         self.names = frozenset(of_names)
-        self.foreign = foreign
         self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
@@ -85,20 +66,32 @@ class Own:
             if len(one) > 2 or (len(one) > 1 and not one.isascii())
         }
         self._sought = tuple(sorted(sought, key=len, reverse=True))
-        self._cued = (
-            re.compile(
-                r"(?:\b(?:id|mrn|pid|pat|patient|pt|no|nr|number|case|study|exam|acc|accession|chart)"
-                r"\b\W{0,3}|#\s?)0*(?:" + "|".join(sorted(self.short)) + r")(?![\w.])"
-            )
-            if self.short
-            else None
-        )
+        least = [*self.words, *(f"#{number}#" for number in self.short)]
+        for whole in wholes & sought - self.words:
+            for word in self.words:
+                if word in whole:  # whoever is asked of the whole is asked of the word
+                    break
+            else:
+                least.append(whole)
+        self._least = tuple(least)
 
     def is_word(self, token: str) -> bool:
         """Is this folded token one of the identifiers by itself?"""
         if token in self.words:
             return True
         return token.isdigit() and token.isascii() and token.lstrip("0") in self.words
+
+    def is_name(self, token: str) -> bool:
+        """Is this plain token part of a name?"""
+        return token in self.names
+
+    def untouched(self, asked: str) -> bool:
+        """Would every question that `Nobody` noted (in lines) have had the answer it gave?"""
+        if asked:
+            for one in self._least:
+                if one in asked:
+                    return False
+        return True
 
     def inside(self, token: str) -> tuple[int, int] | None:
         """Where in a folded token a long identifier stands, if one does."""
@@ -111,8 +104,8 @@ class Own:
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
         """Where in a plain text identifiers of several tokens, or spelt out ones, stand."""
-        if self._cued is not None:
-            for cued in self._cued.finditer(text):
+        for cued in _CUED.finditer(text) if self.short else ():
+            if cued[1] in self.short:
                 yield cued.span()
         at = [place for place, char in enumerate(text) if char.isalnum()]
         run = "".join(text[place] for place in at)
@@ -156,6 +149,92 @@ class Own:
         known = vocabulary().words
         spoken = all(token in known and token not in self.words for token in tokens)
         return alone and (not spoken or len(one) > 9)
+
+
+class Nobody:
+    """Somebody without identifiers, who notes what is asked of him.
+
+    What was found out with his answers is true of everybody whose identifiers are in no question,
+    as `Own.untouched` tells: the same questions would have had the same answers. `foreign` is as in
+    `Own`, and is no question: there is one nobody of each kind.
+    """
+
+    initials: frozenset[str] = frozenset()  # only asked for beside a name that was found
+
+    def __init__(self, foreign: bool) -> None:
+        self.foreign = foreign
+        self.asked: list[str] = []
+
+    def is_word(self, token: str) -> bool:
+        """No."""
+        self.asked.append(token)
+        return False
+
+    is_name = is_word
+
+    def inside(self, token: str) -> tuple[int, int] | None:
+        """Nowhere."""
+        self.asked.append(token)
+        return None
+
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        """None."""
+        self.asked.append("".join(filter(str.isalnum, text)))
+        self.asked += [f"#{cued[1]}#" for cued in _CUED.finditer(text)]
+        return iter(())
+
+
+_OfName = tuple[frozenset[str], frozenset[str], frozenset[str], bool]
+_OfIdentifier = tuple[frozenset[str], frozenset[str], frozenset[str]]
+
+
+@lru_cache(maxsize=4096)  # the names of those who refer, perform and report come again and again
+def _of_name(name: str) -> _OfName:
+    """The words of a name, what they make together, their initials; is it in another script alone?"""
+    known = vocabulary()
+    besides = known.titles | known.suffixes
+    words: set[str] = set()
+    wholes: set[str] = set()
+    initials: set[str] = set()
+    for group in name.split("="):
+        for spelt in _spellings(group):
+            parts = [part for part in TOKEN.findall(spelt) if part not in besides]
+            words.update(part for part in parts if len(part) > 1 and part not in known.particles)
+            wholes.update(_wholes(parts))
+            initials.update(part[0] for part in parts)
+    foreign = bool(words) and not any(word.isascii() for word in words)
+    return frozenset(words), frozenset(wholes), frozenset(initials), foreign
+
+
+@lru_cache(maxsize=4096)
+def _of_identifier(identifier: str) -> _OfIdentifier:
+    """The words and long numbers of an identifier, what they make together, its short numbers."""
+    known = vocabulary()
+    words: set[str] = set()
+    wholes: set[str] = set()
+    short: set[str] = set()
+    parts = TOKEN.findall(folded(identifier))
+    for part in parts:
+        if part.isdigit() and part.isascii():
+            bare = part.lstrip("0")
+            if len(parts) == 1 or not _COMMON.fullmatch(part):
+                (words if len(bare) > 2 else short).add(bare or "0")
+        elif (
+            part not in known.words
+            and (len(part) > 2 or not part.isascii())
+            and not _MIXED_BUT_PLAIN.fullmatch(part)
+        ):
+            words.add(part)
+    whole = "".join(parts)
+    spoken = all(part in known.words for part in parts)
+    if len(whole) > (9 if spoken else 4) and (len(parts) > 1 or not spoken):
+        wholes.add(whole)
+    digits = "".join(char for char in whole if char.isdigit() and char.isascii())
+    if len(digits) >= 9:  # a telephone without its area, a number without its prefix
+        wholes.update((digits.lstrip("0"), digits[-7:]))
+    elif len(digits) > 4:
+        wholes.add(digits.lstrip("0"))
+    return frozenset(words), frozenset(wholes), frozenset(short)
 
 
 def _spellings(name: str) -> set[str]:

@@ -52,18 +52,20 @@ def elsewhere(
     bounds = bounds.grown(24).within(*picture.shape[:2])
     cut = mask[bounds.top : bounds.bottom, bounds.left : bounds.right].astype(np.uint8) * 255
     soft = np.asarray(Image.fromarray(cut).filter(ImageFilter.GaussianBlur(_SOFT)))
-    return np.ascontiguousarray(np.repeat(soft[..., np.newaxis], 3, axis=2)), bounds
+    return soft, bounds
 
 
 def _inked(picture: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """Where the colour stands that is common in the boxes and rare around them, or one like it."""
-    coarse = (picture >> 2).astype(np.int32)
-    keys = coarse[..., 0] << 12 | coarse[..., 1] << 6 | coarse[..., 2]
+    colours = picture.reshape(*picture.shape[:2], -1)
+    keys = np.zeros(picture.shape[:2], np.int32)
+    for plane in range(colours.shape[2]):
+        keys = keys << 6 | (colours[..., plane] >> 2)
     key = _ink(keys, inside)
     if key is None:
         return None
-    colour = np.median(picture[inside & (keys == key)], axis=0).astype(np.int16)
-    near: NDArray[np.bool_] = np.abs(picture.astype(np.int16) - colour).max(axis=2) <= NEAR
+    colour = np.median(colours[inside & (keys == key)], axis=0).astype(np.int16)
+    near: NDArray[np.bool_] = np.abs(colours.astype(np.int16) - colour).max(axis=2) <= NEAR
     return near
 
 

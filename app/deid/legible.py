@@ -7,15 +7,16 @@ the network takes for text and has no strokes is let go, unless a closer look fi
 """
 
 import numpy as np
+from PIL import Image, ImageFilter
 
 from app.deid.boxes import Box
-from app.deid.detector import MEAN_OF_BOX, text_boxes
+from app.deid.detector import MEAN_OF_BOX, text_boxes, text_boxes_in
 from app.deid.ink import Values, elsewhere
 from app.deid.networks import Picture
 from app.deid.reader import readable
 from app.deid.strokes import Grey, grey, places, written
 
-WHOLE = 420_000
+WHOLE = 330_000
 """Pixels up to which a picture is seen whole at its own size."""
 ENLARGED = 280_000
 """Pixels that a smaller picture is enlarged to, at most twice in each direction."""
@@ -23,16 +24,29 @@ REDUCED = 150_000
 """Pixels that a larger picture is reduced to when it is seen whole."""
 CLOSE = 600_000
 """Pixels seen at their own size in the places of a large picture; more are reduced to this."""
+AROUND = 16
+"""Pixels on every side that are the surroundings of a pixel."""
+STRONGER = 3
+"""How many times the difference from its surroundings is shown in a search."""
+SEARCHED = 4_000_000
+"""Pixels that are seen in a search."""
+TILE, SHARED = 384, 64
+"""Side in pixels of what is searched at once, and how far one tile reaches into the next."""
+NEAR = 200_000
+"""Pixels that fewer in such places are enlarged to, at most twice in each direction."""
 BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
 
-def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX) -> list[Box]:
+def legible(
+    picture: Picture, exact: Values | None = None, mean: float = MEAN_OF_BOX, *, again: bool = False
+) -> list[Box]:
     """Boxes, with a margin, that cover what can be read.
 
-    `picture` is rows × columns × 3 bytes; `exact` its grey values where it shows them coarser.
+    `exact` has the grey values of `picture` where it shows them coarser. A picture that is looked
+    at `again`, beside another of the same frames, is seen only where it has edges.
     """
-    text = _read(picture, mean)
+    text = _read(picture, mean, again)
     if text and (more := elsewhere(picture, text, exact)):
         inked, bounds = more
         text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
@@ -40,10 +54,37 @@ def legible(picture: Picture, exact: Values | None = None, mean: float = MEAN_OF
     return [_lengthened(box).within(rows, columns) for box in text]
 
 
-def _read(picture: Picture, mean: float) -> list[Box]:
+def searched(picture: Picture, mean: float) -> list[Box]:
+    """The same, for a picture that shows nothing at first and of which somebody says that it does.
+
+    All of it is seen larger, tile by tile, and what differs from its surroundings is made to
+    differ more. That takes ten times as long.
+    """
+    lightness = grey(picture)
+    rows, columns = lightness.shape
+    around = np.asarray(Image.fromarray(lightness).filter(ImageFilter.BoxBlur(AROUND)))
+    differs = 128 + STRONGER * (lightness.astype(np.int16) - around)
+    strong = differs.clip(0, 255).astype(np.uint8)
+    scale = min(2.0, (SEARCHED / strong.size) ** 0.5)
+    tiles = [
+        Box(top, left, top + TILE + SHARED, left + TILE + SHARED).within(rows, columns)
+        for top in range(0, rows, TILE)
+        for left in range(0, columns, TILE)
+    ]
+    found = [box for tile in tiles for box in text_boxes_in(strong, [tile], scale, mean)]
+    return [
+        _lengthened(box).within(rows, columns)
+        for box in found
+        if (readable(strong, box) if _bulky(box) else written(strong, box))
+    ]
+
+
+def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
     rows, columns = picture.shape[:2]
     lightness, pixels = grey(picture), rows * columns
-    if pixels <= WHOLE:
+    if pixels <= WHOLE and again:
+        found = _close(picture, lightness, 0.0, mean)
+    elif pixels <= WHOLE:
         scale = min(2.0, max(1.0, (ENLARGED / pixels) ** 0.5))
         found = text_boxes(picture, scale, mean)
     else:
@@ -76,10 +117,14 @@ def _bulky(box: Box) -> bool:
 def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[Box]:
     boxes = places(lightness)
     ground = sum(box.area for box in boxes)
-    scale = min(1.0, (CLOSE / ground) ** 0.5) if ground else 0.0
+    if not ground:
+        return []
+    scale = min(1.0, (CLOSE / ground) ** 0.5)
     if scale <= seen * 1.2:
         return []
-    return [found for box in boxes for found in _cut(picture, box, scale, mean)]
+    if ground < NEAR:  # small letters are seen better larger
+        scale = min(2.0, (NEAR / ground) ** 0.5)
+    return text_boxes_in(picture, boxes, scale, mean)
 
 
 def _within(picture: Picture, lightness: Grey, box: Box, mean: float) -> list[Box]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.deid.walk import (
     LONG_HEADER,
+    PIXELS,
     VRS,
     Beginning,
     Element,
@@ -30,17 +31,22 @@ SHORTEST = 3  # elements of a stretch
 class Stretch:
     """One element of the top level, or several that stand together, and their bytes.
 
-    `raw` is empty where it is too large to be remembered. `parts` are the single elements of a longer
-    one. `next` is what followed it last time, `run` the longest stretch it was found to begin.
-    `gathered` and `became` are notes of those who work on it, each beside what it depended on.
+    `raw` is empty where it is too large to be remembered; `plain` where it is what the element would
+    be written as, but for a length that is odd. `parts` are the single elements of a longer one.
+    `next` is what followed it last time, `run` the longest stretch it was found to begin. `gathered`
+    and `became` are notes of those who work on it, each beside what it depended on.
     """
 
-    __slots__ = ("became", "elements", "gathered", "next", "parts", "raw", "run")
+    __slots__ = ("became", "elements", "gathered", "next", "parts", "plain", "raw", "run")
 
     def __init__(
-        self, elements: dict[int, Element], raw: bytes, parts: "tuple[Stretch, ...]" = ()
+        self,
+        elements: dict[int, Element],
+        raw: bytes,
+        parts: "tuple[Stretch, ...]" = (),
+        plain: bool = False,
     ) -> None:
-        self.elements, self.raw, self.parts = elements, raw, parts
+        self.elements, self.raw, self.parts, self.plain = elements, raw, parts, plain
         self.next: Stretch | None = None
         self.run: Stretch | None = None
         self.gathered: Any = None
@@ -140,7 +146,12 @@ class _Top:
                     last = expected
                     continue
             streak = _closed(streak)
-            met, at = self._met(at, end)
+            try:
+                met, at = self._met(at, end)
+            except Malformed:  # as in `walk.read`: what follows the pixels is left out
+                if all(PIXELS.isdisjoint(one.elements) for one in taken):
+                    raise
+                break
             if met is None:
                 break
             taken.append(met)
@@ -165,9 +176,11 @@ class _Top:
             if known is not None:
                 return known, stop
             if vr in _PLAIN and tag >> 16 != 0xFFFE:
-                met = Stretch({tag: Element(vr, raw[value:])}, raw)
+                met = Stretch({tag: Element(vr, raw[value:])}, raw, plain=vr not in LONG_HEADER)
                 self.memory.put(met)
                 return met, stop
+            if vr == "SQ":
+                return self._kept(raw), stop
         explicit, little = self.explicit, self.little
         found, stop = self.reader.elements(at, end, 0, explicit, little, only=True)
         if not found:
@@ -175,12 +188,15 @@ class _Top:
         if stop - at > LONGEST:
             return Stretch(found, b""), stop
         # Decoded again from bytes of its own: a slice would keep the whole object in memory.
-        raw = bytes(self.view[at:stop])
-        reader = Reader(memoryview(raw), explicit, little)
-        found, _ = reader.elements(0, len(raw), 0, explicit, little, only=True)
+        return self._kept(bytes(self.view[at:stop])), stop
+
+    def _kept(self, raw: bytes) -> Stretch:
+        """The element of these bytes, remembered."""
+        reader = Reader(memoryview(raw), self.explicit, self.little)
+        found, _ = reader.elements(0, len(raw), 0, self.explicit, self.little, only=True)
         met = Stretch(found, raw)
         self.memory.put(met)
-        return met, stop
+        return met
 
     def _header(self, at: int, end: int) -> tuple[int, str, int, int]:
         """Tag, VR, length of the header, and the element's end, 0 where that is not easily told."""

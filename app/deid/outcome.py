@@ -56,6 +56,8 @@ class Deidentified:
     modality: str | None
     dataset: Dataset = field(repr=False)
     little: bool = True
+    made: frozenset[int] = frozenset()
+    """Tags of what the object came without and cannot be without: its UIDs were made."""
 
     @cached_property
     def content(self) -> bytes:

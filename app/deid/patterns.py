@@ -31,15 +31,7 @@ _WEEKDAY = (
 )
 _THEN_TIME = rf"(?:(?:[t ,]|\s+at\s+|\s+um\s+){{1,3}}{_TIME}{_ZONE})?"
 
-DATES = (
-    # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
-    rf"(?<![\d.])(?:18|19|20)\d\d([-/. ])\d{{1,2}}\1\d{{1,2}}(?!\d|\.\d){_THEN_TIME}",
-    # 31.01.2020, 1/31/20, 1-31-2020; dotted ones with two-digit years only where days can be meant
-    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/ ])(?:0?[1-9]|[12]\d|3[01])\1{_YEAR}(?!\d|\.\d){_THEN_TIME}",
-    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.\s?(?:{_FULL_YEAR}|\d\d\b)"
-    rf"(?!\.\d){_THEN_TIME}",
-    rf"(?<![\d.])(?:0?[1-9]|1[0-2])[./-]{_FULL_YEAR}(?!\.\d)",  # 01/2020
-    rf"\b{_FULL_YEAR}[/-](?:0?[1-9]|1[0-2])\b(?!\d|\.\d)",  # 2020-01
+SPOKEN_DATES = (
     # 31 Jan 2020, 31st of January, 31-JAN-20, 31JAN2020, 31. Januar 2020, 31 de enero de 2020
     rf"{_WEEKDAY}(?<![\d.])\d{{1,2}}(?:st|nd|rd|th|er|[.ºª])?[-/ ]?\s?(?:of |de |den )?(?:{_MONTHS})"
     rf"(?![a-z])\.?(?:{_BETWEEN}(?:de )?{_YEAR})?{_THEN_TIME}",
@@ -48,6 +40,18 @@ DATES = (
     rf"(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
     rf"\b{_MONTH}{_BETWEEN}(?:de )?(?:{_FULL_YEAR}|['’]\d\d\b)",
     rf"\b{_FULL_YEAR}{_BETWEEN}{_MONTH}(?:{_BETWEEN}\d{{1,2}}\b)?",  # 2020-Jan-31
+)
+DATES = (
+    # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
+    rf"(?<![\d.])(?:18|19|20)\d\d([-/. ])\d{{1,2}}\1\d{{1,2}}(?!\d|\.\d){_THEN_TIME}",
+    # 31.01.2020, 1/31/20, 1-31-2020; dotted ones with two-digit years only where days can be meant
+    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/ ])(?:0?[1-9]|[12]\d|3[01])\1{_YEAR}(?!\d|\.\d){_THEN_TIME}",
+    rf"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])\.\s?(?:0?[1-9]|1[0-2])\.\s?(?:{_FULL_YEAR}|\d\d\b)"
+    rf"(?!\.\d){_THEN_TIME}",
+    rf"(?<![\d.])(?:0?[1-9]|1[0-2])\.(?:0?[1-9]|[12]\d|3[01])\.{_FULL_YEAR}(?!\.\d){_THEN_TIME}",
+    rf"(?<![\d.])(?:0?[1-9]|1[0-2])[./-]{_FULL_YEAR}(?!\.\d)",  # 01/2020
+    rf"\b{_FULL_YEAR}[/-](?:0?[1-9]|1[0-2])\b(?!\d|\.\d)",  # 2020-01
+    *SPOKEN_DATES,
     # 2020年1月31日, 昭和35年3月1日, 2020년 1월 31일
     r"(?:明治|大正|昭和|平成|令和|[mtshr])?\s?\d{1,4}\s?[年년]\s?\d{1,2}\s?[月월](?:\s?\d{1,2}\s?[日일])?",
     r"\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]",
@@ -72,8 +76,13 @@ _PERSON_NUMBERS = (
     r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
     r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF
+    # NIR; Aadhaar and numbers of cards and accounts; AHV, Belgium, Korea, National Insurance
+    r"(?<![\d.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?(?:\d\d|2[ab])\s?\d{3}\s?\d{3}(?:\s?\d\d)?(?!\d)",
+    r"(?<![\d.])(?:\b[a-z]{2}\d\d[ -])?\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{1,4}){0,4}(?!\d|\.\d)",
+    r"(?<!\d)756\.\d{4}\.\d{4}\.\d\d(?!\d)|(?<!\d)\d\d\.\d\d\.\d\d-\d{3}\.\d\d(?!\d)",
+    r"(?<!\d)\d{6}-\d{7}(?!\d)|\b[a-ceghj-prstw-z]{2}(?:\d{6}| \d\d \d\d \d\d )[a-d]\b",
     r"\b(?:mrn|ssn|nhs|npi|pid|mpi|dob|hrn|umrn|urn|emrn|medrec)\b[\s.:#=-]*(?:no\.?|number|nr\.?)?"
-    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-. /]\d+(?!\w))*",
+    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-./]\d+(?!\w)| \d{3,}(?![\w.]))*",
     r"\b(?:medical record|accession|encounter|admission|policy|member|insurance|passport|license"
     r"|licence|social security|hospital|patient|pat|pt|chart|account|acct|acc|order|req|claim|versicherten"
     r")\b[\s.:]*(?:id|no|number|num|nr|nummer|#)[\s.:#=]*(?=[\w-]*\d)[\w-]+",
@@ -84,6 +93,7 @@ _PERSON_NUMBERS = (
     r"#\s?\d{3,}\b",
 )
 _CONTACT = (
+    r"(?:(?<=\bcall )|(?<=\bcalled )|(?<=\bring ))(?=[\d()./+ -]{6})\+?\(?\d[\d()./ -]*\d",
     r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*(?:\s[\d()./-]{2,}(?![a-z]))*",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
     r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
@@ -95,8 +105,11 @@ _STREET = (
     r"|highway|hwy|terrace|ter|parkway|pkwy|circle|cir|close|crescent)"
 )
 _ADDRESSES = (
-    rf"(?<![\w./:-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b\.?"
+    rf"(?<![\w.])(?<!\d[:/-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
     r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
+    # `12 views, Dr. Miller` and `2 from St. Mary's` are no drive and no street.
+    r"(?<![\w.])(?<!\d[:/-])\d{1,6}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){1,3}"
+    r"(?:dr|st)\b(?!\.?\s+(?!(?:apt|suite|ste|unit|floor|rm|room)\b)[^\W\d_])\.?",
     r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
     r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"
     r"[^\W\d_]+(?:\s+[^\W\d_]+)?,?\s+(?:n[°º.]?\s?)?\d{1,4}\b",
@@ -104,7 +117,7 @@ _ADDRESSES = (
     r"[^\W\d_]+",
     r"\bp\.?\s?o\.?\s?box\s+\d+",
     r"\bpostfach\s+[\d ]+\b",
-    r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*(?=\w*\d)\w+(?:\s?\w{3})?",
+    r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*(?=\w*\d)\w+(?:\s?\d[a-z\d]{2}\b|-\d{4}\b)?",
     r"\b[a-z]{1,2}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{2}\b",  # UK
     r"\b[a-ceghj-nprstvxy]\d[a-z]\s\d[a-z]\d\b",  # Canada
 )
@@ -117,8 +130,23 @@ _AGES = (
 # Read before underscores become spaces.
 WIRE = re.compile(
     r"\x1b[^\x1b]*(?:\x1b\([bj])?"  # ISO 2022 that the character set did not announce
-    r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
+    r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[^\W_][^\W_.+-]*(?:[.+-]+[^\W_.+-]+)*@[^\W_]+(?:[.-]+[^\W_]+)*"
     r"|\\\\[\w.-]+(?:\\[\w$. -]+)+|\b[a-z]:\\\S+"
+    r"|(?<!\w)(?:[^\W\d_][ .-]){4,}[^\W\d_](?!\w)"  # s p e l t out, whosoever it is
+    # letters written as their numbers: of URLs and quoted-printable, of HTML, of JSON, of MIME
+    r"|\w*(?:%[0-9a-f]{2}[\w.+~-]*){2,}|(?:=[0-9a-f]{2}){2}(?:=[0-9a-f]{2}|[\w.+~-])*|(?:&(?:#\d+|#x[0-9a-f]+);[\w.-]*)+"
+    r"|(?:[\\/]u\{?[0-9a-f]{4,6}\}?\w*)+|(?:\\x[0-9a-f]{2}\w*)+|=\?[\w-]+\?[bq]\?\S*"
+)
+# Of those who were at work; the letters alone (group 1) go.
+INITIALS = re.compile(
+    r"\b(?:tech|technologist|operator|op|mta|mtra|reader|initials|init|signed|typed|dictated)(?: by)?"
+    r" ?[:=] ?([a-z]{2,4})(?!\w)"
+)
+# `1144 Willowbrook St. AX T1`, but also `12 leads, Dr. Miller`: a street unless the vocabulary knows
+# the word before (group 1).
+PERHAPS_STREET = re.compile(
+    r"(?<![\w.])(?<!\d[:/-])\d{1,6}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){0,2}"
+    r"([^\W\d_][\w'’]*)\s+(?:dr|st)\b\.?"
 )
 IDENTIFYING = tuple(
     re.compile(one)
@@ -128,13 +156,18 @@ IDENTIFYING = tuple(
 HARD = tuple(
     re.compile(one)
     for one in (
-        r"(?<![\d.])(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6})?(?!\d|\.\d)",
+        r"(?<![\d.])(?:19|20)\d\d([-/. ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6})?(?!\d|\.\d)",
         r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)?\d\d)(?!\d|\.\d)",
-        rf"(?<![\d.])\d{{1,2}}[-/ ]?(?:{_MONTHS})(?![a-z])\.?{_BETWEEN}{_FULL_YEAR}",
-        rf"\b{_MONTH}{_BETWEEN}\d{{1,2}}(?:st|nd|rd|th)?\b,?\s?{_FULL_YEAR}",
-        r"(?<![\d.])\d{3}-\d{2}-\d{4}(?!\d)",
+        *SPOKEN_DATES,
+        *_PERSON_NUMBERS,
+        _PHONES[0],
+        *_CONTACT[:2],
+        r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([. ])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?!\d|\.\d)",
+        *_ADDRESSES[:-2],
+        # of machines at home; versions have four parts too
+        r"(?<![\d.])(?:192\.168|172\.(?:1[6-9]|2\d|3[01]))\.\d{1,3}\.\d{1,3}(?!\d|\.\d)",
+        *_AGES,
         r"(?<![\d.])\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)",
         r"(?<![\d.])\d{7,}(?!\d|\.\d)",
-        r"\b(?:mrn|ssn|dob|pid)\b[\s.:#=-]*(?=[\w-]*\d)[\w-]+",
     )
 )

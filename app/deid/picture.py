@@ -20,11 +20,13 @@ from app.deid.walk import Dataset, Element
 Frame = NDArray[Any]
 FEW = 3
 """Frames up to which each is seen by itself."""
-_SAMPLED = 250_000
+_SAMPLED = 60_000
+_CHUNK = 1 << 16
 _TAILS = (0.5, 99.5)
-_TONES = (0.0, 24.0, 224.0, 255.0)
-"""Where the darkest, the ends of the middle 99 %, and the brightest value are shown: letters are
-often brighter or darker than everything else, and must not be lost in either."""
+_MIDDLE = 239.0
+"""Tones of all but the outermost few pixels; those share the rest."""
+FEW_PIXELS = 40
+"""Pixels of which no line of text is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def _seen_grey(frames: Iterable[Frame], raster: Raster) -> Seen:
     least = min(int(array.min()) for array in arrays)
     greatest = max(int(array.max()) for array in arrays)
     arrays = _different(arrays)
-    pictures = tuple(_toned(array, raster.dark_is_high) for array in arrays)
+    pictures = tuple(
+        _toned(array, raster.dark_is_high, int(array.min()), int(array.max())) for array in arrays
+    )
     return Seen(pictures, tuple(arrays), least, greatest)
 
 
@@ -96,30 +100,70 @@ def numbers(frame: Frame, raster: Raster) -> Frame:
     return shifted
 
 
-def _toned(values: Frame, inverted: bool) -> Picture:
+def _toned(values: Frame, inverted: bool, least: int, greatest: int) -> Picture:
     """Grey values as 0 to 255: the middle of them gets most of the range, the ends keep some."""
+    order, tones = _tones(values, least, greatest)
+    size = values.dtype.itemsize
+    if size > 2 or values.dtype.kind not in "iu":
+        grey = np.interp(values, order, tones).astype(np.uint8)
+        return 255 - grey if inverted else grey
+    stored = np.arange(1 << 8 * size).astype(f"u{size}").view(f"{values.dtype.kind}{size}")
+    table = np.interp(stored, order, tones).astype(np.uint8)
+    return _looked_up(255 - table if inverted else table, values)
+
+
+def _tones(values: Frame, least: int, greatest: int) -> tuple[list[float], list[float]]:
+    """
+    Rising values and the tone of each: the fewer pixels, the fewer tones.
+
+    Beyond the middle 99 % letters may stand, as well as single pixels that a machine left at its
+    greatest value. What lies between the middle and the outermost few gets tones as far as it
+    reaches, but no more than by the root of that, and the middle half of all or more: neither
+    does noise drown letters that are brighter than everything, nor do they push the tissue, and
+    letters on it, into the dark.
+    """
+    if greatest == least:
+        return [float(least)], [128.0]
     step = max(1, int((values.size / _SAMPLED) ** 0.5))
     low, high = (float(number) for number in np.percentile(values[::step, ::step], _TAILS))
-    least, greatest = float(values.min()), float(values.max())
-    if not high > low:
-        low, high = least, greatest
+    if not high > low:  # nearly all is ground
+        ground = low
+        low = _outermost(values[values < ground], brightest=False, otherwise=float(least))
+        high = _outermost(values[values > ground], brightest=True, otherwise=float(greatest))
+    bottom = _outermost(values[values < low], brightest=False, otherwise=low)
+    top = _outermost(values[values > high], brightest=True, otherwise=high)
+    spans = np.array([low - bottom, high - low, top - high])
+    roots = spans**0.5
+    shares = np.minimum(spans / spans.sum(), roots / roots.sum())
+    shares[1] = max(1 - shares[0] - shares[2], 0.5)
+    shares *= _MIDDLE / shares.sum()
+    edge = (255 - _MIDDLE) / 2
+    tones = np.cumsum([0.0, edge, *shares, edge])
     points: dict[float, float] = {}
-    for point, tone in zip((least, low, high, greatest), _TONES, strict=True):
-        points.setdefault(point, tone)
-    points[least] = 0.0 if greatest > least else 128.0
-    if greatest > least:
-        points[greatest] = 255.0
+    for point, tone in zip((least, bottom, low, high, top, greatest), tones.tolist(), strict=True):
+        points.setdefault(float(point), tone)
+    points[float(least)], points[float(greatest)] = 0.0, 255.0
     order = sorted(points)
-    tones = [points[point] for point in order]
-    span = int(greatest - least) + 1
-    if values.dtype.kind in "iu" and span <= 1 << 16:
-        table = np.interp(np.arange(span) + least, order, tones)
-        grey = table.astype(np.uint8)[(values.astype(np.int32) - int(least))]
-    else:
-        grey = np.interp(values, order, tones).astype(np.uint8)
-    if inverted:
-        grey = 255 - grey
-    return np.ascontiguousarray(np.broadcast_to(grey[..., np.newaxis], (*grey.shape, 3)))
+    return order, [points[point] for point in order]
+
+
+def _outermost(tail: Frame, *, brightest: bool, otherwise: float) -> float:
+    """The value that only `FEW_PIXELS` exceed; `otherwise` where the tail has no more."""
+    if tail.size <= FEW_PIXELS:
+        return otherwise
+    if brightest:
+        return float(np.partition(tail, -FEW_PIXELS)[-FEW_PIXELS])
+    return float(np.partition(tail, FEW_PIXELS - 1)[FEW_PIXELS - 1])
+
+
+def _looked_up(table: NDArray[np.uint8], values: Frame) -> Picture:
+    """`table` has a tone for each value of 8 or 16 bits, as it is stored without a sign."""
+    stored = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    grey = np.empty(stored.shape, np.uint8)
+    rows = max(1, _CHUNK // max(1, stored.shape[1]))
+    for top in range(0, len(stored), rows):  # in parts: the indices are eight bytes each
+        np.take(table, stored[top : top + rows], out=grey[top : top + rows], mode="clip")
+    return grey
 
 
 def _coloured(frame: Frame, raster: Raster, colours: str, palette: Picture | None) -> Picture:

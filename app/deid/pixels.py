@@ -7,13 +7,23 @@ give, so nothing can follow the last pixel, and its unused bits are cleared, so 
 there; compressed pixel data loses comments and what follows the image.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 
 from app.deid import screening
 from app.deid.encapsulated import without_remarks, without_tails
 from app.deid.profile import Profile
 from app.deid.raster import Cleaned, Raster
-from app.deid.walk import PIXEL_DATA, Dataset, Element, Fragments, Instance, number_of, text_of
+from app.deid.walk import (
+    EXPLICIT_LITTLE,
+    PIXEL_DATA,
+    Dataset,
+    Element,
+    Fragments,
+    Instance,
+    number_of,
+    text_of,
+)
 
 
 class Reason(StrEnum):
@@ -80,11 +90,13 @@ def doubt(instance: Instance, profile: Profile) -> Reason | None:
 
 def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
     """The pixel data that may leave. May set another transfer syntax on `instance`."""
-    whole = _bare(instance)
+    raster = Raster.of(instance)
+    whole = _bare(instance, raster)
     if isinstance(whole, Reason):
         return whole
     rules = profile.choices.burned_in
-    if not screening.may_have_text(instance.dataset, rules) and not _looks_drawn(instance, whole):
+    may = screening.may_have_text(instance.dataset, rules)
+    if not may and not _looks_drawn(instance, whole, raster):
         return Cleaned(whole)
     from app.deid import burned_in  # what decodes, draws and looks is only loaded for these
 
@@ -99,9 +111,8 @@ def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
         return Reason.BURNED_IN if said_yes else Reason.MAY_BE_BURNED_IN
 
 
-def _looks_drawn(instance: Instance, whole: Element) -> bool:
+def _looks_drawn(instance: Instance, whole: Element, raster: Raster | None) -> bool:
     """A page that calls itself a slice: a scanner's noise has more values than a drawing's inks."""
-    raster = Raster.of(instance)
     if raster is None or raster.dtype is None or not isinstance(whole.value, (bytes, memoryview)):
         return False
     if not screening.shows_pictures(instance.dataset) or len(whole.value) < _SAMPLE:
@@ -111,21 +122,18 @@ def _looks_drawn(instance: Instance, whole: Element) -> bool:
     return few_values(whole.value, raster)
 
 
-def _bare(instance: Instance) -> Element | Reason:
+def _bare(instance: Instance, raster: Raster | None) -> Element | Reason:
     """Pixel data with nothing after it, beside it or drawn in its unused bits."""
     whole, overlay = trimmed(instance), _overlay_in_pixels(instance)
     if isinstance(whole, Reason):
         return whole
     if isinstance(whole.value, Fragments):
-        if overlay:
-            return Reason.PIXEL_OVERLAY
         bare = without_remarks(whole.value)
-        raster = Raster.of(instance)
         if raster is not None and instance.transfer_syntax == _RLE:
             bare = without_tails(bare, raster.rows * raster.columns)
-        return whole if bare is whole.value else Element(whole.vr, bare)
+        kept = whole if bare is whole.value else Element(whole.vr, bare)
+        return _without_overlay(instance, kept) if overlay else kept
     assert not isinstance(whole.value, list)
-    raster = Raster.of(instance)
     if raster is None:
         return Reason.PIXEL_OVERLAY if overlay else whole
     if raster.stored == raster.allocated:
@@ -143,6 +151,26 @@ def _bare(instance: Instance) -> Element | Reason:
         if not burned_in.drawn(stray):
             return whole
     return Element(whole.vr, native.without_stray_bits(whole.value, raster))
+
+
+def _without_overlay(instance: Instance, whole: Element) -> Element | Reason:
+    """Compressed pixel data as it came when its spare bits are empty, else unpacked without them."""
+    raster = Raster.of(instance)
+    if raster is None or raster.samples > 1:
+        return Reason.PIXEL_OVERLAY
+    from app.deid import burned_in, native
+
+    try:
+        plain = burned_in.unpacked(instance, whole, raster)
+    except burned_in.Unseen:
+        return Reason.PIXEL_OVERLAY
+    assert isinstance(plain.value, bytes)
+    layout = replace(raster, little=True)
+    if native.stray_bits(plain.value, layout) is None:
+        return whole
+    instance.transfer_syntax = EXPLICIT_LITTLE
+    instance.explicit = instance.little = True
+    return Element(plain.vr, native.without_stray_bits(plain.value, layout))
 
 
 def _overlay_in_pixels(instance: Instance) -> bool:

@@ -23,14 +23,11 @@ CHARACTERS = 2
 
 
 def readable(picture: Picture, box: Box) -> bool:
-    """Does the box hold a line of at least two characters, level or standing on end?"""
+    """Does the box hold a line of at least two characters, whichever way it runs?"""
     cut = picture[box.top : box.bottom, box.left : box.right]
     tall, wide = cut.shape[:2]
-    turned = [cut] if wide * 2 >= tall * 3 else []
-    if tall * 3 >= wide * 2:
-        turned += [np.rot90(cut, 1), np.rot90(cut, 3)]
-    if not turned or tall * 2 < wide * 3:
-        turned.append(cut)
+    level, upright = [cut, np.rot90(cut, 2)], [np.rot90(cut, 1), np.rot90(cut, 3)]
+    turned = level if wide * 2 >= tall * 3 else upright if tall * 2 >= wide * 3 else upright + level
     return any(_characters(line) >= CHARACTERS for line in turned)
 
 

@@ -128,7 +128,8 @@ class Spelt:
 
     def number(self, number: str) -> None:
         """An identifier: as it is written, without punctuation, without leading zeros."""
-        if number.casefold() in common():
+        digits = any(map(str.isdigit, number))
+        if not digits and all(word.casefold() in common() for word in _WORDS.findall(number)):
             return
         bare = "".join(char for char in number if char.isalnum())
         short = bare.lstrip("0")

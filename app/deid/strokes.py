@@ -11,17 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from app.deid.boxes import Box, merged
+from app.deid.boxes import Box
 from app.deid.networks import Picture
 
 CELL = 16
 """Side in pixels of the squares of a picture that are asked for edges."""
 STEP = 14
 """Least difference of neighbouring pixels, of 255, that can be the edge of a letter."""
-ABOVE_NOISE = 4.0
+ABOVE_NOISE = 3.0
 """How many times the usual difference of neighbours an edge stands out."""
 EDGES = 5
 """Edges in a square from which letters may be there."""
+NOISE = 25.0
+"""Edges that noise makes in a square at most: more are a page of letters."""
+TOGETHER = 14
+"""Edges in a square and those around it from which letters may be there, beside those of noise."""
+SPREAD = 4.0
+"""How many times the square root of the usual number a number of edges stands out."""
+MOST_NOISE = 60.0
+SAMPLED = 100_000
+"""Neighbours whose usual difference is asked for."""
+SPARSE = 3
+"""Times the squares of a group that its bounds may have."""
+SMALL = 6
+"""Squares in a line from which a group may be divided."""
+SHARED = 1
+"""Squares on either side of a division that both parts have, so that a letter is whole in one."""
 TURNS = 4
 """Changes of dark and light along a line of text from which it is one."""
 Grey = NDArray[np.uint8]
@@ -30,52 +45,90 @@ Grey = NDArray[np.uint8]
 
 def grey(picture: Picture) -> Grey:
     """The lightness of a picture."""
+    if picture.ndim == 2:
+        return picture
     return np.asarray(Image.fromarray(picture).convert("L"))
 
 
-def places(lightness: Grey, margin: int = CELL) -> list[Box]:
-    """Rectangles, apart from one another, outside of which no letters can be."""
+def places(lightness: Grey, margin: int = CELL, edges: int = EDGES) -> list[Box]:
+    """Rectangles outside of which no letters can be; they may overlap where one is divided."""
+    rows, columns = lightness.shape
+    count = _edges(lightness)
+    usual = min(float(np.percentile(count, 75)), NOISE)
+    around = _around(count)
+    active = (count >= edges + usual) & (around >= 9 * usual + TOGETHER + SPREAD * 3 * usual**0.5)
+    return [
+        Box(top * CELL, left * CELL, bottom * CELL, right * CELL)
+        .grown(margin)
+        .within(rows, columns)
+        for group in _groups(active)
+        for top, left, bottom, right in _divided(group)
+    ]
+
+
+def _edges(lightness: Grey) -> NDArray[np.uint16]:
+    """How many pixels of each square differ much from the one before, along rows or columns."""
     rows, columns = lightness.shape
     down, across = -(-rows // CELL), -(-columns // CELL)
-    padded = np.pad(lightness, ((0, down * CELL - rows), (0, across * CELL - columns)), "edge")
-    signed = padded.astype(np.int16)
-    edges = np.zeros(padded.shape, np.bool_)
-    for axis in (0, 1):
-        step = np.abs(np.diff(signed, axis=axis))
-        usual = float(np.mean(step[step > 0])) if step.any() else 0.0
-        strong = step >= max(STEP, min(ABOVE_NOISE * usual, 60.0))
-        if axis:
-            edges[:, 1:] |= strong
-        else:
-            edges[1:] |= strong
-    count = edges.reshape(down, CELL, across, CELL).sum(axis=(1, 3))
-    active = count >= EDGES
-    if not active.any():
-        return []
-    boxes = [
-        Box(top * CELL, left * CELL, bottom * CELL, right * CELL).grown(margin)
-        for top, left, bottom, right in _rectangles(active)
-    ]
-    return merged([box.within(rows, columns) for box in boxes])
+    edges = np.zeros((down * CELL, across * CELL), np.uint8)
+    for axis, step in enumerate((_steps(lightness, 0), _steps(lightness, 1))):
+        if not step.size:
+            continue
+        every = max(1, int((step.size / SAMPLED) ** 0.5))
+        some = step[::every, ::every]
+        usual = float(some[some > 0].mean()) if some.any() else 0.0
+        strong = step >= max(STEP, min(ABOVE_NOISE * usual, MOST_NOISE))
+        edges[1 - axis : rows, axis:columns] |= strong
+    by_row = edges.reshape(down, CELL, across * CELL).sum(axis=1, dtype=np.uint8)
+    count: NDArray[np.uint16] = by_row.reshape(down, across, CELL).sum(axis=2, dtype=np.uint16)
+    return count
 
 
-def _rectangles(active: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
-    """Bounds of the groups of squares that touch."""
-    waiting = {(int(row), int(column)) for row, column in np.argwhere(active)}
+def _around(count: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The sum over each square and the eight around it."""
+    wide = np.pad(count, 1)
+    down = wide[:-2] + wide[1:-1] + wide[2:]
+    both: NDArray[np.uint16] = down[:, :-2] + down[:, 1:-1] + down[:, 2:]
+    return both
+
+
+def _steps(lightness: Grey, axis: int) -> Grey:
+    """Differences of neighbours, without their sign and without room for one."""
+    one, other = (
+        (lightness[1:], lightness[:-1]) if axis == 0 else (lightness[:, 1:], lightness[:, :-1])
+    )
+    step = np.maximum(one, other)
+    step -= np.minimum(one, other)
+    return step
+
+
+def _groups(active: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+    """Squares that touch, corners included: for each group their rows and columns."""
+    waiting = set(map(tuple, np.argwhere(active).tolist()))
     found = []
     while waiting:
-        first = waiting.pop()
-        group, (top, left), (bottom, right) = [first], first, first
+        group = [waiting.pop()]
         for row, column in group:
-            top, bottom = min(top, row), max(bottom, row)
-            left, right = min(left, column), max(right, column)
             for near_row in (row - 1, row, row + 1):
                 for near_column in (column - 1, column, column + 1):
                     if (near_row, near_column) in waiting:
                         waiting.remove((near_row, near_column))
                         group.append((near_row, near_column))
-        found.append((top, left, bottom + 1, right + 1))
+        found.append(np.array(group))
     return found
+
+
+def _divided(group: NDArray[np.intp]) -> list[tuple[int, int, int, int]]:
+    """Bounds of a group, or of parts of it where most of that would be empty, as along a bone."""
+    (top, left), (bottom, right) = group.min(axis=0).tolist(), (group.max(axis=0) + 1).tolist()
+    tall, wide = bottom - top, right - left
+    if len(group) * SPARSE >= tall * wide or max(tall, wide) <= SMALL:
+        return [(top, left, bottom, right)]
+    axis = 0 if tall >= wide else 1
+    middle = (top + bottom) // 2 if axis == 0 else (left + right) // 2
+    line = group[:, axis]
+    halves = group[line < middle + SHARED], group[line >= middle - SHARED]
+    return [bounds for half in halves if len(half) for bounds in _divided(half)]
 
 
 def written(lightness: Grey, box: Box) -> bool:

@@ -17,6 +17,8 @@ from app.deid.vocabulary import vocabulary
 
 SHORT = 3
 """Letters up to which a word is an abbreviation: too short to be told from one."""
+ABBREVIATION = 5
+"""Capitals up to which a word of technical text is one, when nobody is known to be called so."""
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _RUN = re.compile(r"[^\W_]+")
@@ -41,6 +43,11 @@ def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 def is_term(text: str) -> bool:
     """Is every longer word of this code string a known one?"""
     return all(_known(word, _lists()[0]) for word in _WORD.findall(text))
+
+
+def is_listed_word(word: str) -> bool:
+    """Is this folded word one of those that code strings are made of?"""
+    return word in _lists()[1]
 
 
 @lru_cache(maxsize=16384)
@@ -91,10 +98,11 @@ def tidied(text: str) -> str:
 def product(text: str) -> str:
     """A maker or a product without people's names.
 
-    Nobody knows all makers, so an unknown word stays; not one that people are called by, and not
-    one beside a maker we know, whose products we know too.
+    Nobody knows all makers, so an unknown word stays; not one that people are called by, not one
+    beside a maker we know, whose products we know too, and none where somebody is spoken of.
     """
-    beside = any(folded(word) in _lists()[2] for word in _WORD.findall(text))
+    words = frozenset(map(folded, _WORD.findall(text)))
+    beside = not words.isdisjoint(_lists()[2] | vocabulary().talk)
 
     def left(found: re.Match[str]) -> str:
         if _stays(found[0]):
@@ -105,8 +113,13 @@ def product(text: str) -> str:
 
 
 def _stays(run: str) -> bool:
-    if any(char.isdigit() for char in run) or _known(run, _lists()[1]):
+    if any(char.isdigit() for char in run):  # a model or a version, but not Smith01
+        words = frozenset(map(folded, _WORD.findall(run)))
+        return words.isdisjoint(vocabulary().people - _lists()[1])
+    if _known(run, _lists()[1]):
         return True
+    if run.isupper() and len(run) <= ABBREVIATION and run.isascii():  # LEHR, MEGP
+        return folded(run) not in vocabulary().people
     parts = _CAMEL.findall(run)  # BoneDetail, GrowCut
     return len(parts) > 1 and all(_known(part, _lists()[1]) for part in parts)
 

@@ -8,6 +8,7 @@ survives. The second look (`verify.py`) shares none of this.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -16,10 +17,10 @@ from pydicom.charset import convert_encodings, decode_bytes, encode_string, pyth
 
 from app.deid.descriptors import Pass
 from app.deid.folding import TOKEN, folded
-from app.deid.identifiers import Own
+from app.deid.identifiers import Nobody, Own
 from app.deid.vocabulary import vocabulary
 
-__all__ = ["Cleaner", "cleaner", "decoded", "encoded", "encodings", "folded"]
+__all__ = ["Cleaner", "ForAnybody", "cleaner", "decoded", "encoded", "encodings", "folded"]
 
 _DELIMITERS = {"PN": {"\\", "^", "="}}
 _CONTROL = {"\\", "\r", "\n", "\t", "\f"}
@@ -65,12 +66,18 @@ def encoded(text: str, codecs: list[str] | None) -> bytes:
     return text.encode("ascii", "ignore")
 
 
-class Cleaner:
-    """Cleans the texts of one patient's objects: knows the identifiers, remembers its answers."""
+_LONG = 1024
+"""Letters from which a text is hardly met again."""
 
-    def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
-        self.own = Own(names, identifiers)
-        self._known: dict[tuple[str, bool], str] = {}
+
+class Personal(Exception):
+    """What this becomes cannot be told without knowing whom it is about."""
+
+
+class Cleaning(ABC):
+    """What can be done to a text, and asked of a code or number, where some identifiers are known."""
+
+    own: Own | Nobody
 
     def clean(self, text: str) -> str:
         """A descriptor: own identifiers, patterns and every unknown word are gone."""
@@ -103,16 +110,71 @@ class Cleaner:
             len(part) > 5 and self.own.is_word(part) for part in text.replace(" ", "").split("\\")
         )
 
+    @abstractmethod
+    def _remembered(self, text: str, descriptor: bool) -> str:
+        """What may stay of a text."""
+
+
+class Cleaner(Cleaning):
+    """Cleans the texts of one patient's objects: knows the identifiers, remembers its answers."""
+
+    own: Own
+
+    def __init__(self, names: Iterable[str], identifiers: Iterable[str]) -> None:
+        self.own = Own(names, identifiers)
+        self._known: dict[tuple[str, bool], str] = {}
+
     def _remembered(self, text: str, descriptor: bool) -> str:
         known = self._known.get((text, descriptor))
         if known is None:
-            known, before = text.strip(" \0"), None
-            while known != before:  # what came together may identify in its turn
-                before = known
-                known = Pass(self.own, before, descriptor).left()
+            if len(text) > _LONG:
+                return _left(self.own, text, descriptor)
+            known, asked = _anybodys(text, descriptor, self.own.foreign)
+            if not self.own.untouched(asked):
+                known = _left(self.own, text, descriptor)
             if len(self._known) < 4096:
                 self._known[text, descriptor] = known
         return known
+
+
+class ForAnybody(Cleaning):
+    """Cleans texts as nobody's, and notes what that asked: for whom it is right, `own` can tell.
+
+    Raises `Personal` for a text too long to be worth it.
+    """
+
+    own: Nobody
+
+    def __init__(self, foreign: bool) -> None:
+        self.own = Nobody(foreign)
+
+    def _remembered(self, text: str, descriptor: bool) -> str:
+        if len(text) > _LONG:
+            raise Personal
+        left, asked = _anybodys(text, descriptor, self.own.foreign)
+        self.own.asked.append(asked)
+        return left
+
+
+def _left(own: Own | Nobody, text: str, descriptor: bool) -> str:
+    """What may stay of a text beside these identifiers."""
+    left, before = text.strip(" \0"), None
+    while left != before:  # what came together may identify in its turn
+        before = left
+        left = Pass(own, before, descriptor).left()
+    return left
+
+
+@lru_cache(maxsize=8192)
+def _anybodys(text: str, descriptor: bool, foreign: bool) -> tuple[str, str]:
+    """What may stay of nobody's text, and the questions that had to be asked, in lines."""
+    nobody = Nobody(foreign)
+    left = _left(nobody, text, descriptor)
+    asked = ""
+    for question in sorted(nobody.asked, key=len, reverse=True):
+        if question not in asked:
+            asked = f"{asked}\n{question}"
+    return left, asked
 
 
 @lru_cache(maxsize=256)

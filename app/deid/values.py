@@ -25,6 +25,8 @@ DUMMIES: dict[str, bytes] = {
 _CODE_STRING = re.compile(r"[A-Z0-9 _]{0,16}(?:\\[A-Z0-9 _]{0,16})*")
 _LONG_NUMBER = re.compile(r"\d{7}")
 _NUMBER = re.compile(r" *[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1,4})? *")
+_MEASURE = rb" *(?:[+-]?(?:[0-9]{1,5}(?:\.[0-9]{0,16})?|\.[0-9]{1,16}))? *"
+_MEASURES = re.compile(_MEASURE + rb"(?:\\" + _MEASURE + rb")*[ \0]*")
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _INTERCHANGEABLE = (
     frozenset(("OB", "OW", "UN")),
@@ -41,6 +43,11 @@ def is_code_string(said: str) -> bool:
 def is_number(said: str) -> bool:
     """A DS or IS of any multiplicity."""
     return all(not part.strip() or _NUMBER.fullmatch(part) for part in said.split("\\"))
+
+
+def are_measures(value: bytes | memoryview) -> bool:
+    """Numbers (DS, IS) of up to five digits before the point: too short to be anybody's."""
+    return _MEASURES.fullmatch(value) is not None
 
 
 def is_like_a_date(said: str) -> bool:

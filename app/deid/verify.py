@@ -52,7 +52,7 @@ def second_look(
     `decode` asks for the third search too; `dates` and `uids` say whether those were replaced.
     """
     try:
-        told, known_uids = read(flat(source))
+        told, known_uids = read(flat(source, whole=False))
         known = identity(told, dates)
         seen = flat(output)
     except Unreadable:
@@ -135,15 +135,19 @@ def _parted(seen: Flat) -> tuple[bytes, bytes]:
 def _extent(seen: Flat) -> int:
     """Bytes that the samples of native pixel data take."""
     order = "little" if seen.little else "big"
+    said: dict[int, bytes] = {}
+    for tag, _, start, stop in seen.values:
+        if tag in _LAYOUT and tag not in said:  # the first one, wherever it stands
+            said[tag] = seen.body[start:stop]
 
     def number(tag: int, otherwise: int) -> int:
-        value = seen.first(tag)[:2]
+        value = said.get(tag, b"")[:2]
         return int.from_bytes(value, order) if value else otherwise  # type: ignore[arg-type]
 
-    frames = seen.first(0x00280008).strip(b"\0 ")
+    frames = said.get(0x00280008, b"").strip(b"\0 ")
     samples = number(0x00280010, 0) * number(0x00280011, 0) * number(0x00280002, 1)
     bits = samples * (int(frames) if frames.isdigit() else 1) * number(0x00280100, 16)
-    if seen.first(0x00280004).strip(b"\0 ") == b"YBR_FULL_422":
+    if said.get(0x00280004, b"").strip(b"\0 ") == b"YBR_FULL_422":
         bits = bits * 2 // 3
     return (bits + 7) // 8
 
@@ -168,6 +172,7 @@ def _stands(body: bytes, needle: bytes, least: int = 11) -> bool:
     return False
 
 
+_LAYOUT = frozenset((0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100))
 _LETTERS = frozenset(bytes([code]) for code in b"abcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset(bytes([code]) for code in b"0123456789")
 

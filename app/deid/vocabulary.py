@@ -19,7 +19,8 @@ class Vocabulary:
     `words` may stay; of these, `core` ones stay even when somebody is called so, and `names` go
     where they stand beside a name. `eponyms` only stay beside one of `eponym_of`. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
-    modalities and abbreviations of radiology. `people` are common given and family names.
+    modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
+    `beginnings` and `endings` make words of medicine.
     """
 
     words: frozenset[str]
@@ -35,11 +36,34 @@ class Vocabulary:
     cues: frozenset[str]
     houses: frozenset[str]
     people: frozenset[str]
+    talk: frozenset[str]
+    beginnings: frozenset[str]
+    endings: tuple[str, ...]
 
     def joined(self, token: str) -> bool:
-        """Is a folded token two core words written as one, as in `ABDOMENPELVIS`?"""
-        return len(token) > 7 and any(
-            token[:at] in self.core and token[at:] in self.core for at in range(4, len(token) - 3)
+        """Is a folded token one word made of known ones?
+
+        Two core words (`ABDOMENPELVIS`), a word after what medicine puts before words
+        (`peribronchial`, `nonobstructing`), or one that ends as only words of medicine do
+        (`sialolithiasis`): nobody can list them all. People are called none of these.
+        """
+        if len(token) < 8 or token in self.people or token in self.names:
+            return False
+        if token.endswith(self.endings):
+            return True
+        return any(
+            (token[:at] in self.core and token[at:] in self.core)
+            or (token[:at] in self.beginnings and self._is_plain(token[at:]))
+            for at in range(2, len(token) - 3)
+        )
+
+    def _is_plain(self, rest: str) -> bool:
+        """A word of the vocabulary that is nobody's name and long enough not to come by chance."""
+        return (
+            len(rest) > 4
+            and rest in self.words
+            and rest not in self.names
+            and rest not in self.people
         )
 
 
@@ -55,7 +79,7 @@ def vocabulary() -> Vocabulary:
     core, names = said("core"), said("names")
     ideographs = sorted(said("ideographs"), key=len, reverse=True)
     return Vocabulary(
-        words=said("words", "radiology", "everyday", "languages") | core | names,
+        words=said("words", "radiology", "everyday", "languages", "beginnings") | core | names,
         core=core,
         names=names - core,
         eponyms=said("eponyms"),
@@ -68,6 +92,9 @@ def vocabulary() -> Vocabulary:
         cues=said("cues"),
         houses=said("houses"),
         people=said("people"),
+        talk=said("talk", "titles"),
+        beginnings=said("beginnings"),
+        endings=tuple(sorted(said("endings"))),
     )
 
 

@@ -21,6 +21,8 @@ from pydicom.datadict import DicomDictionary, RepeatersDictionary, mask_match
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
+PIXELS = frozenset((PIXEL_DATA, 0x7FE00008, 0x7FE00009))
+"""Integer, floating point and double floating point pixels: the last a sender means (PS3.3)."""
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -57,6 +59,8 @@ SHORT_HEADER = frozenset(
 )
 TEXT_VRS = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
 DEEPEST = 64
+PADDING = b"\0 \t\r\n\x1a\xff"
+"""What editors, tapes and transfers leave behind the last element."""
 INFLATED_LIMIT = 1 << 31
 VRS: dict[bytes, str] = {vr.encode(): vr for vr in LONG_HEADER | SHORT_HEADER}
 
@@ -156,7 +160,12 @@ def read(source: bytes) -> Instance:
     """Decode one object. Raises `Malformed` with the reason when it cannot be trusted whole."""
     meta, syntax, explicit, little, source, start = begin(source)
     reader = Reader(memoryview(source), explicit, little)
-    dataset, _ = reader.elements(start, len(reader.view), 0, explicit, little)
+    dataset: Dataset = {}
+    try:
+        reader.elements(start, len(reader.view), 0, explicit, little, into=dataset)
+    except Malformed:
+        if PIXELS.isdisjoint(dataset):  # what follows the pixels and is no element is left out
+            raise
     if not dataset:
         raise Malformed("no-elements")
     return Instance(meta, dataset, syntax, explicit, little)
@@ -261,7 +270,7 @@ class Reader:
             if only and found:
                 break
             if at + 8 > end:
-                if depth == 0 and not any(view[at:end]):
+                if depth == 0 and not bytes(view[at:end]).strip(PADDING):
                     return found, end
                 raise Malformed("truncated")
             group, number = tags.unpack_from(view, at)

@@ -5,14 +5,16 @@ What became of an element whose bytes were met before is known already; `Work` a
 and ends with what depends on several elements at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import groupby
+from typing import Concatenate, ParamSpec, TypeVar
 
 from app.deid import bulk, content, dates, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.content import CONCEPT_NAME
-from app.deid.elements import Treatment
+from app.deid.elements import Treatment, is_measure
 from app.deid.markers import mark, same_for_all
 from app.deid.memory import Stretch
 from app.deid.outcome import Deidentified, Original, Report, Told
@@ -45,23 +47,29 @@ _CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
 _SCHEME = 0x00080102
 
 
-class _Became(NamedTuple):
-    """What a stretch became, after what that depends on (a treatment, or less: a view).
+@dataclass(slots=True)
+class _Became:
+    """What a stretch became.
 
     What stays, the same encoded, what is told of it; its private elements, which are decided
-    together, and which of them are creators of blocks.
+    together, and which of them are creators of blocks. `ground` is what that depends on; None when
+    on the patient too. Else it is true of all whose identifiers are not in `asked`. `of` is the last
+    treatment of which it was found to be true. `pieces` are what to make it of for the next patient.
     """
 
-    on: object
-    kept: Dataset
-    ready: dict[int, tuple[Element, bytes]]
-    told: list[Told]
-    odd: Dataset
-    creators: Dataset
+    ground: object
+    of: object
+    kept: Dataset = field(default_factory=dict)
+    ready: dict[int, tuple[Element, bytes]] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    odd: Dataset = field(default_factory=dict)
+    creators: Dataset = field(default_factory=dict)
+    asked: str = ""
+    pieces: tuple[Stretch, ...] = ()
 
 
-_SAME_FOR_ALL = frozenset((Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.DUMMY_CODE))
-"""Actions whose outcome is the same for every patient."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Work:
@@ -98,8 +106,16 @@ class Work:
         self.view = _view(self.policy, self.charset, self.scheme)
         names, identifiers = self._own()
         cleaner = text.cleaner(names, identifiers)
-        treatment = _treatment(self.view, keys, self.pseudonym, days, profile.full_dates, cleaner)
-        self.treatment = treatment
+        self.own = cleaner.own
+        self.ground = _ground(self.view, keys, self.own.foreign)
+        self.treatment = _treatment(
+            self.ground, keys, self.pseudonym, days, profile.full_dates, cleaner
+        )
+        anybodys = text.ForAnybody(self.own.foreign)
+        self.nobody = anybodys.own
+        self.anybodys = Treatment(keys, None, None, profile.full_dates, anybodys)
+        self.personal = False
+        self.asked: list[str] = []
 
     def _own(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names and the other identifiers of the object, each element asked once."""
@@ -116,6 +132,11 @@ class Work:
         return frozenset(names), frozenset(identifiers)
 
     def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
+        if len(stretch.elements) == 1:
+            ((_, (vr, value)),) = stretch.elements.items()
+            if vr not in _NAMING and not isinstance(value, list):  # most are numbers
+                stretch.gathered = self.view, None
+                return self.view, None
         some: tuple[set[str], set[str]] = set(), set()
         self._gather(stretch.elements, 0, self.charset, *some)
         gathered = self.view, some if some[0] or some[1] else None
@@ -139,7 +160,7 @@ class Work:
                 for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
                     if name.strip(" \0^="):
                         names.add(name)
-            elif (vr in TEXT_VRS or vr == "AE") and len(value) <= 1024 and level[tag].identifies:
+            elif vr in _NAMING and len(value) <= 1024 and level[tag].identifies:
                 for part in text.decoded(bytes(value), codecs).split("\\"):
                     if part := part.strip(" \0\r\n"):
                         identifiers.add(part)
@@ -148,83 +169,136 @@ class Work:
         """The top level. What became of an element whose bytes were met before is known already.
 
         That is so because it depends on nothing but its bytes and the treatment, which stands for
-        everything else: profile, keys, patient, own identifiers, character set and SOP class. What
-        depends on other elements too has its place in `finished`.
+        everything else: profile, keys, patient, own identifiers, character set and SOP class. Of
+        most elements the patient does not matter either. What depends on other elements too has its
+        place in `finished`.
         """
         result: Dataset = {}
         creators: Dataset = {}
         others: list[Dataset] = []
         for stretch in self.stretches:
-            _, kept, ready, told, odd, named = self._became(stretch)
-            if told:
-                self.told += told
-                result.update(kept)
-                self.ready.update(ready)
-            if odd:
-                others.append(odd)
-                creators.update(named)
+            became = self._became(stretch)
+            if became.told:
+                self.told += became.told
+                result.update(became.kept)
+                self.ready.update(became.ready)
+            if became.odd:
+                others.append(became.odd)
+                creators.update(became.creators)
         if creators and private.any_known(creators):
             self._private({tag: one for odd in others for tag, one in odd.items()}, result)
         return result
 
     def _became(self, stretch: Stretch) -> _Became:
         known: _Became | None = stretch.became
-        if known is not None and (known.on is self.treatment or known.on is self.view):
+        if known is not None and (known.of is self.treatment or self._is_true_of(known)):
             return known
         if stretch.parts:
-            became = self._together(stretch.parts)
+            became = self._together((known and known.pieces) or stretch.parts)
         elif len(stretch.elements) == 1:
             ((tag, element),) = stretch.elements.items()
-            became = self._alone(tag, element, bool(stretch.raw))
+            became = self._alone(tag, element, stretch)
         else:  # an object in which an element stands twice
             became = self._together(
                 tuple(Stretch({t: e}, b"") for t, e in stretch.elements.items())
             )
-        if stretch.raw:  # what is too large to be remembered must not be held on to
+        if stretch.raw or stretch.parts:  # what is too large must not be held on to
             stretch.became = became
         return became
 
-    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
-        """What a longer stretch became, from what its elements became."""
-        treatment, view = self.treatment, self.view
-        on: object = view
-        kept: Dataset = {}
-        ready: dict[int, tuple[Element, bytes]] = {}
-        told: list[Told] = []
-        odd: Dataset = {}
-        creators: Dataset = {}
-        for stretch in stretches:
-            became: _Became | None = stretch.became
-            if became is None or (became.on is not view and became.on is not treatment):
-                became = self._became(stretch)
-            if became.on is not view:
-                on = treatment
-            if became.told:
-                told += became.told
-                kept.update(became.kept)
-                ready.update(became.ready)
-            if became.odd:
-                odd.update(became.odd)
-                creators.update(became.creators)
-        return _Became(on, kept, ready, told, odd, creators)
+    def _is_true_of(self, known: _Became) -> bool:
+        """Is what came of it for another patient what comes of it for this one?"""
+        if known.ground is not self.ground or not self.own.untouched(known.asked):
+            return False
+        known.of = self.treatment
+        return True
 
-    def _alone(self, tag: int, element: Element, small: bool) -> _Became:
+    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
+        """What a longer stretch became, from what its elements became.
+
+        Where some of them are personal, those between are put together once and for all.
+        """
+        ground = self.ground
+        each = [self._became(stretch) for stretch in stretches]
+        made = self._sum(each)
+        if made.ground is None and len(each) > 1:
+            pieces: list[Stretch] = []
+            told = zip(stretches, each, strict=True)
+            for common, group in groupby(told, lambda one: one[1].ground is ground):
+                some = list(group)
+                if not common or len(some) == 1:
+                    pieces += [stretch for stretch, _ in some]
+                    continue
+                piece = Stretch({}, b"", tuple(stretch for stretch, _ in some))
+                piece.became = self._sum([became for _, became in some])
+                pieces.append(piece)
+            made.pieces = tuple(pieces)
+        return made
+
+    def _sum(self, each: list[_Became]) -> _Became:
+        """What several stretches became, as one."""
+        ground = self.ground
+        made = _Became(ground, self.treatment)
+        asked: list[str] = []
+        for became in each:
+            if became.ground is not ground:
+                made.ground = None
+            if became.asked:
+                asked.append(became.asked)
+            if became.told:
+                made.told += became.told
+                made.kept.update(became.kept)
+                made.ready.update(became.ready)
+            if became.odd:
+                made.odd.update(became.odd)
+                made.creators.update(became.creators)
+        if made.ground is not None:
+            made.asked = "\n".join(asked)
+        return made
+
+    def _alone(self, tag: int, element: Element, stretch: Stretch) -> _Became:
+        """What one element became."""
+        made = _Became(self.ground, self.treatment)
         if tag >> 16 & 1:
-            odd = {tag: element}
-            return _Became(self.view, {}, {}, [], odd, {} if tag & 0xFF00 else odd)
-        decision = self.level[tag]
-        action = decision.action
-        same = action in _SAME_FOR_ALL or (action is Action.KEEP and element.vr in BINARY_SIZES)
-        on: object = self.view if same else self.treatment
+            made.odd = {tag: element}
+            made.creators = {} if tag & 0xFF00 else made.odd
+            return made
         before, self.told = self.told, []
-        kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, decision)
-        told, self.told = self.told, before
-        if kept is None:
-            return _Became(on, {}, {}, told, {}, {})
-        ready = {}
-        if small:
-            ready[tag] = kept, encoded(tag, kept, self.instance.explicit, self.instance.little)
-        return _Became(on, {tag: kept}, ready, told, {}, {})
+        self.personal, self.asked = False, []
+        kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, self.level[tag])
+        made.told, self.told = self.told, before
+        if self.personal:
+            made.ground = None
+        elif self.asked:
+            made.asked = "\n".join(self.asked)
+        if kept is not None:
+            made.kept = {tag: kept}
+            raw = stretch.raw
+            if raw:
+                if kept is not element or not stretch.plain or len(raw) & 1:
+                    raw = encoded(tag, kept, self.instance.explicit, self.instance.little)
+                made.ready = {tag: (kept, raw)}
+        return made
+
+    def _whoever(
+        self, way: Callable[Concatenate[Treatment, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Treat something as anybody's if that is the same; else it is noted that it is not."""
+        asked = self.nobody.asked
+        asked.clear()
+        try:
+            made = way(self.anybodys, *args, **named)
+        except text.Personal:
+            pass
+        else:
+            if not asked:
+                return made
+            questions = "\n".join(asked)
+            if self.own.untouched(questions):
+                self.asked.append(questions)
+                return made
+        self.personal = True
+        return way(self.treatment, *args, **named)
 
     def dataset(
         self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
@@ -260,10 +334,12 @@ class Work:
             action, kept = Action.KEEP, element if codecs is not None else None
         elif action is Action.KEEP and element.vr in _FAST:
             kept = self.treatment.kept_binary(tag, element, decision)
+        elif action is Action.KEEP and is_measure(tag, element):
+            kept = element
         elif isinstance(element.value, list):
             kept = self._sequence(tag, element.value, decision, path, charset)
         else:
-            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
+            kept = self._whoever(Treatment.apply, tag, element, decision, codecs, scheme)
         self._tell(path, tag, action, decision.rule)
         return kept
 
@@ -271,7 +347,7 @@ class Work:
         """Add the private elements that may stay."""
         if "retain_safe_private" in self.profile.options:
             for tag, element, known in private.kept(source):
-                if known is None or self.treatment.private_stays(element):
+                if known is None or self._whoever(Treatment.private_stays, element):
                     result[tag] = element
             _drop_lone_creators(result)
 
@@ -314,7 +390,7 @@ class Work:
             return Element("SQ", []) if decision.emptied is Action.EMPTY else None
         return Element("SQ", kept)
 
-    def finished(self, dataset: Dataset) -> Deidentified:
+    def finished(self, dataset: Dataset, made: frozenset[int]) -> Deidentified:
         """Markers, age, file meta information, and the bytes."""
         bulk.settle(dataset, self.policy.kind, self.instance.little)
         mark(dataset, self.instance.dataset, self.policy.kind, self.profile, self.pseudonym)
@@ -343,10 +419,12 @@ class Work:
             modality=text_of(dataset.get(_MODALITY)) or None,
             dataset=dataset,
             little=instance.little,
+            made=made,
         )
 
 
 _FAST = frozenset(BINARY_SIZES)
+_NAMING = TEXT_VRS | {"AE"}
 
 
 @lru_cache(maxsize=64)
@@ -373,9 +451,15 @@ def _view(policy: Policy, charset: str, scheme: str) -> object:
     return object()
 
 
+@lru_cache(maxsize=256)
+def _ground(view: object, keys: Keys, foreign: bool) -> object:
+    """What becomes of an element depends on this beside its bytes and, for some, the patient."""
+    return object()
+
+
 @lru_cache(maxsize=64)
 def _treatment(
-    view: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
+    ground: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
 ) -> Treatment:
     """One treatment, the very same object, for all that may be treated alike."""
     return Treatment(keys, pseudonym, days, dates_kept, cleaner)

@@ -58,7 +58,7 @@ WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
     ),
     Reason.MISSING_UID: (
         FindingCode.UNREADABLE,
-        "SOPClassUID, SOPInstanceUID, StudyInstanceUID and SeriesInstanceUID must be there.",
+        "It names no SOPClassUID and shows no picture, or it belongs to no study. Export it again.",
     ),
     Reason.BURNED_IN: (
         FindingCode.BURNED_IN_TEXT,
@@ -85,6 +85,15 @@ WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
 }
 NO_PATIENT_ID = (
     "PatientID is empty. The images have a pseudonym of their own, apart from the patient's others."
+)
+UIDS = {
+    0x0020000D: "StudyInstanceUID",
+    0x0020000E: "SeriesInstanceUID",
+    0x00080018: "SOPInstanceUID",
+}
+NO_UID = (
+    "One was made from what else the object says; it may not stand beside the others of its study. "
+    "Send it with its own."
 )
 NO_ACCESSION = "AccessionNumber is empty: these images cannot be linked to a case."
 OTHER_CONTENT = "Another instance with this SOPInstanceUID was archived before. UIDs are used once."
@@ -266,6 +275,9 @@ async def _archive(
     row.metadata_json = made.json()
     row.state, row.archived_at = "archived", now()
     batch.destroy += [row.quarantine_id] if row.quarantine_id else []
+    for tag, place in UIDS.items():
+        if tag in made.made:
+            batch.say(row, place, FindingCode.MISSING, NO_UID, Severity.WARN)
     if not made.original.patient_id:
         batch.say(row, "PatientID", FindingCode.MISSING, NO_PATIENT_ID, Severity.WARN)
     if not made.original.accession_number:

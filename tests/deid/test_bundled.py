@@ -21,19 +21,8 @@ FILES = sorted(
     if path.is_file() and path.suffix not in OTHERS
 )
 WITHHELD = {
-    "missing-uid": (  # fragments made for tests of reading, and palettes, which are of no study
-        "charset_files/chrSQEncoding.dcm",
-        "charset_files/chrSQEncoding1.dcm",
-        "test_files/JPEGLSNearLossless_08.dcm",
-        "test_files/JPEGLSNearLossless_16.dcm",
-        "test_files/SC_rgb_jls_lossy_line.dcm",
-        "test_files/SC_rgb_jls_lossy_sample.dcm",
-        "test_files/UN_sequence.dcm",
+    "missing-uid": (  # no class and no picture, and palettes, which are of no study
         "test_files/empty_charset_LEI.dcm",
-        "test_files/meta_missing_tsyntax.dcm",
-        "test_files/nested_priv_SQ.dcm",
-        "test_files/no_meta_group_length.dcm",
-        "test_files/priv_SQ.dcm",
         *(name for name in FILES if name.startswith("palettes/")),
     ),
     "not-an-instance": tuple(
@@ -42,8 +31,13 @@ WITHHELD = {
     "wrong-length": ("test_files/dicomdirtests/DICOMDIR-nooffset",),
     "truncated": ("test_files/MR_truncated.dcm", "test_files/rtplan_truncated.dcm"),
     "not-dicom": ("test_files/no_meta.dcm", "test_files/dicomdirtests/TINY_ALPHA/README"),
-    # Its one frame ends in the middle: what it shows cannot be seen.
-    "may-be-burned-in": ("test_files/JPEG2000-embedded-sequence-delimiter.dcm",),
+    "may-be-burned-in": (
+        # Its one frame ends in the middle: what it shows cannot be seen.
+        "test_files/JPEG2000-embedded-sequence-delimiter.dcm",
+        # Pixels without rows and columns, made for tests of reading.
+        "test_files/meta_missing_tsyntax.dcm",
+        "test_files/nested_priv_SQ.dcm",
+    ),
 }
 REASON = {name: reason for reason, names in WITHHELD.items() for name in names}
 NUMBERS = (

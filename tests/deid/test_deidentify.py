@@ -157,8 +157,9 @@ def test_structured_content_is_cleaned_item_by_item():
         ({"EncapsulatedDocument": b"%PDF"}, Reason.ENCAPSULATED),
         ({"SOPClassUID": "1.2.840.10008.1.3.10"}, Reason.NOT_AN_INSTANCE),
         ({"Rows": 17}, Reason.WRONG_LENGTH),
-        ({"SOPInstanceUID": ""}, Reason.MISSING_UID),
-        ({"SeriesInstanceUID": None}, Reason.MISSING_UID),
+        ({"SOPInstanceUID": ""}, None),
+        ({"SeriesInstanceUID": None}, None),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.39.1", "StudyInstanceUID": None}, Reason.MISSING_UID),
     ],
 )
 def test_doubtful_objects_give_a_reason_instead_of_an_output(change, expected):

@@ -7,6 +7,7 @@ from app.deid import codes, terms
 from app.deid.deidentify import Deidentified, deidentify
 from app.deid.profile import Profile
 from app.deid.uids import Keys
+from app.deid.vocabulary import vocabulary
 from tests.make.instances import ct, item, items, packed
 
 KEYS = Keys.of(b"k" * 32)
@@ -142,3 +143,36 @@ def test_public_codes_stay_and_a_name_behind_their_meaning_goes():
     assert (one.CodeValue, one.CodeMeaning) == ("51185008", "Chest of")
     assert (two.CodeValue, two.CodeMeaning) == ("REMOVED", "Lung")
     assert "Thackeray" not in str(three)
+
+
+def test_a_public_scheme_keeps_its_designator_and_the_form_of_its_codes():
+    assert {"UCUM", "RADLEX", "SCPECG", "LOINC"} <= codes.PUBLIC_SCHEMES
+    assert codes.is_code("RADLEX", "RPID16")
+    assert codes.is_code("SCT", "102538003")
+    assert codes.is_code("SCT", "102538009"), "mistyped in the digit that checks the others"
+    assert not codes.is_code("SCT", "51198794"), "a number that is no concept's"
+
+
+@pytest.mark.parametrize("said", ["^99m^Technetium", "Lead II", "microvolt", "PA X-Ray view 2"])
+def test_a_meaning_nothing_speaks_against_stays_as_it_is(said):
+    assert codes.meaning(said) == said
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+34 659 785 113", "076/471284", "192.168.171.130", "651.248.452-27", "4522 Old Mill Ave."],
+)
+def test_numbers_of_people_go_from_behind_the_meaning_of_a_public_code(number):
+    assert codes.meaning(f"Chest CT {number}").strip() == "Chest CT"
+
+
+def test_a_name_goes_from_a_product_with_the_digits_written_to_it():
+    assert terms.product("Aquilion Smith01").strip() == "Aquilion"
+    assert terms.product("Vexalon VX4000") == "Vexalon VX4000"
+
+
+def test_words_of_medicine_are_known_by_how_they_are_made():
+    made = "peribronchial cardiohepatic sialolithiasis osteochondroplasty".split()  # noqa: SIM905
+    assert all(map(vocabulary().joined, made))
+    people = "overstreet prendergast featherstonehaugh castellanos quartermaine".split()  # noqa: SIM905
+    assert not any(map(vocabulary().joined, people))

@@ -150,7 +150,6 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
         (b"\0" * 128 + b"DICM", "instance", "not-dicom"),
         (packed(ct(1, 50, Rows=64)), "instance", "unreadable"),
         (packed(ct(1, 50)).replace(b"PN\x16\x00", b"PN\xff\x7f"), "instance", "unreadable"),
-        (packed(ct(1, 50, StudyInstanceUID=None)), "instance", "unreadable"),
         (packed(ct(1, 50, BurnedInAnnotation="YES")), "instance", "burned-in-text"),
         (
             packed(ct(1, 50, SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1")),
@@ -166,7 +165,6 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
         "only-a-preamble",
         "too-few-pixels",
         "wrong-length",
-        "no-study-uid",
         "text-that-nobody-finds",
         "document",
     ],
@@ -181,6 +179,20 @@ async def test_a_bad_object_gets_its_own_outcome_and_its_neighbours_land(
     assert await findings(worker, answer) == [(2, place, code)]
     state, counts, entries = await submission(worker, answer)
     assert (state, entries, counts["archived"], counts["rejected"]) == ("completed", 3, 2, 1)
+
+
+async def test_an_object_without_uids_lands_under_made_ones_and_is_warned_of(
+    site: Site, worker: Database
+):
+    answer = await site.store(
+        sent(1, 55, StudyInstanceUID=None), sent(2, 56, SeriesInstanceUID=None), sent(3, 56)
+    )
+    await site.work()
+    assert await findings(worker, answer) == [
+        (1, "StudyInstanceUID", "missing"),
+        (2, "SeriesInstanceUID", "missing"),
+    ]
+    assert (await submission(worker, answer))[1]["archived"] == 3
 
 
 async def test_a_missing_patient_id_and_accession_number_are_warned_of(

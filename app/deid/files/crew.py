@@ -6,22 +6,24 @@ failed, and the others go on. Workers end by themselves when the parent is gone,
 since the pipe they read from closes.
 """
 
+import gc
 import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Protocol
 
-from app.deid.files.outcomes import Obstacle, Treated
+from app.deid.files.outcomes import Obstacle, OutputFailed, Treated
 from app.deid.files.sources import Source
-from app.deid.files.treat import Bench, OutputFailed
 from app.errors import Unavailable
 
+FORKSERVER = "forkserver"
 AHEAD = 4
 """Batches a worker may be ahead of the one whose result is next, to keep all of them busy."""
 
@@ -34,6 +36,16 @@ class Batch:
     sources: list[Source] = field(repr=False)
     done: list[Any] = field(default_factory=list, repr=False)
     """What an earlier run says of each source; with it the batch needs no worker."""
+
+
+class Bench(Protocol):
+    """What a worker works at: `treat.Bench`, which this process has no need to load."""
+
+    def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
+        """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 @dataclass(slots=True, eq=False)
@@ -166,6 +178,7 @@ def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
     """A worker's life: batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     bench = make()
+    gc.freeze()  # what was loaded lasts as long as the worker: no use in looking through it
     while True:
         try:
             number, sources = pipe.recv()
@@ -182,10 +195,15 @@ def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
     bench.close()
 
 
+def begin() -> None:
+    """Let the process that workers are copied from load what they need, while this one goes on."""
+    if FORKSERVER in multiprocessing.get_all_start_methods():
+        multiprocessing.set_forkserver_preload(["app.deid.files.treat"])
+        forkserver.ensure_running()
+
+
 def _context() -> BaseContext:
     """New processes from a clean one: threads of ours must not be half copied into them."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["app.deid.files.treat"])
-        return context
-    return multiprocessing.get_context("spawn")
+    begin()
+    ways = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context(FORKSERVER if FORKSERVER in ways else "spawn")

@@ -11,7 +11,7 @@ import hmac
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,13 @@ class Line:
     traces: list[str]
     repeats: bool = False
     """The same object was there before; its output is the earlier one's."""
+
+    def plain(self) -> dict[str, Any]:
+        """As it is written; what it holds is shared, not copied."""
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES = tuple(one.name for one in fields(Line))
 
 
 class Journal:
@@ -118,7 +125,7 @@ class Journal:
 
     def write(self, line: Line) -> int:
         """Append a line; where it stands."""
-        at = self._append(asdict(line))
+        at = self._append(line.plain())
         self.known[bytes.fromhex(line.input)] = at
         return at
 

@@ -15,17 +15,16 @@ import secrets
 import shutil
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from app.deid.files.account import Map, Totals, reasons_beside, report
-from app.deid.files.crew import Batch, Crew
+from app.deid.files.crew import Batch, Bench, Crew
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
 from app.deid.files.sources import Source, walk
-from app.deid.files.treat import Bench
 from app.deid.profile import METHOD, Profile
 from app.deid.uids import Keys
 from app.errors import Conflict, NotFound, Unavailable, Unprocessable
@@ -170,7 +169,7 @@ class _Run:
     def carry_out(self) -> None:
         order = self.order
         make = partial(
-            Bench,
+            _bench,
             order.profile,
             Keys.of(order.secret, order.scope),
             self.drafts,
@@ -231,7 +230,7 @@ class _Run:
             )
             self.journal.treatment(treated.treatment, treated.rows)
             self.journal.write(line)
-            lines.append(asdict(line))
+            lines.append(line.plain())
         self.journal.mark()
         folders = set()
         for output, draft in renames.items():
@@ -261,6 +260,12 @@ class _Run:
                 draft.unlink()
                 return output, True
             number += 1  # a SOP Instance UID that was used for two objects: both are kept
+
+
+def _bench(profile: Profile, keys: Keys, drafts: Path, rows: bool) -> Bench:
+    from app.deid.files import treat  # what de-identifies is loaded where that is done
+
+    return treat.Bench(profile, keys, drafts, rows)
 
 
 def _plain(part: str) -> str:

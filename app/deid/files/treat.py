@@ -18,7 +18,7 @@ import orjson
 from app.deid.deidentify import Deidentified, Report, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
-from app.deid.files.outcomes import Obstacle, Row, Treated
+from app.deid.files.outcomes import Obstacle, OutputFailed, Row, Treated
 from app.deid.files.sources import HEAD, Source
 from app.deid.pixels import Reason, has_pixels
 from app.deid.profile import Profile
@@ -29,10 +29,6 @@ from app.deid.write import save
 DICM = b"DICM"
 GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 """How an object without preamble can begin: a first group, in either byte order."""
-
-
-class OutputFailed(Exception):
-    """An output cannot be written: the disk is full, or the folder may not be written to."""
 
 
 @dataclass(slots=True)

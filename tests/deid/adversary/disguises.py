@@ -234,6 +234,70 @@ def layers(at: Planting) -> None:
     at.case.secrets.append(Secret(name, "labels"))
 
 
+def escaped(at: Planting) -> None:
+    """Names whose letters are written as their numbers: of URLs, of HTML, of JSON."""
+    ds, patient = at.dataset, at.patient
+    said = f"{patient.given} {patient.family}"
+    ways = (
+        "".join(f"%{byte:02X}" for byte in said.encode()),
+        "".join(f"&#{ord(char)};" for char in said),
+        "".join(f"&#x{ord(char):x};" for char in said),
+        "".join(f"/u{ord(char):04x}" for char in said),
+        "=?utf-8?B?" + base64.b64encode(said.encode()).decode() + "?=",
+    )
+    at.forget("ImageComments", "StudyDescription")
+    written = at.random.choice(ways)
+    ds.ImageComments = f"lung nodule {written}"
+    at.case.words.append((("ImageComments",), ("lung", "nodule")))
+    at.case.secrets.append(Secret(written[:24], "letters as numbers"))
+    ds.StudyDescription = f"CHEST {''.join(f'%{byte:02X}' for byte in patient.family.encode())}"[
+        :64
+    ]
+    at.case.words.append((("StudyDescription",), ("CHEST",)))
+    at.case.secrets.append(Secret(ds.StudyDescription[6:], "letters as numbers"))
+
+
+def meanings(at: Planting) -> None:
+    """Numbers of people behind the meanings of public codes; what the codes say stays."""
+    ds, random = at.dataset, at.random
+    number = random.randrange(10**6, 10**7)
+    ways = (
+        f"+34 659 {number % 1000:03d} {number // 1000 % 1000:03d}",
+        f"0{random.randrange(10, 99)}/{number}",
+        f"192.168.{random.randrange(1, 250)}.{random.randrange(1, 250)}",
+        f"{number % 1000:03d}.{number // 7 % 1000:03d}.{number // 3 % 1000:03d}-{number % 100:02d}",
+        f"1 63 08 75 {number % 1000:03d} {number // 1000 % 1000:03d} {number % 100:02d}",
+        f"{random.randrange(1000, 9999)} {at.patient.street.split()[1]} Ave.",
+    )
+    chosen = random.sample(ways, 2)
+    ds.RequestedProcedureCodeSequence = items(
+        code("24627-2", "LN", f"Chest CT {chosen[0]}"),
+        code("RPID16", "RADLEX", f"{chosen[1]}: CT Chest without IV Contrast"),
+    )
+    for number, way in enumerate(chosen):
+        at.secret(way, "meaning of a public code")
+        here = ("RequestedProcedureCodeSequence", number)
+        at.case.words.append(((*here, "CodeMeaning"), ("CT",)))
+        for keyword in ("CodeValue", "CodingSchemeDesignator"):
+            at.keep((*here, keyword))
+
+
+def machines_told(at: Planting) -> None:
+    """Technical text with days and numbers in it, and with a name something was written to."""
+    ds, patient = at.dataset, at.patient
+    day = at.visit.day
+    at.forget("SoftwareVersions", "SecondaryCaptureDeviceManufacturer", "ManufacturerModelName")
+    said = at.random.choice(
+        (f"{day:%m.%d.%Y}", f"{day:%d %m %Y}", f"{day:%Y_%m_%d}", f"zip {patient.postcode}")
+    )
+    ds.SoftwareVersions = f"V4.86 {said}"
+    at.secret(said, "SoftwareVersions")
+    at.case.words.append((("SoftwareVersions",), ("V4",)))
+    ds.ManufacturerModelName = f"Aquilion {patient.family}01"[:64]
+    at.case.words.append((("ManufacturerModelName",), ("Aquilion",)))
+    at.name_secrets("model", patient.family)
+
+
 def empty(at: Planting) -> None:
     """Empty values, empty sequences, empty items: nothing may stumble."""
     ds = at.dataset
@@ -257,5 +321,8 @@ DISGUISES: tuple[Kind, ...] = (
     coded,
     encoded,
     layers,
+    escaped,
+    meanings,
+    machines_told,
     empty,
 )

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from random import Random
 
-from tests.deid.adversary import encoding, pictures
+from tests.deid.adversary import encoding, endings, pictures
 from tests.deid.adversary.answers import Case, Secret
 from tests.deid.adversary.captures import CAPTURES
 from tests.deid.adversary.documents import DOCUMENTS
@@ -20,6 +20,8 @@ from tests.deid.adversary.planting import at as at_path
 from tests.deid.adversary.reports import REPORTS, basic_text
 
 ROOT = "1.2.826.0.1.3680043.8.498"
+PLAIN = (*encoding.PLAIN, *endings.PLAIN)
+ENDINGS = (*endings.PLAIN, *endings.COMPRESSED)
 KINDS: dict[str, Kind] = PICTURES | CAPTURES | ENHANCED | REPORTS | DOCUMENTS
 
 
@@ -44,7 +46,7 @@ class _Set:
         ]
         self.number = 0
         self.places = itertools.cycle(random.sample(PLACES, len(PLACES)))
-        self.plain = itertools.cycle(random.sample(encoding.PLAIN, len(encoding.PLAIN)))
+        self.plain = itertools.cycle(random.sample(PLAIN, len(PLAIN)))
 
     def cases(self, times: int) -> Iterator[Case]:
         turns = itertools.cycle(self.random.sample(self.visits, len(self.visits)))
@@ -69,7 +71,7 @@ class _Set:
             pictures.nm,
             pictures.cr,
         )
-        for writing in encoding.COMPRESSED:
+        for writing in (*encoding.COMPRESSED, *endings.COMPRESSED):
             for kind in self.random.sample(compressed, len(compressed)):
                 case = self.case(kind, next(turns), 1, writing)
                 if case.source:
@@ -92,8 +94,9 @@ class _Set:
                 *(one.__name__ for one in chosen),
             )
         )
-        if not encoding.fits(writing, case):
-            writing = encoding.explicit if writing in (*encoding.PLAIN, *encoding.SETS) else writing
+        can = encoding.fits if writing not in ENDINGS else endings.ends
+        if not can(writing, case):
+            writing = encoding.explicit if writing in (*PLAIN, *encoding.SETS) else writing
             if writing is not encoding.explicit:
                 return case
         case.source = writing(at)

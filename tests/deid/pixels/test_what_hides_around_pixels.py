@@ -1,11 +1,15 @@
 """Comments, tails, tables and spare bits: what a frame carries beside its picture."""
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import imagecodecs
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
@@ -24,7 +28,15 @@ JPEG, JPEG_2000 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
 PICTURE = np.random.default_rng(1).integers(0, 255, (16, 16), np.uint8)
 JPEG_FRAME = bytes(imagecodecs.jpeg8_encode(PICTURE))
 FRAME_2000 = bytes(imagecodecs.jpeg2k_encode(PICTURE, level=0, codecformat="j2k", reversible=True))
+LS_FRAME = bytes(imagecodecs.jpegls_encode(PICTURE))
 PROFILE, KEYS = Profile(), Keys.of(b"k" * 32)
+
+
+DECODERS: dict[bytes, Callable[[bytes], Any]] = {
+    JPEG_FRAME: imagecodecs.jpeg8_decode,
+    FRAME_2000: imagecodecs.jpeg2k_decode,
+    LS_FRAME: imagecodecs.jpegls_decode,
+}
 
 
 def fragments(*parts: bytes, table: bytes = b"") -> Fragments:
@@ -73,6 +85,48 @@ def test_what_follows_the_end_of_an_image_goes(frame: bytes) -> None:
     assert NAME not in joined(without_remarks(fragments(frame + NAME)))
     bare = fragments(frame + b"\0" * (len(frame) & 1))
     assert without_remarks(bare) is bare
+
+
+def tiled(comment: bytes) -> bytes:
+    """The JPEG 2000 frame with a comment in the header of its tile (15444-1 A.4.2)."""
+    at = FRAME_2000.index(b"\xff\x90")
+    (size,) = struct.unpack_from(">L", FRAME_2000, at + 6)
+    said = struct.pack(">HHH", 0xFF64, len(comment) + 4, 1) + comment
+    tile = FRAME_2000[at : at + 6] + struct.pack(">L", size + len(said))
+    return FRAME_2000[:at] + tile + FRAME_2000[at + 10 : at + 12] + said + FRAME_2000[at + 12 :]
+
+
+@pytest.mark.parametrize(
+    ("frame", "same"),
+    [
+        (JPEG_FRAME[:-2] + segment(0xFE, NAME) + JPEG_FRAME[-2:], JPEG_FRAME),  # behind a scan
+        (JPEG_FRAME + NAME + JPEG_FRAME[-2:], JPEG_FRAME),  # an end behind the end
+        (FRAME_2000 + NAME + b"\xff\xd9", FRAME_2000),
+        (tiled(NAME), FRAME_2000),
+        (LS_FRAME[:2] + segment(0xFE, NAME) + LS_FRAME[2:] + NAME, LS_FRAME),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 1, 3, 0.5, -1, -20])
+def test_words_go_wherever_they_stand_in_a_frame_and_wherever_it_is_cut(
+    frame: bytes, same: bytes, cut: float
+) -> None:
+    at = frame.index(NAME) + cut if isinstance(cut, int) else round(len(frame) * cut)
+    for parts in ((frame,), (frame[: int(at)], frame[int(at) :])):
+        source = fragments(*parts)
+        cleaned = without_remarks(source)
+        assert not any(word in joined(cleaned) for word in (b"Quizzle", b"Ottoline", b"19610704"))
+        assert [len(part) for part in cleaned.parts] == [len(part) for part in source.parts]
+        told = [DECODERS[same](joined(one)) for one in (cleaned, fragments(same))]
+        assert (told[0] == told[1]).all()
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"\xff\xd8", b"\xff\x4f", b"\xff\xd8\xff\xf7"]))
+def test_a_stream_that_cannot_be_followed_is_left_as_long_as_it_was(
+    some: bytes, kind: bytes
+) -> None:
+    source = fragments(kind + some)
+    cleaned = without_remarks(source)
+    assert len(joined(cleaned)) == len(joined(source))
 
 
 def test_what_follows_the_last_run_of_an_rle_frame_goes() -> None:
@@ -158,3 +212,39 @@ def test_the_sign_of_a_number_is_no_drawing() -> None:
 def test_a_rectangle_is_cut_to_its_picture() -> None:
     assert Box(-5, -5, 500, 12).within(100, 10) == Box(0, 0, 100, 10)
     assert Box(5, 5, 5, 9).area == 0
+
+
+def run_length(drawing: int) -> Dataset:
+    """A slice in RLE of 12 bits, with an overlay said to be in bit 12 and `drawing` there."""
+    made = ct()
+    array = (np.frombuffer(made.PixelData, "<u2") & 0x0FFF).reshape(made.Rows, made.Columns).copy()
+    array[4:9, 4:9] |= drawing << 12
+    planes = [(array >> 8).astype(np.uint8), (array & 0xFF).astype(np.uint8)]
+    runs = [bytes(imagecodecs.packbits_encode(plane, axis=-1)) for plane in planes]
+    runs = [run + b"\0" * (len(run) & 1) for run in runs]
+    header = struct.pack("<16L", 2, 64, 64 + len(runs[0]), *[0] * 13)
+    made.PixelData = encapsulate([header + b"".join(runs)])
+    made["PixelData"].VR = "OB"
+    made.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.5")
+    made.add_new(0x60000010, "US", made.Rows)
+    made.add_new(0x60000100, "US", 16)
+    made.add_new(0x60000102, "US", 12)
+    made.array = array
+    return made
+
+
+def test_an_overlay_in_the_spare_bits_of_a_compressed_picture_goes_and_the_picture_stays() -> None:
+    made = run_length(1)
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    after = dcmread(BytesIO(outcome.content))
+    assert np.array_equal(np.frombuffer(after.PixelData, "<u2"), made.array.ravel() & 0x0FFF)
+
+
+def test_a_compressed_picture_with_empty_spare_bits_leaves_as_it_came() -> None:
+    made = run_length(0)
+    outcome = deidentify(packed(made), PROFILE, KEYS)
+    assert isinstance(outcome, Deidentified)
+    after = dcmread(BytesIO(outcome.content))
+    assert after.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.5"
+    assert after.PixelData == made.PixelData
