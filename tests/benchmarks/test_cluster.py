@@ -34,7 +34,10 @@ from tests.benchmarks.tables import raw
 from tests.benchmarks.test_histories import something
 from tests.benchmarks.toy import DERIVED, definition
 
-pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here"),
+    pytest.mark.soak,  # a Spark of two cores takes both for most of a minute
+]
 
 THREADS = "local[2]"
 
@@ -99,7 +102,6 @@ def test_every_measure_of_every_shipped_definition_is_equal(spark: Cluster, tmp_
     equal_on(20_000, spark, tmp_path)
 
 
-@pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_every_measure_is_equal_over_two_million_cases(spark: Cluster, tmp_path: Path) -> None:
     equal_on(2_000_000, spark, tmp_path)

@@ -50,6 +50,6 @@ def test_each_facility_ranks_by_the_mid_rank_of_its_rate_as_told(
         else:
             assert found.percentile is None
     order = in_order(numerators, denominators)
-    assert list(quantiles(numerators[order], denominators[order], QUARTILES)) == [
-        quantile(sorted(exact), share) for share in QUARTILES
+    assert quantiles(numerators[order], denominators[order], QUARTILES, 3) == [
+        int(half_up(quantile(sorted(exact), share), 3) * 1000) for share in QUARTILES
     ]

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
 
 from app.registries.schema import Definition, Derived, Element, Form, Measure, Stratifier, ValueSet
 
@@ -201,6 +202,6 @@ def definition(**changes: object) -> Definition:
         "forms": (EXAM, FOLLOW_UP, PERSON),
         "measures": MEASURES,
         "derived": DERIVED,
-        "digest": "toy-1",
+        "digest": f"toy-{sha256(repr(changes).encode()).hexdigest()}" if changes else "toy-1",
     }
     return Definition.model_validate(parts | changes)

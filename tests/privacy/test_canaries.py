@@ -208,6 +208,7 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "submission_id": [listed[0]["id"], *troubled[:12]],
         "case_id": [str(one["id"]) for one in cases],
         "measure_id": ["ppv1"],
+        "chart": ["run", "funnel", "peers", "strata"],
         "form_id": ["exam"],
         "period": ["2025"],
         "code": ["not-found"],

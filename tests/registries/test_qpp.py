@@ -20,7 +20,8 @@ from tests.benchmarks.toy import EXAM
 from tests.reports.qpp.registry import READER, WITH_READER
 
 CMS = Path(__file__).parent / "qpp_published"
-"""CMS's own files: the radiology measures of qpp-measures-data 11.1.0 and its schemas, whole (MIT)."""
+"""The radiology measures of CMS's qpp-measures-data 11.1.0 and its schemas (MIT): their facts and form,
+without the descriptions."""
 
 YEARS = (2024, 2025, 2026, 2027)
 

@@ -73,7 +73,7 @@ def test_no_other_beta_distribution_makes_the_counts_more_likely(
         [0.0, 1.0],
         method="Nelder-Mead",
     )
-    assert reached >= -theirs.fun - 1e-4
+    assert reached >= -theirs.fun - 1e-3  # what the least precision that is told may cost
 
 
 def test_the_spread_that_was_put_in_is_found_again_by_likelihood_and_by_moments() -> None:
@@ -236,7 +236,7 @@ def test_no_other_gamma_distribution_makes_the_counts_more_likely(
         [0.0, 1.0],
         method="Nelder-Mead",
     )
-    assert reached >= -theirs.fun - 1e-4
+    assert reached >= -theirs.fun - 1e-3  # what the least precision that is told may cost
 
 
 def test_scottish_lip_cancer_is_shrunk_between_each_district_and_the_nation() -> None:

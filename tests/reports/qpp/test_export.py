@@ -1,20 +1,26 @@
 """A clinician's and a group's results over the wire, beside a recount of their cases in plain Python."""
 
+import json
 from collections.abc import Collection
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from app.access import ALLOWED, Act, Role
+from app.commands.qpp import app as commands
+from app.commands.running import environment
 from app.errors import RegistryError, Unprocessable
 from app.registries.load import PACKAGED, load
 from app.registries.schema import Definition, Measure
 from app.reports.qpp.check import RefusedByQpp, check
 from app.reports.qpp.export import mapped, none_mapped, submission
+from app.settings import Settings
 from tests.benchmarks.history import History, Known
 from tests.reports.qpp.registry import CQM, MEAN, QCDR, READER, STRATIFIED, registry
 from tests.reports.qpp.world import (
@@ -430,3 +436,28 @@ def test_the_lung_registry_says_that_cms_takes_none_of_its_measures_today() -> N
         said = none_mapped(definition, year)
         assert "`abnormal_interpretation_rate` is ACRAD23 in 2017, 2018." in said
         assert f"in {year} CMS takes 145, " in said
+
+
+def test_the_operator_exports_a_group_and_a_clinician_from_the_command_line(
+    world: World, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    run, file = CliRunner(), tmp_path / "one.json"
+    asked = ["--registry", "toy", "--year", "2025", "--tin", GROUP]
+    told = run.invoke(commands, ["results", *asked], env={"COLUMNS": "200"})
+    assert told.exit_code == 0, told.output
+    assert "ACRAD34" in told.stdout
+    told = run.invoke(commands, ["export", *asked, "--npi", ADA, "--output", str(file)])
+    assert told.exit_code == 0, told.output
+    assert told.stdout == "toy: 4 measures of 2025 written.\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    sent = json.loads(file.read_text())
+    assert check(sent) == []
+    (only,) = sent["measurementSets"]
+    found = {one["measureId"]: one["value"] for one in only["measurements"]}
+    assert found == recounted(HISTORY, [(HERE, ADA), (THERE, ADA)], 2025)
+    again = run.invoke(commands, ["export", *asked, "--npi", ADA, "--output", str(file)])
+    assert isinstance(again.exception, Unprocessable)
+    wrong = run.invoke(commands, ["results", *asked[:3], "2023", *asked[4:]])
+    assert "2024, 2025, 2026, 2027" in str(wrong.exception)
