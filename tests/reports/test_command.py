@@ -70,6 +70,7 @@ def rows(database: Addresses) -> list[dict[str, Any]]:
     return asyncio.run(read())
 
 
+@pytest.mark.soak
 def test_a_killed_run_is_completed_by_the_next_and_nothing_is_issued_twice(
     environment: dict[str, str], database: Addresses
 ) -> None:
