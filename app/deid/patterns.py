@@ -102,7 +102,7 @@ _CONTACT = (
 )
 _STREET = (
     r"(?:street|str|st|avenue|ave|av|road|rd|lane|ln|drive|dr|blvd|boulevard|way|court|place|square|sq"
-    r"|highway|hwy|terrace|ter|parkway|pkwy|circle|cir|close|crescent)"
+    r"|highway|hwy|terrace|ter|parkway|pkwy|circle(?!\s+of\b)|cir|close|crescent)"
 )
 _ADDRESSES = (
     rf"(?<![\w.])(?<!\d[:/-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
