@@ -116,6 +116,17 @@ class InvalidDefinition(Unprocessable):
         self.complaints = tuple(complaints)
 
 
+class InvalidReportingModule(Unprocessable):
+    """A reporting module has complaints; each is one line with its line number."""
+
+    code = "invalid-reporting-module"
+    title = "The reporting module has complaints"
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = tuple(complaints)
+
+
 class Malformed(RegistryError):
     """The bytes of a request are not what its headers promise."""
 

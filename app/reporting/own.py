@@ -1,0 +1,381 @@
+"""
+Modules of our own form: YAML, where judgement is decision tables and the answers of a group may be
+given once per thing found.
+
+Shipped modules lie in `modules/`. They are written from published facts, each with its source; what
+is not confirmed says so in its row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError
+
+from app.errors import InvalidReportingModule
+from app.registries.decisions import Cell, DecisionTable
+from app.registries.schema import Identifier, Part, Slug, Source
+from app.reporting import module as shape
+from app.reporting.conditions import All, AnyOf, Compared, Condition, Present
+
+PACKAGED = Path(__file__).parent / "modules"
+
+_INSERT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+Answers = dict[Identifier, Cell]
+
+
+class _Code(Part):
+    system: str
+    code: str
+    display: str = ""
+
+
+class _Choice(Part):
+    value: str
+    label: str
+    says: str = ""
+    default: bool = False
+    codes: tuple[_Code, ...] = ()
+
+
+class _Element(Part):
+    id: Identifier
+    kind: shape.Kind
+    label: str
+    hint: str = ""
+    unit: str = ""
+    group: Identifier | None = None
+    required: bool = False
+    choices: tuple[_Choice, ...] = ()
+    low: Decimal | None = None
+    high: Decimal | None = None
+    relevant_when: Answers | None = None
+    """Element -> the answers of which one must be given."""
+    codes: tuple[_Code, ...] = ()
+
+
+class _Computed(Part):
+    """Exactly one of the ways to work a value out."""
+
+    id: Identifier
+    label: str = ""
+    group: Identifier | None = None
+    shown: bool = False
+    arithmetic: str | None = None
+    text: str | None = None
+    table: str | None = None
+    """`<table>.<output>`"""
+    choose: dict[Identifier, dict[str, str]] | None = None
+    """Element -> answer -> `<table>.<output>`"""
+    first: tuple[Identifier, ...] = ()
+    """The first of these that has a value."""
+    worst: Identifier | None = None
+    order: tuple[str, ...] = ()
+    otherwise: str | None = None
+    join: Identifier | None = None
+
+
+class _Passage(Part):
+    when: Answers | None = None
+    text: str
+
+
+class _FollowUp(Part):
+    exam: str = ""
+    acceptable: tuple[str, ...] = ()
+    indication: str = ""
+    earliest: str = ""
+    latest: str = ""
+
+
+class _EndPoint(Part):
+    id: Slug
+    label: str
+    when: Answers
+    report: dict[str, tuple[_Passage, ...]]
+    diagnosis: str = ""
+    codes: tuple[_Code, ...] = ()
+    actionable: str = ""
+    follow_up: _FollowUp | None = None
+
+
+class _Group(Part):
+    id: Identifier
+    title: str
+    at_most: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class _Document(Part):
+    id: Slug
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
+    title: str
+    description: str
+    developed_by: str
+    citation: str = ""
+    references: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    source: Source = "confirmed"
+    codes: tuple[_Code, ...] = ()
+    groups: tuple[_Group, ...] = ()
+    elements: Annotated[tuple[_Element, ...], Field(min_length=1)]
+    tables: tuple[DecisionTable, ...] = ()
+    computed: tuple[_Computed, ...] = ()
+    end_points: Annotated[tuple[_EndPoint, ...], Field(min_length=1)]
+
+
+@lru_cache(maxsize=1)
+def packaged() -> Mapping[str, shape.Module]:
+    """The shipped modules, by id."""
+    found = (read_own(path.read_bytes()) for path in sorted(PACKAGED.glob("*.yaml")))
+    return {one.id: one for one in found}
+
+
+def read_own(content: bytes) -> shape.Module:
+    """The module in a YAML document, or `InvalidReportingModule` with every complaint."""
+    try:
+        # Scalars stay as they were written, so that a code `010` is no number.
+        written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
+        document = _Document.model_validate(written)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise InvalidReportingModule([f"{line}is no YAML"]) from None
+    except ValidationError as error:
+        raise InvalidReportingModule(
+            [
+                f"{'.'.join(str(part) for part in one['loc']) or 'document'}: {one['msg']}"
+                for one in error.errors(include_input=False, include_url=False)
+            ]
+        ) from None
+    complaints = list(_unsound(document))
+    if complaints:
+        raise InvalidReportingModule(complaints)
+    return _built(document)
+
+
+def _built(document: _Document) -> shape.Module:
+    tables = {one.id: one for one in document.tables}
+    return shape.Module(
+        id=document.id,
+        version=document.version,
+        title=document.title,
+        description=document.description,
+        developed_by=document.developed_by,
+        citation=document.citation,
+        references=document.references,
+        codings=_codings(document.codes),
+        modalities=document.modalities,
+        source=document.source,
+        groups=tuple(shape.Group(one.id, one.title, one.at_most) for one in document.groups),
+        elements=tuple(map(_element, document.elements)),
+        computed=tuple(
+            shape.Computed(one.id, one.label, _working(one, tables), one.shown, one.group)
+            for one in document.computed
+        ),
+        rules=(
+            shape.DecisionPoint(
+                "end",
+                "",
+                tuple(
+                    shape.Branch(_condition(one.when), one.label, one.id)
+                    for one in document.end_points
+                ),
+            ),
+        ),
+        end_points=tuple(map(_end_point, document.end_points)),
+    )
+
+
+def _element(one: _Element) -> shape.Element:
+    conditionals: tuple[shape.Conditional, ...] = ()
+    if one.relevant_when is not None:
+        conditionals = (shape.Conditional(_condition(one.relevant_when), relevant=True),)
+    return shape.Element(
+        id=one.id,
+        kind=one.kind,
+        label=one.label,
+        hint=one.hint,
+        unit=one.unit,
+        required=one.required,
+        choices=tuple(
+            shape.Choice(
+                choice.value,
+                choice.label,
+                report_text=choice.says,
+                default=choice.default,
+                codings=_codings(choice.codes),
+            )
+            for choice in one.choices
+        ),
+        minimum=one.low,
+        maximum=one.high,
+        conditionals=conditionals,
+        codings=_codings(one.codes),
+        group=one.group,
+    )
+
+
+def _working(one: _Computed, tables: Mapping[str, DecisionTable]) -> shape.Working:
+    if one.arithmetic is not None:
+        return shape.Arithmetic(one.arithmetic)
+    if one.text is not None:
+        return shape.Words(tuple(_pieces(one.text)))
+    if one.table is not None:
+        return _looked(one.table, tables)
+    if one.choose is not None:
+        return shape.Decision(
+            tuple(
+                (Compared(element, "=", answer), _looked(name, tables))
+                for element, answers in one.choose.items()
+                for answer, name in answers.items()
+            )
+        )
+    if one.first:
+        return shape.Decision(
+            tuple((Present(name), shape.Words((shape.Insert(name),))) for name in one.first)
+        )
+    if one.worst is not None:
+        return shape.Worst(one.worst, one.order, one.otherwise)
+    assert one.join is not None
+    return shape.Joined(one.join)
+
+
+def _looked(name: str, tables: Mapping[str, DecisionTable]) -> shape.Looked:
+    table, _, output = name.partition(".")
+    return shape.Looked(tables[table], output)
+
+
+def _end_point(one: _EndPoint) -> shape.EndPoint:
+    return shape.EndPoint(
+        id=one.id,
+        label=one.label,
+        sections=tuple(
+            (
+                name,
+                tuple(
+                    shape.Passage(
+                        _condition(passage.when) if passage.when else None,
+                        tuple(_pieces(passage.text)),
+                    )
+                    for passage in passages
+                ),
+            )
+            for name, passages in one.report.items()
+        ),
+        diagnosis=one.diagnosis,
+        diagnosis_codings=_codings(one.codes),
+        actionable=one.actionable,
+        follow_up=shape.FollowUp(**one.follow_up.model_dump()) if one.follow_up else None,
+    )
+
+
+def _condition(answers: Answers) -> Condition:
+    """Every element has one of the answers named for it."""
+    return All(
+        tuple(
+            AnyOf(
+                tuple(
+                    Compared(name, "=", value)
+                    for value in (cell if isinstance(cell, tuple) else (cell,))
+                )
+            )
+            for name, cell in answers.items()
+        )
+    )
+
+
+def _pieces(text: str) -> Iterator[shape.Plain | shape.Insert | shape.Maybe]:
+    """Words with `{element}` among them; what stands in brackets is said when it is answered."""
+    for number, part in enumerate(re.split(r"\[([^\[\]]*\{[^\[\]]*)\]", text)):
+        if number % 2:
+            yield shape.Maybe(tuple(_inserts(part)))
+        else:
+            yield from _inserts(part)
+
+
+def _inserts(text: str) -> Iterator[shape.Plain | shape.Insert]:
+    for number, part in enumerate(_INSERT.split(text)):
+        if number % 2:
+            yield shape.Insert(part)
+        elif part:
+            yield shape.Plain(part)
+
+
+def _codings(codes: tuple[_Code, ...]) -> tuple[shape.Coding, ...]:
+    return tuple(shape.Coding(one.system, one.code, one.display) for one in codes)
+
+
+def _unsound(document: _Document) -> Iterator[str]:
+    """What does not hold across the parts of a document."""
+    elements = {one.id: one for one in document.elements}
+    known = set(elements) | {one.id for one in document.computed}
+    groups = {one.id for one in document.groups}
+    tables = {one.id: one for one in document.tables}
+    names = [*elements, *(one.id for one in document.computed), *groups]
+    for name in sorted({one for one in names if names.count(one) > 1}):
+        yield f"`{name}` is declared twice"
+    for table in document.tables:
+        for place, message in table.complaints():
+            yield f"tables.{table.id}.{'.'.join(map(str, place))}: {message}"
+        for one in table.inputs:
+            if one.id not in known:
+                yield f"tables.{table.id}: there is no element `{one.id}`"
+    grouped = [(one.id, one.group) for one in document.elements]
+    for name, group in (*grouped, *((one.id, one.group) for one in document.computed)):
+        if group is not None and group not in groups:
+            yield f"{name}: there is no group `{group}`"
+    for element in document.elements:
+        if bool(element.choices) != (element.kind in ("choice", "choices")):
+            yield f"elements.{element.id}: choices belong to a choice, and a choice needs them"
+        yield from _unknown(f"elements.{element.id}.relevant_when", element.relevant_when, elements)
+    for computed in document.computed:
+        ways = (
+            computed.arithmetic, computed.text, computed.table, computed.choose,
+            computed.first or None, computed.worst, computed.join,
+        )  # fmt: skip
+        if sum(way is not None for way in ways) != 1:
+            yield f"computed.{computed.id}: needs one way to be worked out, and no second"
+        looked = [computed.table] if computed.table else []
+        for by_answer in (computed.choose or {}).values():
+            looked.extend(by_answer.values())
+        for name in looked:
+            table_id, _, output = name.partition(".")
+            outputs = [one.id for one in tables[table_id].outputs] if table_id in tables else []
+            if output not in outputs:
+                yield f"computed.{computed.id}: there is no table and output `{name}`"
+        for seen in (*computed.first, computed.worst, computed.join):
+            if seen is not None and seen not in known:
+                yield f"computed.{computed.id}: there is no element `{seen}`"
+    for end in document.end_points:
+        for section, passages in end.report.items():
+            if section not in shape.SECTIONS:
+                yield f"end_points.{end.id}: `{section}` is no section"
+            for passage in passages:
+                for name in _INSERT.findall(passage.text):
+                    if name not in known:
+                        yield f"end_points.{end.id}: there is no element `{name}` to insert"
+                if passage.when:
+                    yield from _unknown(f"end_points.{end.id}", passage.when, elements, known)
+        yield from _unknown(f"end_points.{end.id}", end.when, elements, known)
+
+
+def _unknown(
+    place: str,
+    answers: Answers | None,
+    elements: Mapping[str, _Element],
+    known: set[str] | None = None,
+) -> Iterator[str]:
+    for name, cell in (answers or {}).items():
+        if name not in (known or set(elements)):
+            yield f"{place}: there is no element `{name}`"
+        elif (element := elements.get(name)) and element.choices:
+            offered = {one.value for one in element.choices}
+            for value in cell if isinstance(cell, tuple) else (cell,):
+                if value not in offered:
+                    yield f"{place}: `{value}` is no choice of `{name}`"
