@@ -36,6 +36,7 @@ WEB = {
     "partner_authorisations": ALL,
     "keys": "SELECT, INSERT, UPDATE (revoked_at, revoked_by)",  # a key is ended, never altered
     "definitions": ADD,
+    "reporting_modules": ADD,
     "submissions": ADD,
     "instances": ADD,
     "findings": ADD,  # a part of a delivery that is no instance is told at the door

@@ -27,6 +27,7 @@ from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, Series, Study
 from app.models.report import IssuedReport, ReportIssue
+from app.models.reporting import ImportedModule
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
 from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
 
@@ -46,6 +47,7 @@ __all__ = [
     "Histogram",
     "IdentityRecord",
     "ImagePatient",
+    "ImportedModule",
     "Instance",
     "IssuedReport",
     "Key",

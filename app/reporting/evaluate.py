@@ -82,7 +82,8 @@ def evaluate(module: Module, given: Mapping[str, Any]) -> Outcome:
     groups = {one.id: one for one in module.groups}
     for name in given:
         if name not in module.by_id and name not in groups:
-            flaws.append(Flaw((name,), "unknown-element", "an element of this module"))
+            # The name is not told: it was sent, and could be anything.
+            flaws.append(Flaw((), "unknown-element", "the elements and groups of this module"))
     whole = _Sheet(module, None, given, (), {}, flaws)
     items = dict[str, tuple[_Sheet, ...]]()
     for group in module.groups:
@@ -131,7 +132,7 @@ class _Sheet:
         if group is not None:
             known = {one.id for one in self.elements}
             flaws.extend(
-                Flaw((*place, name), "unknown-element", "an element of this group")
+                Flaw(place, "unknown-element", "the elements of this group")
                 for name in given
                 if name not in known
             )

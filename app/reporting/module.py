@@ -240,6 +240,9 @@ class Module:
     rules: tuple[DecisionPoint, ...] = ()
     partials: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
     end_points: tuple[EndPoint, ...] = ()
+    tables: tuple[DecisionTable, ...] = ()
+    digest: str = ""
+    """SHA-256 of its document, where it was shipped."""
     doubts: tuple[str, ...] = ()
     """What reads as a slip of its author, each with its line; it is kept as it was written."""
 

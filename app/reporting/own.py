@@ -8,6 +8,7 @@ is not confirmed says so in its row.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -156,10 +157,10 @@ def read_own(content: bytes) -> shape.Module:
     complaints = list(_unsound(document))
     if complaints:
         raise InvalidReportingModule(complaints)
-    return _built(document)
+    return _built(document, hashlib.sha256(content).hexdigest())
 
 
-def _built(document: _Document) -> shape.Module:
+def _built(document: _Document, digest: str) -> shape.Module:
     tables = {one.id: one for one in document.tables}
     return shape.Module(
         id=document.id,
@@ -189,6 +190,8 @@ def _built(document: _Document) -> shape.Module:
             ),
         ),
         end_points=tuple(map(_end_point, document.end_points)),
+        tables=document.tables,
+        digest=digest,
     )
 
 

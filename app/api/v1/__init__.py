@@ -19,6 +19,7 @@ from app.api.v1 import (
     physicians,
     qpp,
     registries,
+    reporting_modules,
     reports,
     submissions,
 )
@@ -41,6 +42,7 @@ for resource in (
     drill_down,
     benchmarks,
     reports,
+    reporting_modules,
     qpp,
     audit_events,
 ):

@@ -1,0 +1,401 @@
+"""Structured reporting modules: what is asked, and what answers come to. Nothing answered is kept."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from app import audit, errors
+from app.access import Act
+from app.api.dependencies import Asker, Transactions
+from app.api.fields import Sent
+from app.api.problems import problems
+from app.registries.decisions import DecisionTable
+from app.reporting import markup, module
+from app.reporting.conditions import Answer
+from app.reporting.evaluate import Outcome, evaluate
+from app.reporting.shelf import Volume, keep, shelf, taken
+
+router = APIRouter(prefix="/reporting-modules", tags=["reporting modules"])
+
+ModuleId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,79}$")]
+ModuleVersion = Annotated[
+    str | None,
+    Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,79}$", description="The newest when left out."),
+]
+
+
+class Coding(BaseModel):
+    """What a vocabulary calls something."""
+
+    system: str
+    code: str
+    display: str
+
+    @classmethod
+    def of(cls, one: module.Coding) -> "Coding":
+        return cls(system=one.system, code=one.code, display=one.display)
+
+
+class ModuleSummary(BaseModel):
+    """A module and where it comes from."""
+
+    id: str
+    version: str
+    title: str
+    description: str
+    developed_by: str
+    citation: str
+    modalities: list[str]
+    source: str = Field(description="Whether what it says is confirmed.")
+    shipped: bool
+    imported_at: datetime | None
+    digest: str
+    doubts: int = Field(description="How many places read as a slip of its author.")
+
+    @classmethod
+    def members(cls, volume: Volume) -> dict[str, Any]:
+        one = volume.module
+        return {
+            "id": one.id,
+            "version": one.version,
+            "title": one.title,
+            "description": one.description,
+            "developed_by": one.developed_by,
+            "citation": one.citation,
+            "modalities": list(one.modalities),
+            "source": one.source,
+            "shipped": volume.imported_at is None,
+            "imported_at": volume.imported_at,
+            "digest": volume.digest,
+        }
+
+
+class ReportingModules(BaseModel):
+    """The modules at hand, in every version."""
+
+    modules: list[ModuleSummary]
+
+
+class Choice(BaseModel):
+    value: str
+    label: str
+    hint: str
+    default: bool
+
+
+class ModuleElement(BaseModel):
+    """One question."""
+
+    id: str
+    kind: module.Kind
+    label: str
+    hint: str
+    unit: str
+    group: str | None = Field(description="The group it is answered in, once per thing found.")
+    choices: list[Choice]
+    minimum: Decimal | None
+    maximum: Decimal | None
+    codes: list[Coding]
+
+
+class ModuleGroup(BaseModel):
+    """Elements answered once per thing found."""
+
+    id: str
+    title: str
+    at_most: int
+
+
+class ReportingModule(ModuleSummary):
+    """A module, whole."""
+
+    doubts: list[str] = Field(  # type: ignore[assignment]  # the summary counts what this lists
+        description="Places that read as a slip of its author, kept as they were written."
+    )
+    groups: list[ModuleGroup]
+    elements: list[ModuleElement]
+    end_points: list[str]
+    tables: list[DecisionTable] = Field(description="The decision tables it judges by.")
+    references: list[str]
+
+
+class Imported(BaseModel):
+    """A module that was put on the shelf."""
+
+    id: str
+    version: str
+    new: bool
+    doubts: list[str]
+
+
+class Given(Sent):
+    """Answers to a module: element -> answer; a group's as a list of such objects."""
+
+    answers: dict[str, Any] = Field(
+        examples=[{"nodules": [{"kind": "solid", "status": "baseline", "diameter": 7.2}]}]
+    )
+
+
+class OpenQuestion(BaseModel):
+    """A question as it stands: what a client shows next."""
+
+    element: str
+    group: str | None
+    item: int | None = Field(description="Which item of the group, from 0.")
+    relevant: bool
+    required: bool
+    answered: bool
+    minimum: Decimal | None
+    maximum: Decimal | None
+    out_of_place: list[str] = Field(description="Choices that do not go with the other answers.")
+
+
+class AnswerFlaw(BaseModel):
+    """An answer that cannot be taken."""
+
+    pointer: str = Field(description="A JSON Pointer into the request.")
+    code: str
+    allowed: str
+
+
+class CodedAnswer(BaseModel):
+    """An answer as a code."""
+
+    element: str
+    item: int | None
+    concept: Coding
+    value: Coding | None
+    text: str
+
+
+class FollowUp(BaseModel):
+    """What imaging is recommended next; times as ISO 8601 durations."""
+
+    exam: str
+    acceptable: list[str]
+    indication: str
+    earliest: str
+    latest: str
+    references: list[str]
+
+
+class EndPoint(BaseModel):
+    """What the answers come to."""
+
+    id: str
+    label: str
+    diagnosis: str
+    codes: list[Coding]
+    actionable: str = Field(description="Category of an actionable finding.")
+    follow_up: FollowUp | None
+
+    @classmethod
+    def of(cls, one: module.EndPoint) -> "EndPoint":
+        next_ = one.follow_up
+        return cls(
+            id=one.id,
+            label=one.label,
+            diagnosis=one.diagnosis,
+            codes=[Coding.of(code) for code in one.diagnosis_codings],
+            actionable=one.actionable,
+            follow_up=next_
+            and FollowUp(
+                exam=next_.exam,
+                acceptable=list(next_.acceptable),
+                indication=next_.indication,
+                earliest=next_.earliest,
+                latest=next_.latest,
+                references=list(next_.references),
+            ),
+        )
+
+
+class Evaluated(BaseModel):
+    """What a module makes of answers. While it is not complete, text and end points are provisional."""
+
+    module: str
+    version: str
+    complete: bool
+    end_points: list[EndPoint]
+    report: dict[str, str] = Field(description="Text by section.")
+    codes: list[CodedAnswer]
+    computed: dict[str, str | list[str]]
+    items: dict[str, list[dict[str, str | list[str]]]]
+    questions: list[OpenQuestion]
+    flaws: list[AnswerFlaw]
+
+
+@router.get("", response_model=ReportingModules, responses=problems(401, 403))
+async def list_reporting_modules(asker: Asker, transactions: Transactions) -> ReportingModules:
+    """The modules at hand, shipped and imported."""
+    asker.require(Act.READ_DEFINITIONS)
+    async with transactions.begin() as session:
+        volumes = await shelf(session)
+    return ReportingModules(
+        modules=[
+            ModuleSummary(**ModuleSummary.members(one), doubts=len(one.module.doubts))
+            for one in volumes
+        ]
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Imported,
+    responses={200: {"model": Imported}, **problems(401, 403, 409, 413, 422)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "A CAR/DS 2.0 document (XML), or one of our own form (YAML).",
+            "content": {
+                kind: {"schema": {"type": "string"}}
+                for kind in ("application/xml", "application/yaml")
+            },
+        }
+    },
+)
+async def import_reporting_module(
+    request: Request, response: Response, asker: Asker, transactions: Transactions
+) -> Imported:
+    """Put a module on the shelf. A version is frozen; the same document once more changes nothing."""
+    asker.require(Act.PUBLISH)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > markup.LARGEST:
+            raise errors.TooLarge(markup.LARGEST)
+    async with transactions.begin() as session:
+        found, new = await keep(session, bytes(content), asker.key_id)
+        if new:
+            await audit.record(
+                session,
+                asker,
+                "import",
+                "reporting-module",
+                found.id,
+                details={"version": found.version},
+            )
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"{router.prefix}/{found.id}"
+    return Imported(id=found.id, version=found.version, new=new, doubts=list(found.doubts))
+
+
+@router.get("/{module_id}", response_model=ReportingModule, responses=problems(401, 403, 404))
+async def read_reporting_module(
+    module_id: ModuleId, asker: Asker, transactions: Transactions, version: ModuleVersion = None
+) -> ReportingModule:
+    """A module: its questions, its tables, where it can end."""
+    asker.require(Act.READ_DEFINITIONS)
+    async with transactions.begin() as session:
+        volume = await taken(session, module_id, version)
+    one = volume.module
+    return ReportingModule(
+        **ModuleSummary.members(volume),
+        doubts=list(one.doubts),
+        groups=[
+            ModuleGroup(id=each.id, title=each.title, at_most=each.at_most) for each in one.groups
+        ],
+        elements=[
+            ModuleElement(
+                id=each.id,
+                kind=each.kind,
+                label=each.label,
+                hint=each.hint,
+                unit=each.unit,
+                group=each.group,
+                choices=[
+                    Choice(
+                        value=choice.value,
+                        label=choice.label,
+                        hint=choice.hint,
+                        default=choice.default,
+                    )
+                    for choice in each.choices
+                ],
+                minimum=each.minimum,
+                maximum=each.maximum,
+                codes=[Coding.of(code) for code in each.codings],
+            )
+            for each in one.elements
+        ],
+        end_points=[each.id for each in one.end_points],
+        tables=list(one.tables),
+        references=list(one.references),
+    )
+
+
+@router.post(
+    "/{module_id}/evaluate", response_model=Evaluated, responses=problems(400, 401, 403, 404, 422)
+)
+async def evaluate_reporting_module(
+    module_id: ModuleId,
+    given: Given,
+    asker: Asker,
+    transactions: Transactions,
+    version: ModuleVersion = None,
+) -> Evaluated:
+    """What answers come to: end point, report text by section, codes, recommended follow-up.
+
+    Send what is answered so far; the questions tell what to ask next.
+    """
+    asker.require(Act.READ_DEFINITIONS)
+    async with transactions.begin() as session:
+        volume = await taken(session, module_id, version)
+    return _told(volume.module, evaluate(volume.module, given.answers))
+
+
+def _told(one: module.Module, outcome: Outcome) -> Evaluated:
+    return Evaluated(
+        module=one.id,
+        version=one.version,
+        complete=outcome.complete,
+        end_points=[EndPoint.of(end) for end in outcome.end_points],
+        report=dict(outcome.sections),
+        codes=[
+            CodedAnswer(
+                element=code.element,
+                item=code.item,
+                concept=Coding.of(code.concept),
+                value=Coding.of(code.value) if code.value else None,
+                text=code.text,
+            )
+            for code in outcome.codes
+        ],
+        computed={name: _plain(value) for name, value in outcome.computed.items()},
+        items={
+            name: [{each: _plain(value) for each, value in item.items()} for item in items]
+            for name, items in outcome.items.items()
+        },
+        questions=[
+            OpenQuestion(
+                element=each.element.id,
+                group=each.element.group,
+                item=each.item,
+                relevant=each.relevant,
+                required=each.required,
+                answered=each.answered,
+                minimum=each.minimum,
+                maximum=each.maximum,
+                out_of_place=list(each.without),
+            )
+            for each in outcome.questions
+        ],
+        flaws=[
+            AnswerFlaw(
+                pointer="/".join(("/answers", *map(str, flaw.place))),
+                code=flaw.code,
+                allowed=flaw.allowed,
+            )
+            for flaw in outcome.flaws
+        ],
+    )
+
+
+def _plain(value: Answer) -> str | list[str]:
+    if isinstance(value, tuple):
+        return list(value)
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
