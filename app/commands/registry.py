@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app import errors
 from app.catalogue import Catalogue, newness, shared_of
+from app.commands.elements import export_cde, import_cde
 from app.database import EVERYTHING, Database, Role
 from app.deid.choices import choices_of
 from app.postgres import addresses
@@ -21,6 +22,9 @@ from app.registries.workbook import template as workbook
 from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Registries and the definitions that make them.")
+
+app.command("import-cde")(import_cde)
+app.command("export-cde")(export_cde)
 
 Registry = Annotated[str, typer.Argument(help="The registry's id.", metavar="REGISTRY")]
 Version = Annotated[str | None, typer.Option(help="One version; otherwise the one in force.")]

@@ -18,6 +18,7 @@ _TYPES = {
 _SYSTEMS = {
     "loinc": "http://loinc.org",
     "radelement": "https://radelement.org",
+    "radlex": "http://radlex.org",
     "snomed": "http://snomed.info/sct",
 }
 _MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
@@ -59,7 +60,7 @@ def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:
 def _item(definition: Definition, form: Form, element: Element) -> dict[str, Any]:
     item: dict[str, Any] = {
         "linkId": element.id,
-        "text": element.title,
+        "text": element.question or element.title,
         "type": _TYPES[element.type],
         "required": element.required or element.id in form.key[:1],
     }

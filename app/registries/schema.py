@@ -77,6 +77,7 @@ class Code(Part):
     radelement: str | None = None
     loinc: str | None = None
     snomed: str | None = None
+    radlex: str | None = None
 
 
 class ValueSet(Part):
@@ -120,6 +121,7 @@ class Coding(Part):
     radelement: str | None = None
     loinc: str | None = None
     snomed: str | None = None
+    radlex: str | None = None
 
 
 class Element(Part):
@@ -158,6 +160,8 @@ class Element(Part):
     computed: Expression | None = None
     """Worked out at check, never sent."""
     help: str | None = None
+    question: str | None = None
+    """How people are asked; the title when left out."""
     source: Source = "confirmed"
     reference: str | None = None
 
@@ -181,6 +185,7 @@ class Form(Part):
     """Only ever carried by another form; never sent by itself."""
     period: Identifier | None = None
     """The date that places a record in a month."""
+    codes: Coding = Coding()
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
     included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
     """The forms named by `includes`, filled in when the definition is put together."""
