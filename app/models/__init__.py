@@ -26,6 +26,11 @@ from app.models.benchmark import (
 from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, Series, Study
+from app.models.improvement import (
+    ImprovementIntervention,
+    ImprovementParticipant,
+    ImprovementProject,
+)
 from app.models.report import IssuedReport, ReportIssue
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
 from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
@@ -46,6 +51,9 @@ __all__ = [
     "Histogram",
     "IdentityRecord",
     "ImagePatient",
+    "ImprovementIntervention",
+    "ImprovementParticipant",
+    "ImprovementProject",
     "Instance",
     "IssuedReport",
     "Key",
