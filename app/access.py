@@ -27,6 +27,7 @@ from app.models.account import (
     Participation,
     ParticipationState,
     PartnerAuthorisation,
+    PhysicianFacility,
 )
 
 
@@ -57,6 +58,10 @@ class Act(StrEnum):
     READ_SUBMISSIONS = "follow submissions and read their findings"
     SUBMIT = "submit, amend and withdraw entries and images"
     READ_PHYSICIANS_RESULTS = "read and export the results of single physicians and groups"
+    READ_PHYSICIAN_FEEDBACK = (
+        "read a physician's feedback: the facility's administrator any, a physician the own"
+    )
+    IMPROVE = "run the improvement projects of a facility"
     READ_ACCOUNTS = "read accounts, facilities, physicians and participations"
     CHANGE_FACILITIES = "alter a facility, its physicians, administrator and partners"
     ADD_FACILITIES = "add a facility to a corporate account"
@@ -72,7 +77,7 @@ class Act(StrEnum):
 _EVERYBODY = frozenset({Act.READ_DEFINITIONS, Act.READ_BENCHMARKS})
 _OWN_RESULTS = _EVERYBODY | {Act.READ_RESULTS, Act.READ_ACCOUNTS}
 _SENDER = _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_SUBMISSIONS, Act.SUBMIT}
-_REGISTRAR = _OWN_RESULTS | _SENDER | {Act.READ_CASES, Act.READ_IDENTITIES}
+_REGISTRAR = _OWN_RESULTS | _SENDER | {Act.READ_CASES, Act.READ_IDENTITIES, Act.IMPROVE}
 _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.CHANGE_FACILITIES,
     Act.APPLY,
@@ -80,17 +85,19 @@ _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.GRANT_KEYS,
     Act.READ_AUDIT,
     Act.READ_PHYSICIANS_RESULTS,
+    Act.READ_PHYSICIAN_FEEDBACK,
 }
 
 ALLOWED: Mapping[Role, frozenset[Act]] = {
-    # Whoever runs the service sees all rows, but no identities: those are the facility's own.
-    Role.OPERATOR: frozenset(Act) - {Act.READ_IDENTITIES},
+    # Whoever runs the service sees all rows, but no identities: those are the facility's own. What a
+    # physician is told of the own cases is between the physician and the facility.
+    Role.OPERATOR: frozenset(Act) - {Act.READ_IDENTITIES, Act.READ_PHYSICIAN_FEEDBACK},
     Role.STEWARD: _EVERYBODY,
     Role.AUDITOR: _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_KEYS, Act.READ_AUDIT},
     Role.CORPORATE_ADMINISTRATOR: _FACILITY_ADMINISTRATOR | {Act.ADD_FACILITIES},
     Role.FACILITY_ADMINISTRATOR: _FACILITY_ADMINISTRATOR,
     Role.REGISTRAR: _REGISTRAR,
-    Role.PHYSICIAN: _OWN_RESULTS,
+    Role.PHYSICIAN: _EVERYBODY | {Act.READ_PHYSICIAN_FEEDBACK},
     Role.PARTNER: _SENDER,
     Role.DASHBOARD: _OWN_RESULTS,
     Role.RESEARCHER: _EVERYBODY,
@@ -129,6 +136,8 @@ class Asker:
     partner_id: int | None = None
     whole_account: bool = False
     """A corporate administrator's key without a bound of its own: facilities to come are in it."""
+    physician_id: int | None = None
+    """Whose results a physician's key is for; of nobody else's may it read."""
     authorised: frozenset[tuple[str, int]] | None = None
     """A partner's (registry, facility) pairs: another registry of a facility is not its business."""
 
@@ -250,7 +259,7 @@ async def known_key(session: AsyncSession, presented: str) -> Key:
 
 def reaches_by_rows(key: Key) -> bool:
     """Whether what a key reaches stands in facility-bound rows, and not in the key alone."""
-    return key.role in (Role.PARTNER, Role.CORPORATE_ADMINISTRATOR)
+    return key.role in (Role.PARTNER, Role.CORPORATE_ADMINISTRATOR, Role.PHYSICIAN)
 
 
 async def still_known(session: AsyncSession, asker: Asker) -> None:
@@ -293,6 +302,15 @@ async def asker_of(session: AsyncSession, key: Key) -> Asker:
             select(Facility.id).where(Facility.corporate_account_id == key.corporate_account_id)
         )
         facilities = frozenset(found_ids)
+    elif role is Role.PHYSICIAN:
+        # Whoever works there no longer reads nothing there any more.
+        found_ids = await session.scalars(
+            select(PhysicianFacility.facility_id).where(
+                PhysicianFacility.physician_id == key.physician_id,
+                PhysicianFacility.facility_id.in_(facilities or ()),
+            )
+        )
+        facilities = frozenset(found_ids)
     elif role not in EVERY_FACILITY and facilities is None:
         facilities = frozenset()  # a damaged row must not become an operator
     return Asker(
@@ -303,6 +321,7 @@ async def asker_of(session: AsyncSession, key: Key) -> Asker:
         corporate_account_id=key.corporate_account_id,
         whole_account=role is Role.CORPORATE_ADMINISTRATOR and key.facilities is None,
         partner_id=key.partner_id,
+        physician_id=key.physician_id,
         authorised=authorised,
     )
 

@@ -31,13 +31,22 @@ from app.database import driver_connection
 from app.registries.schema import Definition, Measure
 
 _THEIR_CASES = """
-SELECT c.id, c.subject_id, c.case_date
+SELECT c.id, c.subject_id, c.case_date, v.elements ->> $8 AS npi
 FROM cases c JOIN versions v ON v.subject_id = c.subject_id AND v.case_id = c.id
     AND v.to_seq IS NULL AND v.state = 'submitted'
 WHERE c.registry_id = $1 AND c.facility_id = ANY ($2) AND c.form = $3 AND c.state = 'submitted'
   AND c.case_date BETWEEN $4 AND $5 AND (c.case_date, c.id) > ($6, $7)
   AND (c.facility_id, v.elements ->> $8) IN (SELECT * FROM unnest($9::int[], $10::text[]))
 ORDER BY c.case_date, c.id LIMIT $11
+"""
+
+_READERS = """
+SELECT DISTINCT v.elements ->> $6 AS npi
+FROM cases c JOIN versions v ON v.subject_id = c.subject_id AND v.case_id = c.id
+    AND v.to_seq IS NULL AND v.state = 'submitted'
+WHERE c.registry_id = $1 AND c.facility_id = $2 AND c.form = $3 AND c.state = 'submitted'
+  AND c.case_date BETWEEN $4 AND $5 AND v.elements ->> $6 IS NOT NULL
+ORDER BY npi
 """
 
 
@@ -68,10 +77,46 @@ async def counted(
     see every facility's versions: windows see a person's cases everywhere. A measure of which there is
     no case is not in the answer.
     """
+    found: dict[tuple[str, str | None], Counts] = defaultdict(Counts)
+    each = await counted_each(session, engine, definition, asked, clinician, places, over)
+    for theirs in each.values():
+        for name, counts in theirs.items():
+            found[name] += counts
+    return dict(found)
+
+
+async def named_in(
+    session: AsyncSession,
+    definition: Definition,
+    form: str,
+    clinician: str,
+    facility: int,
+    over: Period,
+) -> list[str]:
+    """The NPIs that a facility's cases of a period name as their physician's."""
+    driver = await driver_connection(session)
+    rows = await driver.fetch(
+        _READERS, definition.id, facility, form, over.first, over.end, clinician
+    )
+    return [row["npi"] for row in rows]
+
+
+async def counted_each(
+    session: AsyncSession,
+    engine: Engine,
+    definition: Definition,
+    asked: Sequence[Asked],
+    clinician: str,
+    places: Sequence[tuple[int, str]],
+    over: Period,
+) -> Mapping[str, Tallies]:
+    """As `counted`, for each of the physicians by NPI; of whom there is no case is not in the answer."""
     (form,) = {one.measure.form for one in asked}
     facilities, npis = [one[0] for one in places], [one[1] for one in places]
     driver = await driver_connection(session)
-    found: dict[tuple[str, str | None], Counts] = defaultdict(Counts)
+    found: dict[str, dict[tuple[str, str | None], Counts]] = defaultdict(
+        lambda: defaultdict(Counts)
+    )
     after: tuple[date, int] = (date.min, 0)
     while True:
         cases = await driver.fetch(
@@ -89,12 +134,13 @@ async def counted(
         )
         if cases:
             versions = await in_force(session, definition.id, [one["subject_id"] for one in cases])
-            ids = [one["id"] for one in cases]
-            some = await asyncio.to_thread(tallied, engine, definition, asked, versions, ids)
-            for name, counts in some.items():
-                found[name] += counts
+            whose = {one["id"]: one["npi"] for one in cases}
+            some = await asyncio.to_thread(tallied_each, engine, definition, asked, versions, whose)
+            for npi, theirs in some.items():
+                for name, counts in theirs.items():
+                    found[npi][name] += counts
         if len(cases) < BATCH:
-            return dict(found)
+            return {npi: dict(theirs) for npi, theirs in found.items()}
         after = (cases[-1]["case_date"], cases[-1]["id"])
 
 
@@ -106,12 +152,30 @@ def tallied(
     ids: Sequence[int],
 ) -> Tallies:
     """What some cases of one form count, from everything in force about their subjects."""
+    everybody = dict.fromkeys(ids, "")
+    return tallied_each(engine, definition, asked, versions, everybody).get("", {})
+
+
+def tallied_each(
+    engine: Engine,
+    definition: Definition,
+    asked: Sequence[Asked],
+    versions: Sequence[Any],
+    whose: Mapping[int, str],
+) -> Mapping[str, Tallies]:
+    """As `tallied`, apart for each name that the cases' ids are given."""
     texts = [texts_of(definition, one.measure) for one in asked]
     read = frozenset[str]().union(*(one.read for one in texts))
-    found: dict[tuple[str, str | None], Counts] = defaultdict(Counts)
+    found: dict[str, dict[tuple[str, str | None], Counts]] = defaultdict(
+        lambda: defaultdict(Counts)
+    )
     with engine.open(threads=1) as connection:
         lay_out(connection, narrowed(definition, asked[0].measure.form, read), versions)
-        connection.from_arrow(pa.table({"wanted_id": pa.array(ids, pa.int64())})).create("wanted")
+        wanted = {
+            "wanted_id": pa.array(list(whose), pa.int64()),
+            "whose": pa.array(list(whose.values()), pa.string()),
+        }
+        connection.from_arrow(pa.table(wanted)).create("wanted")
         for one, text in zip(asked, texts, strict=True):
             value = "NULL"
             if "observation" in text.compiled:
@@ -122,17 +186,17 @@ def tallied(
             if one.stratifier is not None:
                 stratum = f"CAST({text.compiled[f'{STRATIFIER} {one.stratifier}']} AS VARCHAR)"
             rows = connection.execute(
-                "SELECT placed, stratum, COUNT(*), COUNT(value), SUM(value), SUM(value * value)"
-                f" FROM (SELECT {text.placed} AS placed, {stratum} AS stratum, {value} AS value"
+                "SELECT whose, placed, stratum, COUNT(*), COUNT(value), SUM(value), SUM(value * value)"
+                f" FROM (SELECT whose, {text.placed} AS placed, {stratum} AS stratum, {value} AS value"
                 " FROM behind JOIN wanted ON case_id = wanted_id WHERE month IS NOT NULL) AS cases"
-                " GROUP BY placed, stratum"
+                " GROUP BY whose, placed, stratum"
             ).fetchall()
-            for placed, named, *numbers in rows:
+            for npi, placed, named, *numbers in rows:
                 counts = _counts(one.measure, placed, *numbers)
-                found[one.measure.id, None] += counts
+                found[npi][one.measure.id, None] += counts
                 if named is not None:
-                    found[one.measure.id, named] += counts
-    return dict(found)
+                    found[npi][one.measure.id, named] += counts
+    return {npi: dict(theirs) for npi, theirs in found.items()}
 
 
 def _counts(

@@ -131,24 +131,50 @@ def _result(
     today: date,
     held: "_Held",
 ) -> Result:
+    median = held.median(measure, over) if stratifier is None else None
+    return judged(
+        measure,
+        facility_id,
+        over,
+        counts,
+        gate,
+        today,
+        strata=(stratifier, stratum),
+        tabulated=held.knows(measure),
+        median=median,
+    )
+
+
+def judged(
+    measure: Measure,
+    facility_id: int,
+    over: Period,
+    counts: Counts,
+    gate: Fraction | None,
+    today: date,
+    *,
+    strata: tuple[str | None, str | None] = (None, None),
+    tabulated: bool = True,
+    median: Fraction | None = None,
+) -> Result:
+    """Counts as a result: its rate and interval, or why they are not shown."""
     reason = rates.unshown(measure, counts, over, today, gate)
-    if not held.knows(measure):
+    if not tabulated:
         reason = "being-tabulated"
     value = rates.rate(measure, counts) if reason is None else None
     limits = rates.interval(measure, counts) if value is not None else None
     digits = rates.digits(measure)
-    median = held.median(measure, over) if value is not None and stratifier is None else None
     return Result(
         measure=measure,
         facility_id=facility_id,
         period=over,
-        stratifier=stratifier,
-        stratum=stratum,
+        stratifier=strata[0],
+        stratum=strata[1],
         counts=counts,
         rate=half_up(value, digits) if value is not None else None,
         low=half_up(Fraction(limits.low), digits) if limits else None,
         high=half_up(Fraction(limits.high), digits) if limits else None,
-        median=half_up(median, digits) if median is not None else None,
+        median=half_up(median, digits) if median is not None and value is not None else None,
         caution=value is not None and rates.size(measure, counts) < measure.caution_below,
         withheld=reason,
     )

@@ -33,6 +33,9 @@ def create(
         int | None, typer.Option(help="For a corporate administrator.")
     ] = None,
     partner: Annotated[int | None, typer.Option(help="For a partner.")] = None,
+    physician: Annotated[
+        int | None, typer.Option(help="For a physician's own results: the row on the list.")
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=1095, help="Days until it expires.")] = 365,
 ) -> None:
     """Make a key and print it. It is shown this once."""
@@ -44,6 +47,7 @@ def create(
         registries=registry or None,
         corporate_account_id=corporate_account,
         partner_id=partner,
+        physician_id=physician,
         expires_at=(now() + timedelta(days=days)).isoformat(),
     )
 

@@ -26,6 +26,11 @@ from app.models.benchmark import (
 from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, Series, Study
+from app.models.improvement import (
+    ImprovementIntervention,
+    ImprovementParticipant,
+    ImprovementProject,
+)
 from app.models.report import IssuedReport, ReportIssue
 from app.models.reporting import ImportedModule
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
@@ -48,6 +53,9 @@ __all__ = [
     "IdentityRecord",
     "ImagePatient",
     "ImportedModule",
+    "ImprovementIntervention",
+    "ImprovementParticipant",
+    "ImprovementProject",
     "Instance",
     "IssuedReport",
     "Key",

@@ -213,6 +213,9 @@ class Key(Base):
         Integer, ForeignKey("corporate_accounts.id"), index=True
     )
     partner_id: Mapped[int | None] = mapped_column(Integer, ForeignKey("partners.id"))
+    physician_id: Mapped[int | None] = mapped_column(
+        ForeignKey("physicians.id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str | None]
     expires_at: Mapped[datetime | None]

@@ -52,6 +52,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[Change]:
             yield Change("new", one.id, "a new form")
     yield from _rules(old, new)
     yield from _measures(old, new)
+    yield from _improvement(old, new)
     if old.accept_until is not None and old.accept_until < new.accept_from:
         yield Change("breaks", "accept_from", "no version takes entries between the two windows")
 
@@ -170,3 +171,18 @@ def _measures(old: Definition, new: Definition) -> Iterator[Change]:
             yield Change("changed", place, "counts otherwise; every period is counted anew")
     for name in after:
         yield Change("new", f"measure {name}", "a new measure")
+
+
+def _improvement(old: Definition, new: Definition) -> Iterator[Change]:
+    after = {one.id: one for one in new.improvement}
+    for one in old.improvement:
+        place = f"improvement {one.id}"
+        now = after.pop(one.id, None)
+        if now is None:
+            yield Change("changed", place, "is offered no more; projects begun go on as they were")
+        elif now != one:
+            yield Change(
+                "changed", place, "is offered otherwise; projects begun go on as they were"
+            )
+    for name in after:
+        yield Change("new", f"improvement {name}", "a new improvement project")

@@ -39,6 +39,10 @@ _LISTS = frozenset(
         "examples",
         "modules",
         "forms",
+        "improvement",
+        "background",
+        "interventions",
+        "worksheet",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -56,6 +60,7 @@ _STAND_INS: dict[str, Any] = {
     "derived": [],
     "measures": [],
     "peers": [],
+    "improvement": [],
     "deid": {},
 }
 LARGEST = 4 * 1024 * 1024
@@ -167,7 +172,9 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     document.data = data if isinstance(data, dict) else {}
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
-    for taken in ("forms", "rules", "derived", "measures", "peers", "deid", "value_sets", "digest"):
+    for taken in (
+        "forms", "rules", "derived", "measures", "peers", "improvement", "deid", "value_sets", "digest"
+    ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
             del document.data[taken]
@@ -179,6 +186,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")
+    document.data["improvement"] = _listed(document, folder, "improvement", "improvement")
     for number, form in enumerate(document.data["forms"]):
         if isinstance(form, dict) and "included" in form:
             document.complain(("forms", number, "included"), "write `includes`")

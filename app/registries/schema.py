@@ -11,23 +11,18 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+from app.registries.improvement import ImprovementTemplate
+from app.registries.parts import Identifier, Part, Slug, Source
+
+__all__ = ["Definition", "Part", "Source"]
+
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
-Source = Literal["confirmed", "unconfirmed", "project"]
 ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
 Level = Literal["subject", "case", "follow-up", "facility-period"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
@@ -42,19 +37,6 @@ Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "di
 def _whole(value: object) -> object:
     """A literal number is compared, not converted: text is made one first."""
     return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 9 else value
-
-
-class Part(BaseModel):
-    """What every part of a definition is: frozen, and strict about what it may hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
-
-    def __copy__(self) -> Self:
-        """A copy, which may be given other members, without what was worked out of the first."""
-        copied = super().__copy__()
-        for name in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[name]
-        return copied
 
 
 class Module(Part):
@@ -186,6 +168,8 @@ class Form(Part):
     period: Identifier | None = None
     """The date that places a record in a month."""
     codes: Coding = Coding()
+    physician: Identifier | None = None
+    """The element with the NPI of the physician whose own results a case counts in."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
     included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
     """The forms named by `includes`, filled in when the definition is put together."""
@@ -433,6 +417,8 @@ class Definition(Part):
     derived: tuple[Derived, ...] = ()
     measures: tuple[Measure, ...] = ()
     peers: tuple[PeerGroup, ...] = ()
+    improvement: tuple[ImprovementTemplate, ...] = ()
+    """The improvement projects it offers."""
     deid: dict[str, Any] = {}
     """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
     digest: str = ""
@@ -471,6 +457,10 @@ class Definition(Part):
     def measure(self, measure_id: str) -> Measure:
         """A measure by its id; KeyError when there is none."""
         return self._measures[measure_id]
+
+    def improvement_template(self, template_id: str) -> ImprovementTemplate:
+        """An improvement project that is offered; KeyError when there is none by that id."""
+        return {one.id: one for one in self.improvement}[template_id]
 
     def value_set(self, element: Element) -> ValueSet | None:
         """The allowed codes of a coded element."""

@@ -14,6 +14,7 @@ from app.registries import expressions, rows
 from app.registries.entries import FormCheck
 from app.registries.expressions import ANY, ExpressionRefused, Kind, Type, Windows
 from app.registries.findings import Severity
+from app.registries.improvement import unfit as unfit_template
 from app.registries.qpp.mapping import claimed_twice, unfit
 from app.registries.schema import (
     Definition,
@@ -94,6 +95,12 @@ class _Soundness:
         yield from self.repeated(("peers",), (one.id for one in definition.peers))
         for number, peers in enumerate(definition.peers):
             yield from self.peers(("peers", number), peers)
+        yield from self.repeated(("improvement",), (one.id for one in definition.improvement))
+        measures = [(one.id, one.scoring, one.improvement) for one in definition.measures]
+        for number, template in enumerate(definition.improvement):
+            yield from unfit_template(
+                ("improvement", number), template, self.modules, measures, self.missing
+            )
 
     # --- small ones ---
 
@@ -188,6 +195,13 @@ class _Soundness:
                     "the period element must be a date that does not identify",
                     0,
                 )
+        if form.physician is not None:
+            yield from self.missing((*place, "physician"), form.physician, known, "element")
+            named = form.by_id.get(form.physician)
+            if named is not None and (named.type != "npi" or named.identifying):
+                yield (*place, "physician"), "is told by an NPI that does not identify a patient", 0
+            if form.level != "case" or form.part:
+                yield (*place, "physician"), "only cases are a physician's own", 0
         if form.level == "case" and not form.part and (not form.key or form.period is None):
             yield place, "a case form needs a `key` and a `period`", 0
         if form.level != "follow-up":

@@ -74,7 +74,7 @@ def run_chart(measure: MeasureFeedback) -> Drawing | None:
         parts.append(line((left, up(run.median)), (right, up(run.median)), width=1.5))
         ends.append((up(run.median), f"median {written(run.median)}"))
     parts += [Words(text, right + 8, y + 4, "start") for y, text in _apart(ends, least=14)]
-    parts.append(Path(_runs(run.points, places, up), INK, 1.5))
+    parts.append(Path(runs(run.points, places, up), INK, 1.5))
     for point, x in zip(run.points, places, strict=True):
         if point.value is None:
             parts.append(Words("–", x, bottom - 4))
@@ -220,7 +220,11 @@ def reference(standings: Sequence[Standing]) -> float | None:
 
 def figure_format(measure: MeasureFeedback) -> Format:
     """A figure of a chart, without digits it does not need. A longer unit stands in the heading."""
-    end = "%" if measure.unit == "%" else ""
+    return plain_format("%" if measure.unit == "%" else "")
+
+
+def plain_format(end: str) -> Format:
+    """The same, with what stands behind each figure."""
     return lambda value: f"{value:,.3g}{end}" if abs(value) < 1_000 else f"{value:,.0f}{end}"
 
 
@@ -258,7 +262,7 @@ def _within(period: str, own: str) -> bool:
     return outer.first <= inner.first and inner.last <= outer.last
 
 
-def _runs(
+def runs(
     points: Sequence[RunPoint], places: Sequence[float], up: Callable[[float], float]
 ) -> tuple[tuple[Place, ...], ...]:
     """Lines through neighbours that are all shown: a gap stays a gap."""

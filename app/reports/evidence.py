@@ -37,7 +37,7 @@ def change(now: Result, then: Result, before: str) -> Change | None:
     measure = now.measure
     if now.rate is None or then.rate is None:
         return None
-    limits = _difference(measure, now.counts, then.counts)
+    limits = difference_of(measure, now.counts, then.counts)
     if limits is None:
         return None
     exact = [rates.rate(measure, one.counts) for one in (now, then)]
@@ -65,7 +65,7 @@ def change(now: Result, then: Result, before: str) -> Change | None:
     )
 
 
-def _difference(measure: Measure, now: Counts, then: Counts) -> Interval | None:
+def difference_of(measure: Measure, now: Counts, then: Counts) -> Interval | None:
     """The 95 % interval of the difference; a ratio of a sum to a count has none."""
     match measure.scoring:
         case "proportion":
@@ -146,7 +146,7 @@ def run(months: Sequence[Result], quarters: Sequence[Result]) -> Run | None:
     shown = sum(one.rate is not None for one in by_month)
     fine = shown >= max(SHOWN_SHARE * len(by_month), FEWEST)
     chosen = by_month if fine else by_quarter
-    points = tuple(_point(one) for one in chosen)
+    points = tuple(point(one) for one in chosen)
     unit = "month" if fine else "quarter"
     if len(points) < 2:
         return Run(unit=unit, points=points, says=words.NO_TREND) if points else None
@@ -191,7 +191,8 @@ def _since_the_first(results: Sequence[Result]) -> Sequence[Result]:
     return results[first:]
 
 
-def _point(result: Result) -> RunPoint:
+def point(result: Result) -> RunPoint:
+    """A result as a point of a run chart."""
     exact = rates.rate(result.measure, result.counts) if result.rate is not None else None
     per = result.measure.per if result.measure.scoring == "proportion" else 1
     reason = withheld(result.withheld)

@@ -8,6 +8,7 @@ the same bytes: the document's date is that of the composition.
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -39,22 +40,27 @@ GLANCE = (
 
 
 @cache
-def _compiler() -> typst.Compiler:
-    """One a process: fonts from their wheel alone, nothing of the machine's, nothing fetched."""
+def _compiler(template: Path = TEMPLATE) -> typst.Compiler:
+    """One a process and template: fonts from their wheel alone, nothing of the machine's, nothing fetched."""
     folder = Path(font_source_sans_pro.__file__).parent / "files"
     fonts = typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=True, font_paths=[folder]
     )
-    return typst.Compiler(TEMPLATE, root=TEMPLATE.parent, font_paths=fonts)
+    return typst.Compiler(template, root=TEMPLATE.parent, font_paths=fonts)
 
 
 def pdf(report: Composition) -> bytes:
     """The report as a tagged PDF (PDF/UA-1)."""
-    made = _compiler().compile(
-        sys_inputs={"report": json.dumps(document(report))},
+    return typeset(TEMPLATE, document(report), report.composed_at)
+
+
+def typeset(template: Path, data: dict[str, Any], at: datetime) -> bytes:
+    """Data set by a template, as a tagged PDF (PDF/UA-1) of that moment."""
+    made = _compiler(template).compile(
+        sys_inputs={"report": json.dumps(data)},
         format="pdf",
         pdf_standards=[STANDARD],
-        timestamp=int(report.composed_at.timestamp()),
+        timestamp=int(at.timestamp()),
     )
     assert isinstance(made, bytes)
     return made
@@ -74,7 +80,7 @@ def pictures(report: Composition, ppi: float = 110) -> list[bytes]:
 def document(report: Composition) -> dict[str, Any]:
     """What the template reads: text as it stands on paper, and drawings."""
     methods = report.methods
-    as_of = f"as of {_moment(methods.as_of)}" if methods.as_of else "no data yet"
+    as_of = f"as of {moment(methods.as_of)}" if methods.as_of else "no data yet"
     where = [f"Facility {report.facility.id}", report.facility.category, report.facility.location]
     return {
         "title": f"{report.facility.name}, {report.registry}, {report.period_says}",
@@ -87,7 +93,7 @@ def document(report: Composition) -> dict[str, Any]:
         "current": as_of,
         "issue": issue_says(report),
         "footer": f"Definition {methods.definition_version}, digest {methods.definition_digest[:12]} · "
-        f"feed number {methods.feed_number} · composed {_moment(report.composed_at)}",
+        f"feed number {methods.feed_number} · composed {moment(report.composed_at)}",
         "glance": GLANCE,
         "summary": {
             "overall": report.summary.overall,
@@ -246,5 +252,6 @@ def _interval(figures: Figures) -> str:
     return "" if figures.low is None else f"{figures.low} to {figures.high}"
 
 
-def _moment(at: Any) -> str:
+def moment(at: Any) -> str:
+    """A moment as it stands on paper."""
     return f"{at:%-d %B %Y, %H:%M} UTC"

@@ -29,7 +29,7 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'none'"
 )
 
-_pages = Environment(
+pages = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
@@ -45,7 +45,7 @@ def page(
     differences: Sequence[Difference] | None = None,
 ) -> str:
     """The report as HTML; of an issued one, with what has changed since (None: nobody looked)."""
-    return _pages.get_template("report.html").render(
+    return pages.get_template("report.html").render(
         report=report,
         issued_on=issued_on,
         differences=differences,

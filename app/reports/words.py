@@ -85,7 +85,7 @@ def measure_says(
             return f"Not shown. {because}"
         return (
             f"Not shown. Outcomes of {period_says(result.period)} are not known yet, and of "
-            f"{period_says(latest.period)}, the latest that can be judged: {_lower(because)}"
+            f"{period_says(latest.period)}, the latest that can be judged: {lowered(because)}"
         )
     said.append(f"{_counted(measure, shown)}.")
     if shown.caution:
@@ -95,9 +95,9 @@ def measure_says(
     places = [one for one in standings if one.quartile is not None]
     if places:
         first, *others = places
-        said.append(f"Among {_lower(first.title)}: {_lower(first.says)}")
+        said.append(f"Among {lowered(first.title)}: {lowered(first.says)}")
         if others and all(one.quartile == first.quartile for one in others):
-            said[-1] = f"In every peer group: {_lower(_without_count(first.says))}"
+            said[-1] = f"In every peer group: {lowered(_without_count(first.says))}"
     return " ".join(said)
 
 
@@ -136,10 +136,10 @@ def funnel_says(zone: str, title: str, above: bool, scatter: bool) -> str:
     """Where a facility lies among the limits of chance, or of chance and ordinary scatter."""
     limits = "chance and the ordinary scatter of facilities" if scatter else "chance alone"
     if zone == "inside":
-        return f"Within what {limits} would give around {_lower(title)}."
+        return f"Within what {limits} would give around {lowered(title)}."
     level = "99.8%" if zone == "beyond-998" else "95%"
     side = "Above" if above else "Below"
-    return f"{side} the {level} limits of {limits} around {_lower(title)}."
+    return f"{side} the {level} limits of {limits} around {lowered(title)}."
 
 
 NO_TREND = "There is no trend yet: these are this facility's first results."
@@ -248,7 +248,8 @@ def _plural(count: int, word: str) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def _lower(text: str) -> str:
+def lowered(text: str) -> str:
+    """A sentence as it goes on another."""
     return text[:1].lower() + text[1:]
 
 

@@ -2,14 +2,14 @@
 Structured reporting modules that were imported.
 
 Revision ID: 20261122_modules
-Revises: 20261122_lake
+Revises: 20261122_improvement
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_modules"
-down_revision = "20261122_lake"
+down_revision = "20261122_improvement"
 branch_labels = None
 depends_on = None
 

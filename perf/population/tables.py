@@ -208,7 +208,7 @@ async def _sent(url: str, scan: Scan) -> None:
 _VERSION = (
     "INSERT INTO versions (subject_id, registry_id, case_id, facility_id, form, key_token, state,"
     f" definition_version, case_date, elements, submission_number, row, from_seq) VALUES ($1, '{REGISTRY}',"
-    " $2, $3, 'exam', $4, 'submitted', '1.8.1', $5, CAST($6 AS jsonb), 1, CAST($7 AS int), CAST($7 AS int))"
+    " $2, $3, 'exam', $4, 'submitted', '1.9.0', $5, CAST($6 AS jsonb), 1, CAST($7 AS int), CAST($7 AS int))"
 )
 
 

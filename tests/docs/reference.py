@@ -263,6 +263,47 @@ judgement gives the others: at least {suppress.FEWEST_FACILITIES} facilities, no
     return "\n".join(parts)
 
 
+def improvement_page() -> str:
+    """Every improvement project that the packaged registry offers."""
+    found = definition()
+    titles = {one.id: one.title for one in found.measures}
+    parts = [
+        f"""# Improvement projects: {found.title}
+
+*For quality staff, physicians and offices of continuing education.* {MADE}
+
+Version {found.version}. How to run one: [run an improvement project](../how-to/improvement-project.md).
+"""
+    ]
+    for one in found.improvement:
+        evidence = one.evidence
+        parts.append(f"## {one.title}{_bracket(one.source)}\n\n{_plain(one.purpose)}\n")
+        rows = [
+            ["id", f"`{one.id}`"],
+            ["measures", ", ".join(f"{cell(titles[name])} (`{name}`)" for name in one.measures)],
+            ["baseline", f"at least {one.baseline_months} months"],
+            ["re-measurement", f"at least {one.remeasurement_months} months"],
+            [
+                "evidence",
+                f"steps {', '.join(evidence.steps)}; changes carried out: {evidence.changes} or more; "
+                f"each participant {evidence.participation_months} months{_bracket(evidence.source)}",
+            ],
+        ]
+        if one.reference:
+            rows.append(["reference", cell(one.reference)])
+        parts.append(table(["", ""], rows) + "\n")
+        reasons = [[cell(r.says), _mark(r.source), cell(r.reference or "")] for r in one.background]
+        parts.append(table(["background", "source", "reference"], reasons) + "\n")
+        changes = [
+            [cell(c.title), cell(c.says), _mark(c.source), cell(c.reference or "")]
+            for c in one.interventions
+        ]
+        parts.append(table(["change to try", "how", "source", "reference"], changes) + "\n")
+        asked = [[s.step, cell(s.title), cell(" ".join(s.asks))] for s in one.worksheet]
+        parts.append(table(["step", "worksheet", "asks"], asked) + "\n")
+    return "\n".join(parts)
+
+
 def decisions_page() -> str:
     """The list of decision records, from their own titles."""
     index = ROOT / "docs" / "decisions" / "README.md"
@@ -375,6 +416,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/api.md": api_page,
     f"docs/reference/{REGISTRY}.md": dictionary_page,
     f"docs/reference/{REGISTRY}-measures.md": measures_page,
+    f"docs/reference/{REGISTRY}-improvement.md": improvement_page,
     "docs/decisions/README.md": decisions_page,
 }
 

@@ -54,7 +54,7 @@ def write_definition(folder: Path, **files: str) -> Path:
     for name, text in files.items():
         parent, _, rest = name.partition("_")
         path = folder / f"{name}.yaml"
-        if parent in ("elements", "measures") and rest:
+        if parent in ("elements", "measures", "improvement") and rest:
             path = folder / parent / f"{rest}.yaml"
         if parent == "sets":
             path = folder / "value_sets" / f"{rest}.yaml"

@@ -212,7 +212,7 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "form_id": ["exam"],
         "period": ["2025"],
         "code": ["not-found"],
-        "version": ["1.8.1"],
+        "version": ["1.9.0"],
         "partner_id": ["1"],
         "study_instance_uid": [study],
         "series_instance_uid": [series],

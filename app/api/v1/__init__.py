@@ -11,11 +11,15 @@ from app.api.v1 import (
     drill_down,
     facilities,
     images,
+    improvement_evidence,
+    improvement_projects,
+    improvement_rows,
     keys,
     measures,
     metrics,
     participations,
     partners,
+    physician_feedback,
     physicians,
     qpp,
     registries,
@@ -43,8 +47,13 @@ for resource in (
     benchmarks,
     reports,
     reporting_modules,
+    physician_feedback,
+    improvement_projects,
+    improvement_rows,
+    improvement_evidence,
     qpp,
     audit_events,
 ):
     router.include_router(resource.router)
 router.include_router(qpp.checks)
+router.include_router(improvement_projects.templates)

@@ -18,11 +18,18 @@ from sqlalchemy.types import BigInteger, Text
 
 from app import access, audit, errors
 from app.access import EVERY_FACILITY, GRANTS, NO_FACILITY, Act, Role
-from app.api.dependencies import LARGEST_INTEGER, Asker, Catalogue, Transactions, known_registries
+from app.api.dependencies import (
+    LARGEST_BIGINT,
+    LARGEST_INTEGER,
+    Asker,
+    Catalogue,
+    Transactions,
+    known_registries,
+)
 from app.api.fields import FacilityId, Line, Moment, RegistryName, Sent, Shown
 from app.api.pages import PAGED, PageAsked
 from app.api.problems import problems
-from app.models.account import CorporateAccount, Facility, Partner
+from app.models.account import CorporateAccount, Facility, Partner, PhysicianFacility
 from app.models.account import Key as Row
 from app.models.base import now
 
@@ -56,6 +63,10 @@ class NewKey(Sent):
     partner_id: Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER)] | None = Field(
         default=None, description="Needed for `partner`."
     )
+    physician_id: Annotated[int, Field(strict=True, ge=1, le=LARGEST_BIGINT)] | None = Field(
+        default=None,
+        description="Needed for `physician`: whose own results it reads, at the one facility named.",
+    )
     expires_at: Moment | None = Field(
         default=None, description="Its end; a year from now if left out, at most three."
     )
@@ -67,6 +78,10 @@ class NewKey(Sent):
             raise ValueError("`corporate_account_id` goes with the role corporate-administrator")
         if (self.partner_id is not None) != (self.role is Role.PARTNER):
             raise ValueError("`partner_id` goes with the role partner")
+        if (self.physician_id is not None) != (self.role is Role.PHYSICIAN):
+            raise ValueError("`physician_id` goes with the role physician")
+        if self.role is Role.PHYSICIAN and len(set(self.facilities or ())) != 1:
+            raise ValueError("a physician's key is for one of its `facilities`")
         if self.role is Role.STEWARD and self.registries is None:
             raise ValueError("a steward is one of some `registries`")
         if self.role in EVERY_FACILITY | NO_FACILITY:
@@ -90,6 +105,7 @@ class Key(Shown):
     facilities: list[int] | None
     corporate_account_id: int | None
     partner_id: int | None
+    physician_id: int | None
     created_at: datetime
     created_by: str | None
     expires_at: datetime | None
@@ -148,6 +164,14 @@ async def _check_bounds(session: AsyncSession, new: NewKey) -> None:
         statement = statement.where(Facility.corporate_account_id == account)
     if set(await session.scalars(statement)) != set(new.facilities):
         raise errors.Unprocessable("`facilities` names one that is not within your key.")
+    if new.physician_id is None:
+        return
+    works = select(PhysicianFacility.facility_id).where(
+        PhysicianFacility.physician_id == new.physician_id,
+        PhysicianFacility.facility_id.in_(new.facilities),
+    )
+    if await session.scalar(works) is None:
+        raise errors.Unprocessable("`physician_id` names nobody who works at this facility.")
 
 
 async def create_key(
@@ -169,6 +193,7 @@ async def create_key(
         facilities=None if new.facilities is None else sorted(set(new.facilities)),
         corporate_account_id=new.corporate_account_id,
         partner_id=new.partner_id,
+        physician_id=new.physician_id,
         created_at=moment,
         created_by=actor.key_id if actor else None,
         expires_at=expires_at,

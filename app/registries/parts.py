@@ -1,0 +1,24 @@
+"""What every part of a definition is made of: names with a shape, marks of origin, and the strict base."""
+
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+
+Source = Literal["confirmed", "unconfirmed", "project"]
+
+
+class Part(BaseModel):
+    """What every part of a definition is: frozen, and strict about what it may hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    def __copy__(self) -> Self:
+        """A copy, which may be given other members, without what was worked out of the first."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
