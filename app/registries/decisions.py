@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.registries.schema import Expression, Identifier, Limits, Part, Slug, Source
+from app.registries.parts import Expression, Identifier, Limits, Part, Source
 
 Value = str | bool | Decimal | None
 """What an input may be, as a row sees it; None is what was not given."""
@@ -175,14 +175,12 @@ def _read(one: Input, cell: Cell) -> _Test:
 
 
 class DecisionTable(Part):
-    """A table of one form: its outputs become columns named `<table>_<output>`."""
+    """A table. In a definition a derived column names the output it takes; in a reporting module a
+    computed element does."""
 
     id: Identifier
     title: str
     description: str = ""
-    form: Identifier | None = None
-    """The case form it belongs to; none in a reporting module."""
-    module: Slug | None = None
     hit: Literal["any", "first"] = "any"
     inputs: Annotated[tuple[Input, ...], Field(min_length=1, max_length=20)]
     outputs: Annotated[tuple[Output, ...], Field(min_length=1, max_length=20)]

@@ -39,6 +39,10 @@ _LISTS = frozenset(
         "examples",
         "modules",
         "forms",
+        "decisions",
+        "rows",
+        "inputs",
+        "outputs",
         "improvement",
         "background",
         "interventions",
@@ -57,6 +61,7 @@ _STAND_INS: dict[str, Any] = {
     "policy": "per-entry",
     "channels": ["json"],
     "rules": [],
+    "decisions": [],
     "derived": [],
     "measures": [],
     "peers": [],
@@ -173,7 +178,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "derived", "measures", "peers", "improvement", "deid", "value_sets", "digest"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "deid", "value_sets", "digest"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -186,6 +191,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")
+    document.data["decisions"] = _listed(document, folder, "decisions", "decisions")
     document.data["improvement"] = _listed(document, folder, "improvement", "improvement")
     for number, form in enumerate(document.data["forms"]):
         if isinstance(form, dict) and "included" in form:

@@ -1,5 +1,6 @@
 """What every part of a definition is made of: names with a shape, marks of origin, and the strict base."""
 
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 Source = Literal["confirmed", "unconfirmed", "project"]
 
@@ -22,3 +24,10 @@ class Part(BaseModel):
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
         return copied
+
+
+class Limits(Part):
+    """Lowest and highest, both included; either may be open."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None

@@ -7,21 +7,21 @@ one compiles it with `expressions.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from app.registries.decisions import DecisionTable
 from app.registries.improvement import ImprovementTemplate
-from app.registries.parts import Identifier, Part, Slug, Source
+from app.registries.parts import Expression, Identifier, Limits, Part, Slug, Source
 
-__all__ = ["Definition", "Part", "Source"]
+__all__ = ["Definition", "Limits", "Part", "Source"]
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
 Level = Literal["subject", "case", "follow-up", "facility-period"]
@@ -81,13 +81,6 @@ class ValueSet(Part):
     @cached_property
     def labels(self) -> dict[str, str]:
         return {code.code: code.label for code in self.codes}
-
-
-class Limits(Part):
-    """Lowest and highest, both included; either may be open."""
-
-    low: Decimal | None = None
-    high: Decimal | None = None
 
 
 class Range(Part):
@@ -221,11 +214,29 @@ class Derived(Part):
     over: Literal["case", "follow_up", "subject"] = "case"
     follow_up: Identifier | None = None
     """The follow-up form looked through; the form's only one when left out."""
-    expression: Expression
+    expression: Annotated[str, StringConstraints(min_length=1, max_length=100_000)] = "NULL"
+    """With `decision` it is the table's, filled in when the definition is put together."""
+    decision: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")] | None
+    ) = None
+    """`<table>.<output>`: what a decision table says of the case."""
     aggregate: Aggregate | None = None
     filter: Expression | None = None
     source: Source = "confirmed"
     reference: str | None = None
+
+
+def decided(derived: Derived, tables: Mapping[str, DecisionTable]) -> str | None:
+    """The expression of a column that a table decides; None where there is no such table or output,
+    or a cell of it cannot be read."""
+    table_id, _, output = (derived.decision or "").partition(".")
+    table = tables.get(table_id)
+    if table is None or output not in {one.id for one in table.outputs}:
+        return None
+    try:
+        return table.expression(output)
+    except ValueError:
+        return None
 
 
 class Stratifier(Part):
@@ -414,6 +425,7 @@ class Definition(Part):
     value_sets: dict[str, ValueSet] = {}
     forms: Annotated[tuple[Form, ...], Field(min_length=1)]
     rules: tuple[Rule, ...] = ()
+    decisions: tuple[DecisionTable, ...] = ()
     derived: tuple[Derived, ...] = ()
     measures: tuple[Measure, ...] = ()
     peers: tuple[PeerGroup, ...] = ()
@@ -436,6 +448,20 @@ class Definition(Part):
                 }
             )
             for form in forms
+        )
+
+    @field_validator("derived", mode="after")
+    @classmethod
+    def _fill_in_decided(
+        cls, derived: tuple[Derived, ...], info: ValidationInfo
+    ) -> tuple[Derived, ...]:
+        """The SQL of columns that a decision table decides; `soundness.py` complains of what is none."""
+        tables = {one.id: one for one in info.data.get("decisions", ())}
+        return tuple(
+            one.model_copy(update={"expression": text})
+            if (text := decided(one, tables)) is not None
+            else one
+            for one in derived
         )
 
     @cached_property

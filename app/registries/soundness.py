@@ -81,6 +81,10 @@ class _Soundness:
         yield from self.repeated(("rules",), (one.id for one in definition.rules))
         for number, rule in enumerate(definition.rules):
             yield from self.rule(number, rule.form, rule.place, rule.requires, rule.module)
+        yield from self.repeated(("decisions",), (one.id for one in definition.decisions))
+        for number, table in enumerate(definition.decisions):
+            for inner, message in table.complaints():
+                yield ("decisions", number, *inner), message, 0
         yield from self.repeated(("derived",), ((one.form, one.id) for one in definition.derived))
         columns = {
             form.id: self.case_columns(form) for form in definition.forms if form.level == "case"
@@ -347,6 +351,10 @@ class _Soundness:
                 (*place, "form"), derived.form, self.case_forms(), "form of cases"
             )
             return
+        if (derived.expression == "NULL") and derived.decision is None:
+            yield place, f"`{derived.id}` needs an `expression` or a `decision`", 0
+        if derived.decision is not None:
+            yield from self.decision((*place, "decision"), derived)
         seen = dict(columns[form.id])
         if derived.id in seen:
             yield (*place, "id"), f"there is a column `{derived.id}` already", 0
@@ -379,6 +387,18 @@ class _Soundness:
         yield from self.expression((*place, "expression"), derived.expression, seen, inner, windows)
         yield from self.expression((*place, "filter"), derived.filter, seen)
         columns[form.id][derived.id] = gives
+
+    def decision(self, place: Place, derived: Derived) -> Complaints:
+        """The table and output that decide a column."""
+        wanted = derived.decision or ""
+        known = [
+            f"{table.id}.{output.id}"
+            for table in self.definition.decisions
+            for output in table.outputs
+        ]
+        yield from self.missing(place, wanted, known, "table and output")
+        if derived.over != "case":
+            yield place, "a table decides of a case by itself: leave out `over`", 0
 
     def case_forms(self) -> list[str]:
         return [one.id for one in self.forms.values() if one.level == "case" and not one.part]

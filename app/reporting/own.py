@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 
 from app.errors import InvalidReportingModule
 from app.registries.decisions import Cell, DecisionTable
-from app.registries.schema import Identifier, Part, Slug, Source
+from app.registries.parts import Identifier, Part, Slug, Source
 from app.reporting import module as shape
 from app.reporting.conditions import All, AnyOf, Compared, Condition, Present
 
