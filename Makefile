@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 # The tests run on as many workers as there are cores; `make test WORKERS=0` runs them in one process.
 WORKERS ?= auto
 
-.PHONY: help install demo test check soak bench openapi screenshots lock clean
+CHECKS := types style walls dockerfile definitions wire
+
+.PHONY: help install demo test check soak bench openapi screenshots lock clean $(CHECKS)
 
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,15 +29,28 @@ demo: install ## a small nation through every door, then serve until Ctrl-C
 	$(BIN)/hounsfield demo
 
 test: check ## the whole suite, in under 10 minutes
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: install ## style, types, walls, definitions, Dockerfile, openapi
+	@$(MAKE) --no-print-directory -j 2 $(CHECKS)
+
+types: install
+	$(BIN)/mypy
+
+style: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+walls: install
 	$(BIN)/lint-imports
+
+dockerfile: install
 	$(BIN)/hadolint Dockerfile
+
+definitions: install
 	$(BIN)/hounsfield registry check
+
+wire: install
 	$(BIN)/hounsfield openapi --check
 
 soak: install ## the long runs: crash storms, large simulations, fuzzing

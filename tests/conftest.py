@@ -7,7 +7,8 @@ are copies of it. Under pytest-xdist the workers are told the addresses.
     database   addresses of the module's database, for owner, web and worker
     settings   settings that point there, with a data folder of the module's own
     web, worker   a `Database` in that role
-    client     HTTP on the real application, through its lifespan
+    application   the real application, one for the module
+    client     HTTP on it, through its lifespan
 """
 
 import asyncio
@@ -16,8 +17,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import httpx
@@ -28,7 +30,32 @@ from app.database import Database, Role, migrate
 from app.postgres import Addresses, Embedded
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 TEMPLATE = "hounsfield_template"
+TESTS = Path(__file__).parent
+LONGEST = (
+    "journeys/test_nation.py",
+    "test_cli.py",
+    "test_postgres.py",
+    "privacy/test_canaries.py",
+    "journeys/test_demo.py",
+    "deid/test_adversary.py",
+    "benchmarks/test_cluster.py",
+    "journeys/test_copied_definition.py",
+    "benchmarks/test_populations.py",
+    "deid/files/test_interrupted.py",
+    "deid/pixels/test_text_is_found.py",
+    "browser/test_pages.py",
+    "test_worker.py",
+    "test_servers.py",
+    "reports/test_issue.py",
+    "deid/files/test_journeys.py",
+    "ingest/test_images.py",
+)
+"""Begun first, by falling length: what is long and begun last leaves the other cores idle."""
+
 CI = bool(os.environ.get("CI"))
 
 
@@ -53,6 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "web": cluster.url("hounsfield_web", "{}"),
         "worker": cluster.url("hounsfield_worker", "{}"),
     }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {TESTS / name: number for number, name in enumerate(LONGEST)}
+    gone = [str(path) for path in place if not path.is_file()]
+    assert not gone, f"LONGEST names what is no file: {gone}"
+    items.sort(key=lambda one: place.get(one.path, len(place)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -160,17 +194,29 @@ async def worker(database: Addresses) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@pytest_asyncio.fixture
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """HTTP on the real application, in this process; the worker is not running."""
+@pytest.fixture(scope="module")
+def application(settings: Settings) -> "FastAPI":
+    """The real application: its first request works out all routes, so a module shares one."""
     from app.main import create_app
 
-    app = create_app(settings)
+    return create_app(settings)
+
+
+@pytest_asyncio.fixture
+async def client(application: "FastAPI") -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP on the application, opened anew in this process; the worker is not running."""
+    async with opened(application) as asked:
+        yield asked
+
+
+@asynccontextmanager
+async def opened(application: "FastAPI") -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP on an application for as long as it lives, from its lifespan's begin to its end."""
     async with (
-        app.router.lifespan_context(app),
+        application.router.lifespan_context(application),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
+            transport=httpx.ASGITransport(app=application, raise_app_exceptions=False),
             base_url="http://hounsfield.test",
-        ) as opened,
+        ) as asked,
     ):
-        yield opened
+        yield asked

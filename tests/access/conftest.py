@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import httpx
 import pytest_asyncio
+from fastapi import FastAPI
 
 from app.access import Role
 from app.postgres import Addresses
-from app.settings import Settings
+from tests.conftest import opened
 from tests.make.accounts import REGISTRY, Desk, account, facility, key_for
 
 
@@ -33,19 +34,10 @@ class People:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """One application for a module's tests, in one loop: to make it takes longer than to ask it."""
-    from app.main import create_app
-
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
-            base_url="http://hounsfield.test",
-        ) as opened,
-    ):
-        yield opened
+async def client(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """One opening of the application for a module's tests, in one loop."""
+    async with opened(application) as asked:
+        yield asked
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

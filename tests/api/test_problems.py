@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,8 +33,8 @@ class Body(BaseModel):
     names: dict[str, int] = {}
 
 
-def faulty(database: Database) -> APIRouter:
-    """Endpoints that fail in every way."""
+def faulty() -> APIRouter:
+    """Endpoints that fail in every way, some of them in `app.state.faults`, a database."""
     router = APIRouter(prefix="/faults/{part}")
 
     @router.post("/body")
@@ -64,13 +64,13 @@ def faulty(database: Database) -> APIRouter:
         return StreamingResponse(pieces())
 
     @router.get("/stored")
-    async def stored(part: int, value: str) -> None:
-        async with database.transaction() as session:
+    async def stored(request: Request, part: int, value: str) -> None:
+        async with request.app.state.faults.transaction() as session:
             await session.execute(text("SELECT CAST(:value AS text)"), {"value": value})
 
     @router.get("/overflow")
-    async def overflow(part: int, value: int) -> None:
-        async with database.transaction() as session:
+    async def overflow(request: Request, part: int, value: int) -> None:
+        async with request.app.state.faults.transaction() as session:
             await session.execute(text("SELECT CAST(:value AS int)"), {"value": value})
 
     @router.get("/away")
@@ -80,8 +80,8 @@ def faulty(database: Database) -> APIRouter:
             pass
 
     @router.get("/cut")
-    async def cut(part: int) -> None:
-        async with database.transaction() as session:
+    async def cut(request: Request, part: int) -> None:
+        async with request.app.state.faults.transaction() as session:
             await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
     @router.get("/several")
@@ -93,15 +93,17 @@ def faulty(database: Database) -> APIRouter:
     return router
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app(settings: Settings) -> FastAPI:
-    return create_app(settings)
+    made = create_app(settings)
+    made.include_router(faulty())
+    return made
 
 
 @pytest_asyncio.fixture
 async def faults(app: FastAPI, database: Addresses) -> AsyncIterator[httpx.AsyncClient]:
     opened = Database(database.owner, Role.OWNER, pool=2)
-    app.include_router(faulty(opened))
+    app.state.faults = opened
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://host.test") as client:
         yield client
@@ -261,8 +263,8 @@ async def test_a_page_about_a_problem_that_is_none_is_not_found(faults: httpx.As
     told(await faults.get("/problems/%3Cscript%3E"), 422)
 
 
-def test_every_operation_tells_which_problems_it_may_answer_with(app: FastAPI) -> None:
-    document = app.openapi()
+def test_every_operation_tells_which_problems_it_may_answer_with(application: FastAPI) -> None:
+    document = application.openapi()
     assert "HTTPValidationError" not in str(document)
     seen = 0
     for path, operations in document["paths"].items():

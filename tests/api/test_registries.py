@@ -4,31 +4,22 @@ import io
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import openpyxl
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 
 from app.access import Role
 from app.postgres import Addresses
-from app.settings import Settings
+from tests.conftest import opened
 from tests.make.accounts import REGISTRY, Desk, key_for
 
 HERE = f"/v1/registries/{REGISTRY}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def operator(settings: Settings, database: Addresses) -> AsyncIterator[Desk]:
-    from app.main import create_app
-
-    app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app, raise_app_exceptions=False),
-            base_url="http://hounsfield.test",
-        ) as client,
-    ):
+async def operator(application: FastAPI, database: Addresses) -> AsyncIterator[Desk]:
+    async with opened(application) as client:
         yield Desk(client, await key_for(database, Role.OPERATOR))
 
 

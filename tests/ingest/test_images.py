@@ -19,6 +19,7 @@ from app.postgres import Addresses
 from app.settings import Settings
 from app.vault.quarantine import INLINE
 from app.worker import Works, open_works
+from tests.conftest import opened
 from tests.ingest.imaging import DOOR, Site, findings, open_site, rows, submission
 from tests.make.accounts import REGISTRY, key_for
 from tests.make.instances import BOUNDARY, DICOM_PARTS, ROOT, ct, multipart, packed, sent
@@ -333,13 +334,7 @@ async def test_a_part_over_the_limit_fails_and_the_rest_lands(
     from app.main import create_app
 
     small = settings.model_copy(update={"image_limit": 4_000})
-    app = create_app(small)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://hounsfield.test"
-        ) as client,
-    ):
+    async with opened(create_app(small)) as client:
         site = await open_site(client, database, works)
         large = sent(2, 94, PixelData=bytes(200_000))
         answer = await site.store(sent(1, 94), large, sent(3, 94))
