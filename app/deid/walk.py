@@ -396,9 +396,12 @@ def _unknown_vr(view: memoryview, at: int) -> str | None:
 
 def text_of(element: Element | None) -> str:
     """A value of the default repertoire (UI, CS, DA …) as text without its padding."""
-    if element is None or not isinstance(element.value, (bytes, memoryview)):
+    if element is None:
         return ""
-    return bytes(element.value).decode("latin-1").strip("\0 \t\r\n")
+    value = element[1]
+    if isinstance(value, (bytes, memoryview)):
+        return str(value, "latin-1").strip("\0 \t\r\n")
+    return ""
 
 
 def number_of(element: Element | None, little: bool = True) -> int | None:
