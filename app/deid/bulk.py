@@ -21,14 +21,17 @@ _TABLES = (0x00281201, 0x00281202, 0x00281203, 0x00281204)
 _LETTERS = re.compile(rb"[A-Za-z][A-Za-z ^,.'-]{7,}")
 _SEGMENTED = (0x00281221, 0x00281222, 0x00281223, 0x00281224)
 _PALETTE = (*range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205), *_SEGMENTED)
+_IN_PALETTE = frozenset(_PALETTE)
 _CHANNELS, _SAMPLES, _BITS, _KIND_OF_SAMPLE = 0x003A0005, 0x003A0010, 0x54001004, 0x54001006
 _WAVEFORM_SEQUENCE, _WAVEFORM_DATA = 0x54000100, 0x54001010
 _UNSIGNED = frozenset(("UB", "MB", "AB"))
+_LENGTHENED = frozenset((*_DESCRIPTORS, _WAVEFORM_DATA))
+"""What somebody could have written more behind than it says."""
 
 
 def settle(dataset: Dataset, kind: Kind, little: bool) -> None:
     """The top level of a treated object: no table without a use, nothing behind and in any."""
-    if not _palette_means_something(dataset, kind):
+    if not _IN_PALETTE.isdisjoint(dataset) and not _palette_means_something(dataset, kind):
         for tag in _PALETTE:
             dataset.pop(tag, None)
     cut(dataset, little)
@@ -66,6 +69,8 @@ def _ramp(size: int, little: bool) -> bytes:
 
 def cut(item: Dataset, little: bool) -> None:
     """Tables and waveforms of one level, as long as they say they are."""
+    if _LENGTHENED.isdisjoint(item):
+        return
     for data, descriptor in _DESCRIPTORS.items():
         if data in item:
             _cut_to(item, data, _entries(item.get(descriptor), little) * 2)
@@ -82,7 +87,7 @@ def cut(item: Dataset, little: bool) -> None:
 def _palette_means_something(dataset: Dataset, kind: Kind) -> bool:
     """PALETTE COLOR pixels, a supplemental palette, or an object that is about palettes."""
     if PIXEL_DATA not in dataset:
-        return kind.types is not None and bool(kind.types.keys() & set(_PALETTE))
+        return kind.types is not None and bool(kind.types.keys() & _IN_PALETTE)
     if text_of(dataset.get(_PHOTOMETRIC)).upper() == "PALETTE COLOR":
         return True
     return text_of(dataset.get(_PRESENTATION)).upper() in _COLOURED

@@ -20,6 +20,7 @@ _MIXED_BUT_PLAIN = re.compile(
     r"|(?:ct|mr|us|nm|pt|cr|dx|xa|rf|mg|room|rm)\d{1,2}"
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "ß": "ss"})
+_WRITTEN_OUT = re.compile(r"(?<=[a-z])([aou])e(?=[a-z])")
 _LONGEST_GAP = 3
 _COMMON = re.compile(r"\d{3}|(?:19|20)\d\d")
 """Parts of a longer number that tell nothing by themselves: an area, an exchange, a year."""
@@ -192,13 +193,15 @@ _OfIdentifier = tuple[frozenset[str], frozenset[str], frozenset[str]]
 def _of_name(name: str) -> _OfName:
     """The words of a name, what they make together, their initials; is it in another script alone?"""
     known = vocabulary()
-    besides = known.titles | known.suffixes
+    titles, suffixes = known.titles, known.suffixes
     words: set[str] = set()
     wholes: set[str] = set()
     initials: set[str] = set()
     for group in name.split("="):
         for spelt in _spellings(group):
-            parts = [part for part in TOKEN.findall(spelt) if part not in besides]
+            parts = [
+                part for part in TOKEN.findall(spelt) if part not in titles and part not in suffixes
+            ]
             words.update(part for part in parts if len(part) > 1 and part not in known.particles)
             wholes.update(_wholes(parts))
             initials.update(part[0] for part in parts)
@@ -242,7 +245,7 @@ def _spellings(name: str) -> set[str]:
     plain_one = folded(name)
     spelt = {plain_one, folded(unicodedata.normalize("NFC", name).lower().translate(_UMLAUTS))}
     if plain_one.isascii():
-        spelt.add(re.sub(r"(?<=[a-z])([aou])e(?=[a-z])", r"\1", plain_one))
+        spelt.add(_WRITTEN_OUT.sub(r"\1", plain_one))
     return spelt
 
 

@@ -8,7 +8,7 @@ Nothing here outlives the process, and only what was met lately is kept.
 """
 
 from struct import Struct
-from typing import Any
+from typing import Any, Literal
 
 from app.deid.walk import (
     LONG_HEADER,
@@ -26,6 +26,7 @@ from app.deid.walk import (
 _PLAIN = frozenset(VRS.values()) - {"SQ", "UN"}  # what is a value and nothing else
 LONGEST = 1 << 16  # bytes of an element or stretch; larger ones are not worth it
 SHORTEST = 3  # elements of a stretch
+_TAG_AND_VR = 6  # bytes of a header of an explicit VR, before its length
 
 
 class Stretch:
@@ -119,13 +120,14 @@ class _Top:
         self.explicit, self.little = beginning.explicit, beginning.little
         self.view = memoryview(beginning.source)
         self.reader = Reader(self.view, self.explicit, self.little)
+        self.order: Literal["little", "big"] = "little" if self.little else "big"
         order = "<" if self.little else ">"
         self.header, self.implicit = Struct(order + "HH2sHL"), Struct(order + "HHL")
 
     def stretches(self) -> list[Stretch]:
         """All of them. Raises `Malformed`."""
         source, at, end = self.source, self.start, len(self.view)
-        stands = source.startswith
+        stands, explicit = source.startswith, self.explicit
         taken: list[Stretch] = []
         streak: list[Stretch] = []
         last = self.memory.start
@@ -145,6 +147,16 @@ class _Top:
                     at += len(expected.raw)
                     last = expected
                     continue
+                if expected.plain and explicit and stands(expected.raw[:_TAG_AND_VR], at):
+                    changed, stop = self._changed(expected, at)
+                    if stop <= end:
+                        streak = _closed(streak)
+                        taken.append(changed)
+                        if changed.next is None:
+                            changed.next = expected.next  # another value, and then as before
+                        last.next = last = changed
+                        at = stop
+                        continue
             streak = _closed(streak)
             try:
                 met, at = self._met(at, end)
@@ -166,6 +178,20 @@ class _Top:
             last = met
         _closed(streak)
         return taken
+
+    def _changed(self, expected: Stretch, at: int) -> tuple[Stretch, int]:
+        """The element that was expected at a place, with another value there, and its end."""
+        source = self.source
+        value = at + _TAG_AND_VR + 2
+        stop = value + int.from_bytes(source[value - 2 : value], self.order)
+        raw = source[at:stop]
+        met = self.memory.get(raw)
+        if met is None:
+            ((tag, (vr, _)),) = expected.elements.items()
+            met = Stretch({tag: Element(vr, source[value:stop])}, raw, plain=True)
+            if stop <= len(source):
+                self.memory.put(met)
+        return met, stop
 
     def _met(self, at: int, end: int) -> tuple[Stretch | None, int]:
         """The element at a place, remembered or decoded, and its end; None for trailing padding."""
@@ -217,6 +243,8 @@ class _Top:
 
 def _closed(streak: list[Stretch]) -> list[Stretch]:
     """Elements that were each expected become one stretch for the next time."""
+    if not streak:
+        return streak
     if len(streak) >= SHORTEST and sum(len(one.raw) for one in streak) <= LONGEST:
         elements: dict[int, Element] = {}
         for one in streak:
@@ -224,4 +252,4 @@ def _closed(streak: list[Stretch]) -> list[Stretch]:
         if len(elements) == len(streak):
             raw = b"".join([one.raw for one in streak])
             streak[0].run = Stretch(elements, raw, tuple(streak))
-    return [] if streak else streak
+    return []

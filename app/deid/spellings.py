@@ -7,7 +7,7 @@ The cleaner's spellings are made elsewhere (`identifiers.py`): neither knows of 
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
@@ -62,9 +62,9 @@ class Trace(StrEnum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """What to look for, as bytes in lower case.
+    """What to look for, as bytes in lower case: one for all slices of a patient, equal to itself.
 
     `needles` anywhere in the header; `cores`, long ones, in what lies among pixels too; `squeezed`
     in texts without their punctuation; `short` as words of texts; `days` written with months, where one of
@@ -78,7 +78,6 @@ class Identity:
     days: re.Pattern[bytes] | None
     months: tuple[bytes, ...]
     words: frozenset[str]
-    uids: frozenset[bytes] = field(default_factory=frozenset)
 
     def __repr__(self) -> str:
         return f"Identity({len(self.needles)} needles)"

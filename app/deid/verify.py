@@ -12,7 +12,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -57,8 +57,7 @@ def second_look(
         seen = flat(output)
     except Unreadable:
         return frozenset({Trace.UNREADABLE})
-    known = replace(known, uids=known_uids if uids else frozenset())
-    traces = _searched(known, output, seen)
+    traces = _searched(known, known_uids if uids else frozenset(), output, seen)
     if decode:
         # pydicom's warnings repeat values: they must reach no log.
         with warnings.catch_warnings():
@@ -67,7 +66,7 @@ def second_look(
     return frozenset(traces)
 
 
-def _searched(known: Identity, output: bytes, seen: Flat) -> set[Trace]:
+def _searched(known: Identity, uids: frozenset[bytes], output: bytes, seen: Flat) -> set[Trace]:
     """The first two searches: all bytes, and all texts."""
     traces: set[Trace] = set()
     if any(output[:128]) or output[128:132] != b"DICM":
@@ -76,14 +75,24 @@ def _searched(known: Identity, output: bytes, seen: Flat) -> set[Trace]:
     for needle, kind in known.needles:
         if kind not in traces and _stands(header, needle):
             traces.add(kind)
-    if not known.uids.isdisjoint(_UID.findall(header)):
-        traces.add(Trace.UID)
+    if any(uid in header for uid in uids) and not uids.isdisjoint(_UID.findall(header)):
+        traces.add(
+            Trace.UID
+        )  # what is among those found stands in the header: that is quicker told
     for needle, kind in known.cores if among else ():
         if _stands(among, needle):
             traces.add(kind)
     texts = b"\n".join(
         seen.body[start:stop] for tag, vr, start, stop in seen.values if vr in _FREE_TEXT
     )
+    searched = _in_texts if len(texts) < _SMALL else _in_texts.__wrapped__
+    return traces | searched(known, texts)
+
+
+@lru_cache(maxsize=64)  # most slices of a series say the same
+def _in_texts(known: Identity, texts: bytes) -> frozenset[Trace]:
+    """The second search: texts, one a line."""
+    traces: set[Trace] = set()
     if _SHAPES_OF_BYTES.search(texts):
         traces.add(Trace.PATTERN)
     texts = texts.lower()
@@ -97,7 +106,7 @@ def _searched(known: Identity, output: bytes, seen: Flat) -> set[Trace]:
         for needle, kind in known.squeezed:
             if _stands(bare, needle, least=7):
                 traces.add(kind)
-    return traces
+    return frozenset(traces)
 
 
 def _parted(seen: Flat) -> tuple[bytes, bytes]:

@@ -209,6 +209,9 @@ _SWAPPED = {
     **dict.fromkeys(("UV", "SV", "FD", "OD", "OV"), 8),
 }
 _SHORT_FORM = struct.Struct("<HH2sH")
+_TAGS, _SHORTS, _LONGS = (
+    {True: struct.Struct(f"<{form}"), False: struct.Struct(f">{form}")} for form in ("HH", "H", "L")
+)
 _FIRST_GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
 
 
@@ -241,9 +244,7 @@ class Reader:
 
     def __init__(self, view: memoryview, explicit: bool, little: bool) -> None:
         self.view = view
-        self.tags = {True: struct.Struct("<HH"), False: struct.Struct(">HH")}
-        self.short = {True: struct.Struct("<H"), False: struct.Struct(">H")}
-        self.long = {True: struct.Struct("<L"), False: struct.Struct(">L")}
+        self.tags, self.short, self.long = _TAGS, _SHORTS, _LONGS
 
     def elements(
         self,
@@ -396,9 +397,12 @@ def _unknown_vr(view: memoryview, at: int) -> str | None:
 
 def text_of(element: Element | None) -> str:
     """A value of the default repertoire (UI, CS, DA …) as text without its padding."""
-    if element is None or not isinstance(element.value, (bytes, memoryview)):
+    if element is None:
         return ""
-    return bytes(element.value).decode("latin-1").strip("\0 \t\r\n")
+    value = element[1]
+    if isinstance(value, (bytes, memoryview)):
+        return str(value, "latin-1").strip("\0 \t\r\n")
+    return ""
 
 
 def number_of(element: Element | None, little: bool = True) -> int | None:

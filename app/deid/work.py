@@ -6,27 +6,25 @@ and ends with what depends on several elements at once.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import groupby
 from typing import Concatenate, ParamSpec, TypeVar
 
 from app.deid import bulk, content, dates, private, text, uids
 from app.deid.actions import BINARY_SIZES, Action, Decision
+from app.deid.became import Became, pieces, total
 from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment, is_measure
 from app.deid.markers import mark, same_for_all
 from app.deid.memory import Stretch
 from app.deid.outcome import Deidentified, Original, Report, Told
+from app.deid.own import CHARACTER_SET, View
 from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
 from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
 from app.deid.uids import Keys
 from app.deid.values import dummy_code
 from app.deid.walk import (
-    TEXT_VRS,
     Dataset,
     Element,
-    Fragments,
     Instance,
     text_of,
     vr_of,
@@ -43,29 +41,8 @@ _META: Dataset = {
 }
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
-_CHARACTER_SET, _STUDY_DATE, _MODALITY = 0x00080005, 0x00080020, 0x00080060
+_STUDY_DATE, _MODALITY = 0x00080020, 0x00080060
 _SCHEME = 0x00080102
-
-
-@dataclass(slots=True)
-class _Became:
-    """What a stretch became.
-
-    What stays, the same encoded, what is told of it; its private elements, which are decided
-    together, and which of them are creators of blocks. `ground` is what that depends on; None when
-    on the patient too. Else it is true of all whose identifiers are not in `asked`. `of` is the last
-    treatment of which it was found to be true. `pieces` are what to make it of for the next patient.
-    """
-
-    ground: object
-    of: object
-    kept: Dataset = field(default_factory=dict)
-    ready: dict[int, tuple[Element, bytes]] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
-    odd: Dataset = field(default_factory=dict)
-    creators: Dataset = field(default_factory=dict)
-    asked: str = ""
-    pieces: tuple[Stretch, ...] = ()
 
 
 P = ParamSpec("P")
@@ -86,7 +63,7 @@ class Work:
         self.ready: dict[int, tuple[Element, bytes]] = {}
         top = instance.dataset
         self.level = self.policy.level()
-        self.charset = text_of(top.get(_CHARACTER_SET))
+        self.charset = text_of(top.get(CHARACTER_SET))
         self.codecs = text.encodings(self.charset)
         said = {
             tag: _value(top.get(tag), self.codecs)
@@ -103,11 +80,10 @@ class Work:
         person = who(said, self.original.study_instance_uid)
         self.pseudonym, days = _pseudonym(keys, profile, *person)
         self.scheme = text_of(top.get(_SCHEME))
-        self.view = _view(self.policy, self.charset, self.scheme)
-        names, identifiers = self._own()
-        cleaner = text.cleaner(names, identifiers)
+        view = _view(self.policy, self.charset, self.scheme)
+        cleaner = text.cleaner(*view.own(stretches))
         self.own = cleaner.own
-        self.ground = _ground(self.view, keys, self.own.foreign)
+        self.ground = _ground(view, keys, self.own.foreign)
         self.treatment = _treatment(
             self.ground, keys, self.pseudonym, days, profile.full_dates, cleaner
         )
@@ -116,54 +92,6 @@ class Work:
         self.anybodys = Treatment(keys, None, None, profile.full_dates, anybodys)
         self.personal = False
         self.asked: list[str] = []
-
-    def _own(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The names and the other identifiers of the object, each element asked once."""
-        names: set[str] = set()
-        identifiers: set[str] = set()
-        view = self.view
-        for stretch in self.stretches:
-            gathered = stretch.gathered
-            if gathered is None or gathered[0] is not view:
-                gathered = self._gathered(stretch)
-            if gathered[1] is not None:
-                names |= gathered[1][0]
-                identifiers |= gathered[1][1]
-        return frozenset(names), frozenset(identifiers)
-
-    def _gathered(self, stretch: Stretch) -> tuple[object, tuple[set[str], set[str]] | None]:
-        if len(stretch.elements) == 1:
-            ((_, (vr, value)),) = stretch.elements.items()
-            if vr not in _NAMING and not isinstance(value, list):  # most are numbers
-                stretch.gathered = self.view, None
-                return self.view, None
-        some: tuple[set[str], set[str]] = set(), set()
-        self._gather(stretch.elements, 0, self.charset, *some)
-        gathered = self.view, some if some[0] or some[1] else None
-        stretch.gathered = gathered
-        return gathered
-
-    def _gather(
-        self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]
-    ) -> None:
-        """The object's own identifiers, at every level, from what the profile takes out."""
-        charset = text_of(dataset.get(_CHARACTER_SET)) or charset
-        codecs = text.encodings(charset)
-        level = self.policy.level(inside)
-        for tag, (vr, value) in dataset.items():
-            if isinstance(value, list):
-                for item in value:
-                    self._gather(item, tag, charset, names, identifiers)
-            elif tag >> 16 & 1 or isinstance(value, Fragments) or not value:
-                continue
-            elif vr == "PN":
-                for name in text.decoded(bytes(value), codecs, "PN").split("\\"):
-                    if name.strip(" \0^="):
-                        names.add(name)
-            elif vr in _NAMING and len(value) <= 1024 and level[tag].identifies:
-                for part in text.decoded(bytes(value), codecs).split("\\"):
-                    if part := part.strip(" \0\r\n"):
-                        identifiers.add(part)
 
     def whole(self) -> Dataset:
         """The top level. What became of an element whose bytes were met before is known already.
@@ -176,12 +104,15 @@ class Work:
         result: Dataset = {}
         creators: Dataset = {}
         others: list[Dataset] = []
+        treatment, ready = self.treatment, self.ready
         for stretch in self.stretches:
-            became = self._became(stretch)
+            became: Became | None = stretch.became
+            if became is None or became.of is not treatment:
+                became = self._became(stretch)
             if became.told:
                 self.told += became.told
                 result.update(became.kept)
-                self.ready.update(became.ready)
+                ready.update(became.ready)
             if became.odd:
                 others.append(became.odd)
                 creators.update(became.creators)
@@ -189,8 +120,8 @@ class Work:
             self._private({tag: one for odd in others for tag, one in odd.items()}, result)
         return result
 
-    def _became(self, stretch: Stretch) -> _Became:
-        known: _Became | None = stretch.became
+    def _became(self, stretch: Stretch) -> Became:
+        known: Became | None = stretch.became
         if known is not None and (known.of is self.treatment or self._is_true_of(known)):
             return known
         if stretch.parts:
@@ -206,62 +137,28 @@ class Work:
             stretch.became = became
         return became
 
-    def _is_true_of(self, known: _Became) -> bool:
+    def _is_true_of(self, known: Became) -> bool:
         """Is what came of it for another patient what comes of it for this one?"""
         if known.ground is not self.ground or not self.own.untouched(known.asked):
             return False
         known.of = self.treatment
         return True
 
-    def _together(self, stretches: tuple[Stretch, ...]) -> _Became:
-        """What a longer stretch became, from what its elements became.
-
-        Where some of them are personal, those between are put together once and for all.
-        """
-        ground = self.ground
+    def _together(self, stretches: tuple[Stretch, ...]) -> Became:
+        """What a longer stretch became, from what its elements became."""
         each = [self._became(stretch) for stretch in stretches]
-        made = self._sum(each)
+        made = total(each, self.ground, self.treatment)
         if made.ground is None and len(each) > 1:
-            pieces: list[Stretch] = []
-            told = zip(stretches, each, strict=True)
-            for common, group in groupby(told, lambda one: one[1].ground is ground):
-                some = list(group)
-                if not common or len(some) == 1:
-                    pieces += [stretch for stretch, _ in some]
-                    continue
-                piece = Stretch({}, b"", tuple(stretch for stretch, _ in some))
-                piece.became = self._sum([became for _, became in some])
-                pieces.append(piece)
-            made.pieces = tuple(pieces)
+            made.pieces = pieces(stretches, each, self.ground, self.treatment)
         return made
 
-    def _sum(self, each: list[_Became]) -> _Became:
-        """What several stretches became, as one."""
-        ground = self.ground
-        made = _Became(ground, self.treatment)
-        asked: list[str] = []
-        for became in each:
-            if became.ground is not ground:
-                made.ground = None
-            if became.asked:
-                asked.append(became.asked)
-            if became.told:
-                made.told += became.told
-                made.kept.update(became.kept)
-                made.ready.update(became.ready)
-            if became.odd:
-                made.odd.update(became.odd)
-                made.creators.update(became.creators)
-        if made.ground is not None:
-            made.asked = "\n".join(asked)
-        return made
-
-    def _alone(self, tag: int, element: Element, stretch: Stretch) -> _Became:
+    def _alone(self, tag: int, element: Element, stretch: Stretch) -> Became:
         """What one element became."""
-        made = _Became(self.ground, self.treatment)
+        made = Became(self.ground, self.treatment)
         if tag >> 16 & 1:
             made.odd = {tag: element}
-            made.creators = {} if tag & 0xFF00 else made.odd
+            if not tag & 0xFF00:
+                made.creators = made.odd
             return made
         before, self.told = self.told, []
         self.personal, self.asked = False, []
@@ -304,7 +201,7 @@ class Work:
         self, source: Dataset, path: tuple[str, ...], charset: str, inside: int = 0
     ) -> Dataset:
         """One item: every element by its decision; private ones by the safe list."""
-        charset = text_of(source.get(_CHARACTER_SET)) or charset
+        charset = text_of(source.get(CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
         scheme = text_of(source.get(_SCHEME))
         level = self.policy.level(inside)
@@ -330,7 +227,7 @@ class Work:
         """One element by its decision, at any level."""
         action = decision.action
         kept: Element | None
-        if tag == _CHARACTER_SET:
+        if tag == CHARACTER_SET:
             action, kept = Action.KEEP, element if codecs is not None else None
         elif action is Action.KEEP and element.vr in _FAST:
             kept = self.treatment.kept_binary(tag, element, decision)
@@ -338,9 +235,19 @@ class Work:
             kept = element
         elif isinstance(element.value, list):
             kept = self._sequence(tag, element.value, decision, path, charset)
+        elif action in _ALIKE:
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
+        elif action in _PERSONAL or (
+            action is Action.SHIFT and element.value and vr_of(tag) in dates.SHIFTED
+        ):
+            self.personal = True
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
         else:
             kept = self._whoever(Treatment.apply, tag, element, decision, codecs, scheme)
-        self._tell(path, tag, action, decision.rule)
+        if path:
+            self._tell(path, tag, action, decision.rule)
+        else:
+            self.told.append(_told(tag, action, decision.rule))
         return kept
 
     def _private(self, source: Dataset, result: Dataset) -> None:
@@ -352,8 +259,7 @@ class Work:
             _drop_lone_creators(result)
 
     def _tell(self, path: tuple[str, ...], tag: int, action: Action, rule: str) -> None:
-        place = f"{tag:08X}"
-        self.told.append(("/".join((*path, place)) if path else place, action, rule))
+        self.told.append(("/".join((*path, _place(tag))), action, rule))
 
     def _sequence(
         self,
@@ -424,7 +330,23 @@ class Work:
 
 
 _FAST = frozenset(BINARY_SIZES)
-_NAMING = TEXT_VRS | {"AE"}
+_ALIKE = frozenset(
+    (Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.UID, Action.CLASS_UID, Action.AGE)
+)
+"""What is done alike whoever it is about, and asks for no identifier."""
+_PERSONAL = frozenset((Action.PATIENT_ID, Action.PATIENT_NAME))
+
+
+@lru_cache(maxsize=4096)
+def _place(tag: int) -> str:
+    """An attribute, as a report names it."""
+    return f"{tag:08X}"
+
+
+@lru_cache(maxsize=4096)
+def _told(tag: int, action: Action, rule: str) -> Told:
+    """What a report says of an attribute of the top level."""
+    return _place(tag), action, rule
 
 
 @lru_cache(maxsize=64)
@@ -446,13 +368,13 @@ def _pseudonym(keys: Keys, profile: Profile, *who: str) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=256)
-def _view(policy: Policy, charset: str, scheme: str) -> object:
-    """What an element's meaning depends on, beside its bytes: one object for each combination."""
-    return object()
+def _view(policy: Policy, charset: str, scheme: str) -> View:
+    """The very same one for all of these, the scheme of top-level codes included."""
+    return View(policy, charset)
 
 
 @lru_cache(maxsize=256)
-def _ground(view: object, keys: Keys, foreign: bool) -> object:
+def _ground(view: View, keys: Keys, foreign: bool) -> object:
     """What becomes of an element depends on this beside its bytes and, for some, the patient."""
     return object()
 

@@ -80,7 +80,7 @@ def encoded(tag: int, element: Element, explicit: bool, little: bool) -> bytes:
             value = bytes(value)
             if size & 1:
                 value, size = value + _PADS[vr], size + 1
-            return _SHORT.pack(tag >> 16, tag & 0xFFFF, vr.encode(), size) + value
+            return _SHORT.pack(tag >> 16, tag & 0xFFFF, _CODES[vr], size) + value
     chunks: list[bytes | memoryview] = []
     _write({tag: element}, chunks, explicit, little)
     return b"".join(chunks)
@@ -98,56 +98,61 @@ def _joined(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
 
 def _write(dataset: Dataset, out: list[bytes | memoryview], explicit: bool, little: bool) -> int:
     """Append the elements in tag order; returns how many bytes that made."""
-    order = "<" if little else ">"
+    bare, short, long = _HEADERS[little]
     written = 0
     for tag in sorted(dataset):
         vr, value = dataset[tag]
-        body: list[bytes | memoryview] = []
+        place = len(out)
+        out.append(b"")  # its header, when its length is known
         if isinstance(value, Fragments):
-            length, size = UNDEFINED, _write_fragments(value, body, order)
+            length, size = UNDEFINED, _write_fragments(value, out, bare)
         elif isinstance(value, list):
             size = 0
             for item in value:
-                content: list[bytes | memoryview] = []
-                inner = _write(item, content, explicit, little)
-                body.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, inner))
-                body += content
+                begin = len(out)
+                out.append(b"")
+                inner = _write(item, out, explicit, little)
+                out[begin] = bare.pack(0xFFFE, 0xE000, inner)
                 size += inner + 8
             length = size
         else:
             size = len(value)
-            body.append(value)
+            out.append(value)
             if size & 1:
-                body.append(_PADS[vr])
+                out.append(_PADS[vr])
                 size += 1
             length = size
         if not explicit:
-            header = struct.pack(order + "HHL", tag >> 16, tag & 0xFFFF, length)
+            header = bare.pack(tag >> 16, tag & 0xFFFF, length)
         elif vr in LONG_HEADER:
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length)
+            header = long.pack(tag >> 16, tag & 0xFFFF, _CODES[vr], 0, length)
         elif length > 0xFFFF:  # PS3.5 6.2.2 note: too long for its VR goes out as UN
-            header = struct.pack(order + "HH2sHL", tag >> 16, tag & 0xFFFF, b"UN", 0, length)
+            header = long.pack(tag >> 16, tag & 0xFFFF, b"UN", 0, length)
         else:
-            header = struct.pack(order + "HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), length)
-        out.append(header)
-        out += body
+            header = short.pack(tag >> 16, tag & 0xFFFF, _CODES[vr], length)
+        out[place] = header
         written += len(header) + size
     return written
 
 
 _PADDED_BY_SPACE = TEXT_VRS | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UR"}
 _PADS = {vr: b" " if vr in _PADDED_BY_SPACE else b"\0" for vr in LONG_HEADER | SHORT_HEADER}
-_SHORT = struct.Struct("<HH2sH")
+_HEADERS = {
+    little: tuple(struct.Struct(order + form) for form in ("HHL", "HH2sH", "HH2sHL"))
+    for little, order in ((True, "<"), (False, ">"))
+}
+_SHORT = _HEADERS[True][1]
+_CODES = {vr: vr.encode() for vr in LONG_HEADER | SHORT_HEADER}
 
 
-def _write_fragments(value: Fragments, out: list[bytes | memoryview], order: str) -> int:
+def _write_fragments(value: Fragments, out: list[bytes | memoryview], bare: struct.Struct) -> int:
     size = 0
     for part in value.parts:
         odd = len(part) & 1
-        out.append(struct.pack(order + "HHL", 0xFFFE, 0xE000, len(part) + odd))
+        out.append(bare.pack(0xFFFE, 0xE000, len(part) + odd))
         out.append(part)
         if odd:
             out.append(b"\0")
         size += 8 + len(part) + odd
-    out.append(struct.pack(order + "HHL", 0xFFFE, 0xE0DD, 0))
+    out.append(bare.pack(0xFFFE, 0xE0DD, 0))
     return size + 8

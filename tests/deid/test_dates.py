@@ -30,6 +30,7 @@ def test_a_datetime_keeps_its_time_of_day_and_zone(day, time, days, zone):
     [
         ("2024.03.11", "20240310"),
         ("20240301", "20240229"),
+        ("00010102", "00010101"),
         ("20230230", None),
         ("2024031", None),
         ("20240311-20240312", None),
