@@ -1,0 +1,83 @@
+"""Columns that are derived from cases, and the decision tables that some of them take."""
+
+from app.registries import rows
+from app.registries.expressions import Kind, Type
+from app.registries.schema import Derived
+from app.registries.soundness.ground import Complaints, Ground, Place
+
+Columns = dict[str, dict[str, Type]]
+"""By case form: what an expression over its cases may name. Derived columns join as they are read."""
+
+
+class DerivedColumns:
+    def __init__(self, ground: Ground, columns: Columns) -> None:
+        self.ground, self.columns = ground, columns
+
+    def derived(self, place: Place, derived: Derived) -> Complaints:
+        form = self.ground.forms.get(derived.form)
+        if form is None or form.level != "case" or form.part:
+            yield from self.ground.missing(
+                (*place, "form"), derived.form, self.ground.case_forms(), "form of cases"
+            )
+            return
+        if (derived.expression == "NULL") and derived.decision is None:
+            yield place, f"`{derived.id}` needs an `expression` or a `decision`", 0
+        if derived.decision is not None:
+            yield from self.decision((*place, "decision"), derived)
+        seen = dict(self.columns[form.id])
+        if derived.id in seen:
+            yield (*place, "id"), f"there is a column `{derived.id}` already", 0
+        follow_ups = self.ground.definition.follow_up_forms(form.id)
+        over = derived.over == "follow_up"
+        if over:
+            found = [one for one in follow_ups if derived.follow_up in (None, one.id)]
+            if len(found) != 1:
+                yield (*place, "over"), "name the follow-up form looked through: `follow_up`", 0
+            else:
+                seen |= rows.element_types(self.ground.definition.visible_elements(found[0].id))
+            if derived.aggregate is None:
+                yield place, f"`{derived.id}` needs an `aggregate`", 0
+        for name in ("aggregate", "filter", "follow_up"):
+            if not over and getattr(derived, name) is not None:
+                yield (*place, name), f"`{name}` belongs to derived columns over `follow_up`", 0
+        gives = Type(
+            "decimal" if derived.type == "decimal" else rows_kind(derived.type), derived.scale
+        )
+        inner: Kind | None = gives.kind
+        if derived.aggregate == "any":
+            inner = "boolean"
+            if gives.kind != "boolean":
+                yield (*place, "type"), "`any` gives a boolean", 0
+        if derived.aggregate == "count":
+            inner = None
+            if gives.kind != "integer":
+                yield (*place, "type"), "`count` gives an integer", 0
+        windows = rows.windows(form) if derived.over == "subject" else None
+        yield from self.ground.expression(
+            (*place, "expression"), derived.expression, seen, inner, windows
+        )
+        yield from self.ground.expression((*place, "filter"), derived.filter, seen)
+        self.columns[form.id][derived.id] = gives
+
+    def decision(self, place: Place, derived: Derived) -> Complaints:
+        """The table and output that decide a column."""
+        wanted = derived.decision or ""
+        known = [
+            f"{table.id}.{output.id}"
+            for table in self.ground.definition.decisions
+            for output in table.outputs
+        ]
+        yield from self.ground.missing(place, wanted, known, "table and output")
+        if derived.over != "case":
+            yield place, "a table decides of a case by itself: leave out `over`", 0
+
+
+def rows_kind(kind: str) -> Kind:
+    """The kind of value an element type is to an expression."""
+    match kind:
+        case "integer" | "date" | "boolean" | "decimal":
+            return kind
+        case "codes":
+            return "list"
+        case _:
+            return "text"

@@ -1,0 +1,226 @@
+"""Forms, their elements, value sets, and rules across elements."""
+
+import re
+from decimal import Decimal
+
+from app.registries import rows
+from app.registries.expressions import Kind
+from app.registries.schema import Element, Form, Limits, Rule, ValueSet
+from app.registries.soundness.ground import Complaints, Ground, Place
+from app.registries.values import Refused, parser
+
+RESERVED = frozenset(
+    (
+        "entry",
+        "draft",
+        "flawed",
+        "broken",
+        "weight",
+        "version",
+        rows.RECEIVED_ON,
+        *rows.CASE_COLUMNS,
+    )
+)
+_LEADING = (rows.PARENT, rows.SUBJECT_RECORD, "_")
+
+
+class Forms:
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+
+    def value_set(self, place: Place, value_set: ValueSet) -> Complaints:
+        yield from self.ground.repeated((*place, "codes"), (code.code for code in value_set.codes))
+        if not value_set.allowed:
+            yield place, "every code is retired", 0
+        for code in value_set.exclusive:
+            yield from self.ground.missing(
+                (*place, "exclusive"), code, (one.code for one in value_set.codes), "code"
+            )
+        for number, one in enumerate(value_set.codes):
+            if one.code != one.code.strip() or set(one.code) & set(";,|"):
+                yield (
+                    (*place, "codes", number),
+                    f"`{one.code}`: a code has no blanks, `;`, `,` or `|`",
+                    0,
+                )
+
+    def form(self, place: Place, form: Form) -> Complaints:
+        if form.module is not None:
+            yield from self.ground.missing(
+                (*place, "module"), form.module, self.ground.modules, "module"
+            )
+        for included in form.includes:
+            yield from self.ground.missing(
+                (*place, "includes"), included, self.ground.forms, "form"
+            )
+            if (other := self.ground.forms.get(included)) is not None and other.includes:
+                yield (*place, "includes"), f"`{included}` includes forms itself; name them here", 0
+        yield from self.ground.repeated((*place, "elements"), (one.id for one in form.elements))
+        own = {one.id for one in form.elements}
+        for other in form.included:
+            for element in other.elements:
+                if element.id in own:
+                    yield (
+                        (*place, "includes"),
+                        f"`{other.id}` has an element `{element.id}` as well",
+                        0,
+                    )
+        yield from self.key(place, form)
+        seen: set[str] = set()
+        for element in form.all_elements:
+            if element.identity is not None and element.identity in seen:
+                yield place, f"two elements play the part `{element.identity}`", 0
+            seen.add(element.identity or "")
+        for number, element in enumerate(form.elements):
+            yield from self.element((*place, "elements", number), form, element)
+
+    def key(self, place: Place, form: Form) -> Complaints:
+        known = set(form.by_id)
+        for name in ("key", "otherwise_key"):
+            for element in getattr(form, name):
+                yield from self.ground.missing((*place, name), element, known, "element")
+        if form.period is not None:
+            yield from self.ground.missing((*place, "period"), form.period, known, "element")
+            period = form.by_id.get(form.period)
+            if period is not None and (period.type != "date" or period.identifying):
+                yield (
+                    (*place, "period"),
+                    "the period element must be a date that does not identify",
+                    0,
+                )
+        if form.physician is not None:
+            yield from self.ground.missing((*place, "physician"), form.physician, known, "element")
+            named = form.by_id.get(form.physician)
+            if named is not None and (named.type != "npi" or named.identifying):
+                yield (*place, "physician"), "is told by an NPI that does not identify a patient", 0
+            if form.level != "case" or form.part:
+                yield (*place, "physician"), "only cases are a physician's own", 0
+        if form.level == "case" and not form.part and (not form.key or form.period is None):
+            yield place, "a case form needs a `key` and a `period`", 0
+        if form.level != "follow-up":
+            if form.parent is not None:
+                yield (*place, "parent"), "only a follow-up form has a parent", 0
+            return
+        parent = self.ground.forms.get(form.parent or "")
+        if form.parent is None:
+            yield place, "a follow-up form needs a `parent`", 0
+        elif parent is None:
+            yield from self.ground.missing(
+                (*place, "parent"), form.parent, self.ground.forms, "form"
+            )
+        elif parent.level != "case" or parent.part:
+            yield (*place, "parent"), f"`{parent.id}` is not a form of cases", 0
+        else:
+            for element in parent.key:
+                if element not in known:
+                    yield place, f"needs the element `{element}` to name its case", 0
+
+    def element(self, place: Place, form: Form, element: Element) -> Complaints:
+        if element.id in RESERVED and element.identity != "facility":
+            yield (*place, "id"), f"`{element.id}` is a word of our own", 0
+        if element.id.startswith(_LEADING) or element.id.endswith("_unknown"):
+            yield (*place, "id"), f"`{element.id}` looks like a column of our own", 0
+        coded = element.type in ("code", "codes")
+        if coded and element.value_set is None:
+            yield place, f"`{element.id}` needs a `value_set`", 0
+        if not coded and element.value_set is not None:
+            yield (*place, "value_set"), "only codes have a value set", 0
+        if element.value_set is not None:
+            yield from self.ground.missing(
+                (*place, "value_set"),
+                element.value_set,
+                self.ground.definition.value_sets,
+                "value set",
+            )
+        if element.scale and element.type != "decimal":
+            yield (*place, "scale"), "only a decimal has a scale", 0
+        yield from self.limits(place, element)
+        yield from self.text(place, element)
+        yield from self.conditions(place, form, element)
+
+    def limits(self, place: Place, element: Element) -> Complaints:
+        if element.range is not None and element.type not in ("integer", "decimal"):
+            yield (*place, "range"), "only numbers have a range", 0
+        elif element.range is not None:
+            for name in ("soft", "hard"):
+                limits: Limits | None = getattr(element.range, name)
+                if limits is None:
+                    continue
+                low, high = limits.low, limits.high
+                if low is None and high is None:
+                    yield (*place, "range", name), "needs `low`, `high` or both", 0
+                if low is not None and high is not None and low > high:
+                    yield (*place, "range", name), "low is above high", 0
+        if element.unknown and element.type not in ("integer", "decimal"):
+            yield (
+                (*place, "unknown"),
+                "a sentinel stands for an unknown number; codes have their own",
+                0,
+            )
+            return
+        for sentinel in element.unknown:
+            bare = element.model_copy(update={"range": None, "unknown": ()})
+            try:
+                found = parser(bare, None)(sentinel, lambda *_: None)
+            except Refused:
+                found = ""
+            if str(found) != sentinel and not (
+                element.type == "decimal" and found and Decimal(str(found)) == Decimal(sentinel)
+            ):
+                yield (
+                    (*place, "unknown"),
+                    f"`{sentinel}` is not written as a value of this element",
+                    0,
+                )
+
+    def text(self, place: Place, element: Element) -> Complaints:
+        for name in ("pattern", "strip"):
+            if getattr(element, name) is not None and element.type != "text":
+                yield (*place, name), f"only a text has a {name}", 0
+        if element.pattern is None:
+            return
+        try:
+            re.compile(element.pattern)
+        except (re.error, OverflowError, RecursionError):
+            yield (*place, "pattern"), "is not a regular expression", 0
+        if element.pattern_says is None:
+            yield (*place, "pattern"), "say it in words as well: `pattern_says`", 0
+
+    def conditions(self, place: Place, form: Form, element: Element) -> Complaints:
+        """Conditions must hold in every form that carries the element."""
+        carriers = [
+            one
+            for one in self.ground.forms.values()
+            if not one.part and (one.id == form.id or form.id in one.includes)
+        ]
+        for carrier in carriers:
+            columns = rows.rule_columns(self.ground.definition, self.ground.sound(carrier))
+            for name in ("required_when", "relevant_when"):
+                yield from self.ground.expression((*place, name), getattr(element, name), columns)
+            if element.computed is not None:
+                uncomputed = {
+                    one: kind
+                    for one, kind in columns.items()
+                    if one not in carrier.by_id or carrier.by_id[one].computed is None
+                }
+                kind: Kind = rows.type_of(element).kind
+                yield from self.ground.expression(
+                    (*place, "computed"), element.computed, uncomputed, kind
+                )
+        if element.computed is not None and (
+            element.required or element.identifying or element.required_when or element.identity
+        ):
+            yield (*place, "computed"), "a computed element is not sent: it cannot be required", 0
+
+    def rule(self, place: Place, rule: Rule) -> Complaints:
+        ground = self.ground
+        if rule.module is not None:
+            yield from ground.missing((*place, "module"), rule.module, ground.modules, "module")
+        form = ground.forms.get(rule.form)
+        if form is None or form.part:
+            entries = [one.id for one in ground.definition.entry_forms]
+            yield from ground.missing((*place, "form"), rule.form, entries, "form of entries")
+            return
+        yield from ground.missing((*place, "place"), rule.place, form.by_id, "element")
+        columns = rows.rule_columns(ground.definition, ground.sound(form))
+        yield from ground.expression((*place, "requires"), rule.requires, columns)
