@@ -55,7 +55,7 @@ async def home(request: Request, visitor: Visitor, catalogue: Catalogue) -> HTML
     if visitor is not None and visitor.may(access.Act.READ_ACCOUNTS):
         facilities, _ = await listed(request, "/v1/facilities", limit=12)
     return shown(
-        "home.html", visitor, registries=_registries(catalogue, visitor), facilities=facilities
+        "home.html", visitor, registries=registries_of(catalogue, visitor), facilities=facilities
     )
 
 
@@ -98,7 +98,7 @@ def forget_key(house: HouseInForce) -> Response:
 @router.get("/registries")
 def registries(visitor: Visitor, catalogue: Catalogue) -> HTMLResponse:
     """The registries in force."""
-    found = _registries(catalogue, visitor)
+    found = registries_of(catalogue, visitor)
     return shown("registries.html", visitor, place="registries", registries=found)
 
 
@@ -138,7 +138,7 @@ async def submissions(
     after: Annotated[str | None, Query(max_length=600)] = None,
 ) -> HTMLResponse:
     """A registry's submissions, newest first."""
-    found = _registries(catalogue, visitor)
+    found = registries_of(catalogue, visitor)
     chosen = registry or (found[0].id if found else "")
     asked = {"after": after} if after else {}
     rows, more = (
@@ -212,7 +212,7 @@ async def reports(
         more=more,
         chosen=facility,
         issued=issued[::-1],
-        registries=_registries(catalogue, visitor),
+        registries=registries_of(catalogue, visitor),
         periods=recent_periods(),
     )
 
@@ -240,7 +240,7 @@ def problems_page(visitor: Visitor) -> HTMLResponse:
     return shown("problems.html", visitor, kinds=sorted(kinds()))
 
 
-def _registries(catalogue: Catalogue, visitor: access.Asker | None) -> list[Definition]:
+def registries_of(catalogue: Catalogue, visitor: access.Asker | None) -> list[Definition]:
     """The registries in force that a visitor's key holds; without a key, all that are published."""
     return [
         one for one in catalogue.registries() if visitor is None or visitor.sees_registry(one.id)
@@ -248,7 +248,7 @@ def _registries(catalogue: Catalogue, visitor: access.Asker | None) -> list[Defi
 
 
 def _registry(catalogue: Catalogue, visitor: access.Asker | None, wanted: str) -> Definition:
-    for one in _registries(catalogue, visitor):
+    for one in registries_of(catalogue, visitor):
         if one.id == wanted:
             return one
     raise errors.NotFound("There is no such registry, or it is not within your key.")

@@ -22,6 +22,13 @@ class Refused(Exception):
         self.status = status
         self.title = str(problem.get("title", "The request failed"))
         self.detail = str(problem.get("detail", ""))
+        flawed = [
+            str(one.get("pointer", "")).rpartition("/")[2] for one in problem.get("errors", ())
+        ]
+        if flawed:
+            self.detail = (
+                f"These parts cannot be used as they are: {', '.join(dict.fromkeys(flawed))}."
+            )
 
 
 async def ask(request: Request, path: str, **query: str | int) -> Any:
@@ -42,15 +49,33 @@ async def table(request: Request, path: str) -> bytes:
     return (await _get(request, path, {}, accept="text/csv")).content
 
 
+async def send(request: Request, method: str, path: str, body: Any = None) -> Any:
+    """Send what a form of ours holds, for whoever is signed in; raises `Refused` on a problem."""
+    answer = await _request(request, method, path, {}, body=body)
+    return orjson.loads(answer.content) if answer.content else None
+
+
 async def _get(
     request: Request, path: str, query: dict[str, str | int], *, accept: str = "application/json"
+) -> httpx.Response:
+    return await _request(request, "GET", path, query, accept=accept)
+
+
+async def _request(
+    request: Request,
+    method: str,
+    path: str,
+    query: dict[str, str | int],
+    *,
+    accept: str = "application/json",
+    body: Any = None,
 ) -> httpx.Response:
     headers = {"accept": accept}
     if "authorization" in request.headers:
         headers["authorization"] = request.headers["authorization"]
     transport = httpx.ASGITransport(app=request.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://portal.invalid") as api:
-        answer = await api.get(path, params=query, headers=headers)
+        answer = await api.request(method, path, params=query, headers=headers, json=body)
     if answer.is_error:
         try:
             problem = orjson.loads(answer.content)

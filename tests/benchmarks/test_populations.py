@@ -228,7 +228,7 @@ async def test_cases_are_for_those_who_may_read_them_and_each_look_is_kept(
     foreign = next(
         one.case for one in history.known.values() if one.facility == OTHER and one.form == "exam"
     )
-    for role in (Role.DASHBOARD, Role.PHYSICIAN):
+    for role in (Role.DASHBOARD, Role.SERVICE):
         key = bearer(await key_for(database, role, registries=["toy"], facilities=[OWN]))
         assert (await client.get(PATH.format("found"), headers=key)).status_code == 403
         assert (await client.get(first["why"], headers=key)).status_code == 403

@@ -17,7 +17,7 @@ from tests.served import FACILITY, REGISTRY, Served, settle
 
 BROWSER = {"sec-fetch-site": "same-origin", "accept": "text/html"}
 PUBLIC = ["/", "/registries", f"/registries/{REGISTRY}", "/sign-in", "/reference", "/problems"]
-PRIVATE = [f"/registries/{REGISTRY}/submit", "/submissions", "/reports"]
+PRIVATE = [f"/registries/{REGISTRY}/submit", "/submissions", "/reports", "/improvement"]
 
 
 @pytest.fixture(scope="module")
