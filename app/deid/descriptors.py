@@ -37,9 +37,48 @@ _BEFORE_NUMBER = re.compile(
 )
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
 _NO_INITIAL = re.compile(r" ?\d|-[a-z]")  # b 1000, C-arm
+_CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
+_OF_PEOPLE = frozenset(
+    [
+        "per",
+        "by",
+        "ref",
+        "req",
+        "referrer",
+        "referred",
+        "requested",
+        "request",
+        "reported",
+        "read",
+        "for",
+        "from",
+        "to",
+        "via",
+        "with",
+        "w",
+        "attn",
+        "cc",
+        "tech",
+        "and",
+        "signed",
+        "seen",
+        "physician",
+        "radiologist",
+        "doctor",
+        "nurse",
+        "consultant",
+        "surgeon",
+    ]
+)
+_INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
+_ENDS = frozenset([*";()[]", ""])
+_GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
+_STAGE = re.compile(
+    r"[cpyr]{0,2}T(?:[0-4][a-d]?|x|is)(?:N[0-3x][a-c]?)?(?:M[01x][a-c]?)?", re.IGNORECASE
+)
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
-_SEPARATOR = r"[\s_.,;:/|^&+#*'’=~?-]*"
+_SEPARATOR = r"(?:[\s_.,;:/|^&#*'’=~?-]|(?<!\w)\+)*"  # BONE+ and +C keep their sign
 _HOLES = re.compile(rf"\x01(?:{_SEPARATOR}\x01)+")
 _EMPTY_BRACKETS = re.compile(
     rf"[(\[{{<]{_SEPARATOR}\x01{_SEPARATOR}[)\]}}>]|([\"“„]){_SEPARATOR}\x01{_SEPARATOR}[\"”“]"
@@ -97,6 +136,7 @@ class Pass:
             for start, stop in self._whole_parts(*whole.span()):
                 found.append((start, stop, self._fate(start, stop)))
         if self.descriptor:
+            self._alone(found)
             self._titles(found)
             self._houses(found)
         self._neighbours(found)
@@ -136,7 +176,8 @@ class Pass:
             if word.isdigit() and len(word.lstrip("0")) < 4 and self._measured(start, stop):
                 return _Fate.STAYS
             return _Fate.OWN
-        if word not in known.words and own.inside(word) is not None:
+        apart = word in known.words or word in known.eponyms  # no Field is in Hounsfield
+        if not apart and own.inside(word) is not None:
             return self._without(start, stop, word)
         if word in known.words:
             return _Fate.STAYS
@@ -201,19 +242,33 @@ class Pass:
         )
 
     def _eponym(self, start: int, stop: int) -> bool:
-        """`Caldwell view`, `Crohn's disease`: only beside what it is the eponym of."""
+        """`Caldwell view`, `Crohn's disease`: only beside what it is the eponym of.
+
+        Or its grade (`Bosniak IIF`), or the other half of a pair (`Ehlers-Danlos`).
+        """
         after = re.match(r"(?:['’]?s)?[\s_-]+([^\W\d_]+)", self.plain[stop:])
         before = re.search(r"([^\W\d_]+)[\s_-]+$", self.plain[:start])
+        word = self.plain[start:stop]
+        if word in self.known.graded and _GRADE.match(self.plain, stop):
+            return True
+        other = re.match(r"[-–]([^\W\d_]+)", self.plain[stop:])
+        if other and f"{word}-{other[1]}" in self.known.pairs:
+            return True
+        other = re.search(r"([^\W\d_]+)[-–]$", self.plain[:start])
+        if other and f"{other[1]}-{word}" in self.known.pairs:
+            return True
         return any(
             found is not None and found[1] in self.known.eponym_of for found in (after, before)
         )
 
     def _parts_stay(self, token: str) -> bool:
         """Pieces as in `T2w`, `3MM`, `AbdPelvis`, `b1000`: words and short numbers."""
+        if _STAGE.fullmatch(token):
+            return True
         parts = _PARTS.findall(token)
         if sum(part.isdigit() for part in parts) > 2 or "".join(parts) != token:
             return False
-        parameter = len(parts) == 2 and folded(parts[0]) in _PARAMETERS
+        parameter = len(parts) == 2 and not _PARAMETERS.isdisjoint(map(folded, parts))
         for part in parts:
             word = folded(part)
             if word.isdigit():
@@ -245,6 +300,7 @@ class Pass:
                 takes = fate is not _Fate.STAYS or following in self.known.names
             else:
                 takes = following not in self.known.core or "." in between
+                takes = takes or self._said_of_somebody(place, found)
                 takes = takes and (self.text[after].isupper() or fate is not _Fate.STAYS)
             if not takes:
                 continue
@@ -252,7 +308,8 @@ class Pass:
             if word in self.known.titles:
                 found[place] = (start, stop, _Fate.GONE)
             found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
-            if "." in between and place + 2 < len(found):  # a family name after a given one
+            whole = "." in between or self._said_of_somebody(place, found)
+            if whole and place + 2 < len(found):  # a family name after a given one
                 last, end, fate = found[place + 2]
                 third = self.text[last:end]
                 named = len(third) > 1 and third.isalpha() and third.istitle()
@@ -264,6 +321,55 @@ class Pass:
                     and third.lower() not in self.known.houses
                 ):
                     found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
+
+    def _said_of_somebody(self, place: int, found: list[tuple[int, int, _Fate]]) -> bool:
+        """`Mrs Head`, `per Dr Field`, `(Dr Long)`: even a word of anatomy is a name then.
+
+        `Mr Brain` and `Dr Chest` begin the titles of studies, in the letters of some machines.
+        """
+        start, stop, _ = found[place]
+        after, until, _ = found[place + 1]
+        if not (self.text[start:stop].istitle() and self.text[after:until].istitle()):
+            return False
+        if self.plain[start:stop] not in self.known.soft_titles:
+            return True
+        before = _CUE_BEFORE.search(self.plain[:start])
+        if before is None:
+            return False
+        return (
+            before[1] in _OF_PEOPLE if before[1] else self.text[until : until + 1] in (*"),;", "")
+        )
+
+    def _alone(self, found: list[tuple[int, int, _Fate]]) -> None:
+        """Own names that are words of anatomy too, where nothing else is said with them.
+
+        `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
+        """
+        left = [place for place, (_, _, fate) in enumerate(found) if fate is _Fate.STAYS]
+        for place in left:
+            start, stop, _ = found[place]
+            word = self.plain[start:stop]
+            if word not in self.known.core or len(word) < 3 or not self._stands_alone(start, stop):
+                continue
+            if self.own.is_name(word):
+                found[place] = (start, stop, _Fate.OWN)
+        if len(left) < len(found) or any(self.gone):
+            rest = [self.plain[slice(*found[place][:2])] for place in left]
+            if len(rest) < 3 and all(len(word) > 2 and self.own.is_name(word) for word in rest):
+                for place in left:
+                    found[place] = (*found[place][:2], _Fate.OWN)
+
+    def _stands_alone(self, start: int, stop: int) -> bool:
+        """Is a word all there is between marks, or is an own initial written to it?"""
+        initial = _INITIAL_AFTER.match(self.plain, stop)
+        if initial and initial[1] in self.own.initials:
+            return True
+        before, after = self.text[:start].rstrip(" "), self.text[stop:].lstrip(" ")
+        return (
+            (before[-1:] in _ENDS and after[:1] in _ENDS)
+            and bool(before or after)
+            and (before[-1:] in (";", "(", "[") or after[:1] == ";")
+        )
 
     def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:
         """`Mount Carmine Clinic`: the capitalised words before a house are its name."""

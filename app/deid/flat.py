@@ -74,7 +74,8 @@ class Flat(NamedTuple):
 def flat(source: bytes, *, whole: bool = True) -> Flat:
     """Read an object of any transfer syntax. Raises `Unreadable`.
 
-    Of one that need not be `whole` something may follow the pixels that is no element.
+    Of one that need not be `whole` something may follow the pixels, and text the last element, that
+    is no element.
     """
     try:
         return _flat(source, whole)
@@ -103,7 +104,7 @@ def _flat(source: bytes, whole: bool) -> Flat:
     try:
         reader.elements(at, len(reader.body), explicit, little)
     except (Unreadable, struct.error):
-        if whole or not (reader.pictured or reader.padded):
+        if whole or not (reader.pictured or reader.padded or reader.followed()):
             raise
     return Flat(reader.body, reader.values, reader.fragments, little)
 
@@ -171,6 +172,16 @@ class _Row:
         if any(body[at:end]):
             self.padded = not body[at:end].strip(_PADDING)
             raise Unreadable
+
+    def followed(self) -> bool:
+        """Is what could not be read text? Such bytes make no tag that is known and no length."""
+        body = self.body
+        self.values = [one for one in self.values if one[3] <= len(body)]
+        at = max((stop for _, _, _, stop in self.values + self.fragments), default=len(body))
+        while body[at : at + 2] in (b"\xfe\xff", b"\xff\xfe"):  # the ends of items
+            at += 8
+        rest = body[at : at + 8]
+        return bool(rest) and all(byte in b"\t\n\r" or 0x1F < byte != 0x7F for byte in rest)
 
     def _long(self, tag: int, vr: bytes, size: int, at: int, explicit: bool, little: bool) -> int:
         """An element whose length has 32 bits; returns where the next one begins."""

@@ -237,6 +237,8 @@ def _of_identifier(identifier: str) -> _OfIdentifier:
         wholes.update((digits.lstrip("0"), digits[-7:]))
     elif len(digits) > 4:
         wholes.add(digits.lstrip("0"))
+    if len(digits) > 6:  # backwards, with whatever stands between
+        wholes.add(digits[::-1].lstrip("0"))
     return frozenset(words), frozenset(wholes), frozenset(short)
 
 

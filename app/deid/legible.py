@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 from app.deid.boxes import Box
 from app.deid.detector import MEAN_OF_BOX, text_boxes, text_boxes_in
 from app.deid.ink import Values, elsewhere
+from app.deid.lines import continued
 from app.deid.networks import Picture
 from app.deid.reader import readable
 from app.deid.strokes import Grey, grey, places, written
@@ -98,7 +99,7 @@ def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
             text.append(box)
         else:
             text += _within(picture, lightness, box, mean)
-    return text
+    return [continued(lightness, box) for box in text]
 
 
 def _lengthened(box: Box) -> Box:

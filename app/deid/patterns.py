@@ -19,6 +19,10 @@ _MONTHS = (
     "|dic(?:iembre|embre)?"
 )
 _MONTH = rf"(?:{_MONTHS})\b\.?"
+_ORDINAL = (
+    r"(?:(?:twenty[- ]|thirty[- ])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh"
+    r"|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth)"
+)
 _BETWEEN = r"[-/., ]{0,3}"
 _YEAR = r"(?:(?:18|19|20)\d\d|['’]?\d\d)\b"
 _FULL_YEAR = r"(?:18|19|20)\d\d\b"
@@ -40,6 +44,11 @@ SPOKEN_DATES = (
     rf"(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
     rf"\b{_MONTH}{_BETWEEN}(?:de )?(?:{_FULL_YEAR}|['’]\d\d\b)",
     rf"\b{_FULL_YEAR}{_BETWEEN}{_MONTH}(?:{_BETWEEN}\d{{1,2}}\b)?",  # 2020-Jan-31
+    # third of May 2020, May the 3rd, '20; the day of a year; 3-V-2020
+    rf"\b(?:the )?{_ORDINAL}[ -](?:of |day of )?(?:{_MONTHS})\b\.?(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
+    rf"\b{_MONTH} (?:the )?(?:{_ORDINAL}|\d{{1,2}}(?:st|nd|rd|th))\b(?:,? (?:of )?{_YEAR})?{_THEN_TIME}",
+    rf"\bday \d{{1,3}},? (?:of |in )?{_FULL_YEAR}",
+    rf"(?<![\d.])\d{{1,2}}([-./ ])(?:x?i{{1,3}}|i?[vx]|vi{{1,3}})\1(?:{_FULL_YEAR}|\d\d\b)",
 )
 DATES = (
     # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
@@ -61,7 +70,8 @@ DATES = (
 )
 _TIMES = (
     # Clock times; `1:30 min delay`, `2:1` and `delay 1:30` are none.
-    rf"(?<![\d.:]){_TIME}{_ZONE}(?!\s?(?:min|sec|delay|post|ratio|\d))",
+    rf"(?<![\d.:]){_TIME}{_ZONE}(?!\s?(?:min|sec|delay|post|ratio|\d|o['’]?clock"
+    r"|n\b|fn\b|cmfn|position|(?:anti)?radial|axis|(?:sub|peri|retro)areolar))",  # 2:00 N 4 cm: in a breast
     r"\b(?:1[0-2]|0?[1-9])\s?[ap]\.?m\b\.?",
 )
 _PHONES = (
@@ -70,11 +80,13 @@ _PHONES = (
     r"(?<![\d.])\d{3}[-.]\d{4}(?!\d|\.\d)",  # 555-0117
     r"(?<![\d.])0\d{1,4}[-/ ]\d{2,4}[-/ ]?\d{2,4}(?:[- /]\d{2,4}){0,2}(?!\d|\.\d)",  # 030/1234567
     r"(?<![\d.])\d{2}(?:[. ]\d{2}){4}(?!\d|\.\d)",  # 01 23 45 67 89
+    r"\(0\d{0,4}\)[ -]?\d{3,4}(?:[- ]?\d{2,4}){1,2}(?!\d|\.\d)",  # (03) 9010 4417
 )
 _PERSON_NUMBERS = (
     r"(?<!\d)\d{3}[- .]\d{2}[- .]\d{4}(?!\d)",  # SSN
     r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
+    r"(?<![\d.])\d{4}[- ]\d{3}[- ]\d{3}(?:[- ]?[a-z]{2})?(?![\w-])|(?<![\d.])\d{4} \d{5} \d(?!\w)",  # of health cards
     r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF
     # NIR; Aadhaar and numbers of cards and accounts; AHV, Belgium, Korea, National Insurance
     r"(?<![\d.])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?(?:\d\d|2[ab])\s?\d{3}\s?\d{3}(?:\s?\d\d)?(?!\d)",
@@ -131,6 +143,8 @@ _AGES = (
 WIRE = re.compile(
     r"\x1b[^\x1b]*(?:\x1b\([bj])?"  # ISO 2022 that the character set did not announce
     r"|[a-z][a-z0-9+.-]{1,10}://\S+|\bwww\.\S+|[^\W_][^\W_.+-]*(?:[.+-]+[^\W_.+-]+)*@[^\W_]+(?:[.-]+[^\W_]+)*"
+    r"|(?<!\w)/(?:data|home|users?|mnt|media|srv|var|tmp|opt|export|import|archive|pacs|images?|patients?"
+    r"|studies|volumes)(?:/[\w.-]+)+"
     r"|\\\\[\w.-]+(?:\\[\w$. -]+)+|\b[a-z]:\\\S+"
     r"|(?<!\w)(?:[^\W\d_][ .-]){4,}[^\W\d_](?!\w)"  # s p e l t out, whosoever it is
     # letters written as their numbers: of URLs and quoted-printable, of HTML, of JSON, of MIME
@@ -140,7 +154,7 @@ WIRE = re.compile(
 # Of those who were at work; the letters alone (group 1) go.
 INITIALS = re.compile(
     r"\b(?:tech|technologist|operator|op|mta|mtra|reader|initials|init|signed|typed|dictated)(?: by)?"
-    r" ?[:=] ?([a-z]{2,4})(?!\w)"
+    r" ?[:=] ?(?!(?:mrs?|ms|dr|prof|miss|sr|sra)\b)([a-z]{2,4})(?!\w)"
 )
 # `1144 Willowbrook St. AX T1`, but also `12 leads, Dr. Miller`: a street unless the vocabulary knows
 # the word before (group 1).

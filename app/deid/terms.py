@@ -19,6 +19,23 @@ SHORT = 3
 """Letters up to which a word is an abbreviation: too short to be told from one."""
 ABBREVIATION = 5
 """Capitals up to which a word of technical text is one, when nobody is known to be called so."""
+_OF_COMPANIES = (
+    *(
+        "technik",
+        "tech",
+        "med",
+        "medical",
+        "medica",
+        "scan",
+        "systems",
+        "graphics",
+        "graphix",
+        "onics",
+    ),
+    *("imaging", "vision", "tronic", "tronics", "soft", "dyne", "logic", "logics", "labs", "works"),
+    *("metrics", "health", "care", "dynamics", "sciences"),
+)
+"""Ends of words that companies call themselves by: Medtronic, Fonix Imaging, Vidiscan."""
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _RUN = re.compile(r"[^\W_]+")
@@ -27,16 +44,21 @@ _LOOSE = re.compile(r"(?<!\S)[-_/.,:;#&+*'’()\[\]=^]+(?!\S)")
 
 
 @cache
-def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """The words of code strings, those of makers, products and traits too, and well-known makers."""
+def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
+    """The words of code strings, those of makers, products and traits too, makers, companies' words."""
     source = files("app.deid").joinpath("code_words.yaml").read_text(encoding="utf-8")
     lists = {
         name: frozenset(folded(word) for word in _WORD.findall(said))
         for name, said in yaml.load(source, Loader=yaml.CSafeLoader).items()
     }
     codes = lists["standard"] | lists["vendor"]
-    makers = lists["makers"]
-    return codes, codes | lists["products"] | lists["traits"] | makers, makers
+    makers, companies = lists["makers"], lists["companies"]
+    return (
+        codes,
+        codes | lists["products"] | lists["traits"] | makers | companies,
+        makers,
+        companies,
+    )
 
 
 @lru_cache(maxsize=16384)
@@ -98,18 +120,47 @@ def tidied(text: str) -> str:
 def product(text: str) -> str:
     """A maker or a product without people's names.
 
-    Nobody knows all makers, so an unknown word stays; not one that people are called by, not one
-    beside a maker we know, whose products we know too, and none where somebody is spoken of.
+    Nobody knows all makers, so an unknown word stays where it stands as a maker's does: alone,
+    beside a number, or beside what companies call themselves. It goes when people are called so,
+    beside a maker we know, whose products we know too, where somebody is spoken of, and beside
+    another unknown or everyday word, as in a given and a family name.
     """
+    runs = list(_RUN.finditer(text))
     words = frozenset(map(folded, _WORD.findall(text)))
     beside = not words.isdisjoint(_lists()[2] | vocabulary().talk)
+    company = any(map(_is_of_companies, words))
+    unknown = [place for place, run in enumerate(runs) if not _stays(run[0])]
+    gone = {
+        place
+        for place in unknown
+        if beside
+        or folded(runs[place][0]) in vocabulary().people
+        or (not company and _is_somebodys(runs, place, unknown))
+    }
+    for place in unknown:  # Wolfram Eisenhauer: one of them is known to be a name
+        if {place - 1, place + 1} & gone and not company:
+            gone.add(place)
+    left = list(text)
+    for place in gone:
+        left[slice(*runs[place].span())] = [""] * len(runs[place][0])
+    return "".join(left)
 
-    def left(found: re.Match[str]) -> str:
-        if _stays(found[0]):
-            return found[0]
-        return "" if beside or folded(found[0]) in vocabulary().people else found[0]
 
-    return _RUN.sub(left, text)
+def _is_somebodys(runs: list[re.Match[str]], place: int, unknown: list[int]) -> bool:
+    """Does an unknown word stand beside another, or beside one that is no product's?"""
+    for other in (place - 1, place + 1):
+        if 0 <= other < len(runs):
+            between = runs[other][0]
+            if other in unknown or (between.isalpha() and not _known(between, _lists()[1])):
+                return True
+            if len(between) > SHORT and between.isalpha() and not is_listed_word(folded(between)):
+                return True
+    return False
+
+
+def _is_of_companies(word: str) -> bool:
+    """Is this folded word, or its end, what companies call themselves?"""
+    return word in _lists()[3] or (len(word) > 6 and word.endswith(_OF_COMPANIES))
 
 
 def _stays(run: str) -> bool:

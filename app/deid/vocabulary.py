@@ -17,7 +17,8 @@ class Vocabulary:
     """Folded words, by what may be done with them.
 
     `words` may stay; of these, `core` ones stay even when somebody is called so, and `names` go
-    where they stand beside a name. `eponyms` only stay beside one of `eponym_of`. `ideographs` are
+    where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
+    `pairs` as they are joined. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
     modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
     `beginnings` and `endings` make words of medicine.
@@ -28,6 +29,8 @@ class Vocabulary:
     names: frozenset[str]
     eponyms: frozenset[str]
     eponym_of: frozenset[str]
+    graded: frozenset[str]
+    pairs: frozenset[str]
     ideographs: re.Pattern[str]
     titles: frozenset[str]
     soft_titles: frozenset[str]
@@ -76,14 +79,16 @@ def vocabulary() -> Vocabulary:
     def said(*names: str) -> frozenset[str]:
         return frozenset(folded(word) for name in names for word in _flat(lists[name]))
 
-    core, names = said("core"), said("names")
+    core, names, pairs = said("core"), said("names"), said("pairs")
     ideographs = sorted(said("ideographs"), key=len, reverse=True)
     return Vocabulary(
         words=said("words", "radiology", "everyday", "languages", "beginnings") | core | names,
         core=core,
         names=names - core,
-        eponyms=said("eponyms"),
+        eponyms=said("eponyms", "graded") | frozenset("-".join(pairs).split("-")),
         eponym_of=said("eponym_of"),
+        graded=said("graded"),
+        pairs=pairs,
         ideographs=re.compile("(?:" + "|".join(map(re.escape, ideographs)) + ")+"),
         titles=said("titles", "soft_titles"),
         soft_titles=said("soft_titles"),

@@ -271,9 +271,11 @@ class Reader:
             if only and found:
                 break
             if at + 8 > end:
-                if depth == 0 and not bytes(view[at:end]).strip(PADDING):
+                rest = bytes(view[at:end])
+                if depth == 0 and (not rest.strip(PADDING) or _is_text(rest)):
                     return found, end
                 raise Malformed("truncated")
+            begin = at
             group, number = tags.unpack_from(view, at)
             tag = group << 16 | number
             if group == 0xFFFE:
@@ -312,6 +314,8 @@ class Reader:
                 continue
             stop = at + length
             if stop > end:
+                if depth == 0 and vr_of(tag) == "UN" and _is_text(bytes(view[begin : begin + 8])):
+                    return found, end
                 raise Malformed("wrong-length" if depth else "truncated")
             if vr == "SQ":
                 value, at = self.items(at, stop, depth, explicit, little, False)
@@ -393,6 +397,16 @@ def _unknown_vr(view: memoryview, at: int) -> str | None:
     """`UN` when two capital letters stand where a VR should; None when it looks implicit."""
     first, second = view[at + 4], view[at + 5]
     return "UN" if 65 <= first <= 90 and 65 <= second <= 90 else None
+
+
+def _is_text(head: bytes) -> bool:
+    """Are these letters that somebody wrote behind the dataset, and no head of an element?
+
+    The tag of an element that is known holds a byte below the space, and so does a length below 500 MB.
+    """
+    return len(head) > 3 and all(
+        0x20 <= byte < 0x7F or byte >= 0xA0 or byte in b"\t\r\n" for byte in head
+    )
 
 
 def text_of(element: Element | None) -> str:

@@ -135,3 +135,19 @@ def test_a_number_is_found_without_the_letters_it_is_kept_with():
     for said in ("084007447", "0 8 4 0 0 7 4 4 7", "84-007-447", "00084007447"):
         left = Cleaner([], ["MRN084007447"]).clean(f"CHEST {said}")
         assert left in ("CHEST", "CHEST 0"), said
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "left"),
+    [
+        ("Head^Brown", "SECONDARY CAPTURE - Head, B.", "SECONDARY CAPTURE"),
+        ("Head^Brown", "repeat 1x, Hodgkin lymphoma; Head", "repeat 1x, Hodgkin lymphoma"),
+        ("Field^June", "Field 09.06.1961", ""),
+        ("Head^Brown", "CT HEAD ROUTINE", "CT HEAD ROUTINE"),
+        ("Head^Brown", "HEAD", "HEAD"),
+        ("Long^May", "LONG AXIS", "LONG AXIS"),
+        ("Field^June", "Hounsfield units 35 HU", "Hounsfield units 35 HU"),
+    ],
+)
+def test_a_name_that_is_a_word_of_anatomy_goes_where_no_anatomy_is_meant(name, said, left):
+    assert Cleaner([name], []).clean(said) == left

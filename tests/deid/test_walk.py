@@ -14,6 +14,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RawDataStorage,
 )
 
 from app.deid.deidentify import Deidentified, Withheld, deidentify
@@ -203,6 +204,33 @@ def test_the_second_look_forgives_a_tail_behind_the_pixels_and_none_inside_a_seq
     source = packed(made)
     assert flat(source, whole=False).values
     with pytest.raises(Unreadable):
-        flat(source + b"Quizzleberry^Ottoline", whole=False)
+        flat(source + b"\1\2\3\4\5\6\7\x08\x09", whole=False)
     with pytest.raises(Unreadable):
         flat(packed(ct()) + b"Quizzleberry^Ottoline")
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("tail", [b"Smith", b"Quizzleberry^Ottoline", "Jörg Müllerbach".encode()])
+def test_text_behind_an_object_without_pixels_costs_nothing_and_goes(syntax, tail):
+    made = ct(PixelData=None)
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = RawDataStorage
+    made.RequestAttributesSequence = items(item(RequestedProcedureID="7"))
+    made.RequestAttributesSequence[0].is_undefined_length_sequence_item = True
+    made["RequestAttributesSequence"].is_undefined_length = True
+    made.file_meta.TransferSyntaxUID = syntax
+    source = packed(made)
+    profile, keys = Profile(), Keys.of(b"k" * 32)
+    plain, followed = (deidentify(one, profile, keys) for one in (source, source + tail))
+    assert isinstance(plain, Deidentified)
+    assert isinstance(followed, Deidentified)
+    assert followed.content == plain.content
+    assert second_look(source + tail, followed.content) == frozenset()
+
+
+def test_an_object_that_ends_inside_an_element_is_no_object_with_a_tail():
+    made = ct(PixelData=None, PresentationLUTShape="IDENTITY")
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    source = packed(made)
+    for cut in range(1, 16):
+        with pytest.raises(Malformed):
+            read(source[:-cut])
