@@ -313,6 +313,7 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     tell("DELETE", "/v1/cases/{case_id}", served.registrar, where={"case_id": case["id"]})
 
     ask("POST", "/v1/qpp/checks", json={"entityType": "group"})
+    project = write_project(partial(tell, key=served.administrator))
 
     path = "/dicomweb/{registry_id}/studies"
     whole = {"Content-Type": DICOM_PARTS}
@@ -324,9 +325,30 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     again = multipart([sent(2, study=7)])
     ask("POST", f"{path}/{{study_instance_uid}}", where=study, content=again, headers=whole)
     return {
+        "project_id": project,
         "account_id": account,
         "/v1/facilities/{facility_id}/administrator facility_id": facility["id"],
     }
+
+
+def write_project(ask: partial[httpx.Response]) -> int:
+    """An improvement project from beginning to end; its number."""
+    path = "/v1/facilities/{facility_id}/improvement-projects"
+    where: dict[str, Any] = {"facility_id": FACILITY}
+    plan = {"measure": "ctdivol", "aim": "Less.", "baseline": "2025-01..2025-06"}
+    new = {"registry_id": REGISTRY, "template": "radiation-dose", **plan}
+    project = ask("POST", path, where=where, json=new).json()["id"]
+    where, path = where | {"project_id": project}, f"{path}/{{project_id}}"
+    ask("PUT", path, where=where, json=plan)
+    step = {"kind": "do", "on": "2025-07-01", "says": "We did."}
+    person = {"name": "Ada", "role": "Lead", "from_day": "2025-07-01"}
+    for rows, one, body in (("interventions", "intervention", step), ("participants", "participant", person)):  # fmt: skip
+        made = ask("POST", f"{path}/{rows}", where=where, json=body).json()["id"]
+        at = where | {f"{one}_id": made}
+        ask("PUT", f"{path}/{rows}/{{{one}_id}}", where=at, json=body)
+        ask("DELETE", f"{path}/{rows}/{{{one}_id}}", where=at)
+    ask("POST", f"{path}/closing", where=where, json={"conclusion": "Kept."})
+    return int(project)
 
 
 def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
@@ -352,6 +374,8 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
             if one["in"] == "query" and (one.get("required") or one["name"] == "facility")
         }
         key = served.registrar if path.startswith("/dicomweb") else served.operator
+        if "/physicians/{physician_id}/" in path:
+            key = served.administrator
         tell(method, path, key, where=where, query=query)
 
 

@@ -35,18 +35,21 @@ COLLEAGUES = Withheld(
     f"than half of theirs, and {SMALLEST_COUNT} cases among them.",
 )
 
+WITHIN = "Within what chance gives beside your colleagues together."
 METHODS = (
     "Your results rest on the cases that name you as their physician and that this facility sent, as they "
     "stand at this moment.",
     "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's "
     "for means. Beside colleagues, Newcombe's of the difference for proportions and Welch's for means.",
-    "Of twenty comparisons where nothing differs one falls outside by chance. Patients differ from physician to "
+    "Where nothing is said beside a rate, chance alone gives such a difference from your colleagues together. Of "
+    "twenty comparisons where nothing differs one falls outside by chance. Patients differ from physician to "
     "physician, and nothing here is adjusted for it: a difference is a reason to look at cases, not a judgement.",
     "Your counts are yours, however small; a rate of too few cases is not shown. The facility's rate is told "
     "without its counts, and only where it says nothing of a single colleague. Peers are facilities, from a dated "
     "snapshot that was suppressed when it was taken.",
     "This is shown to you and to the administrators of your facility and its organisation, and to nobody else. "
     "Each look is kept, and you can list who looked.",
+    "* No source confirms how this measure is counted: it is general knowledge, or this project's own choice.",
 )
 
 
@@ -130,7 +133,7 @@ def compose(
             for one in told_measures(definition)
         ),
         colleagues=len(others) if len(others) >= FEWEST_COLLEAGUES else 0,
-        methods=(*METHODS, *words.unconfirmed(definition)),
+        methods=METHODS,
         definition_version=definition.version,
         definition_digest=definition.digest,
         feed_number=answer.as_of.feed_number,
@@ -207,7 +210,7 @@ def _says(measure: Measure, own: Result, rest: Counts | None) -> str:
     if limits is None:
         return f"There is no interval of the difference from your colleagues.{caution}"
     if limits.low <= 0 <= limits.high:
-        return f"Within what chance gives beside your colleagues together.{caution}"
+        return f"{WITHIN}{caution}"
     way = "Higher" if limits.low > 0 else "Lower"
     return f"{way} than your colleagues together by more than chance gives.{caution}"
 

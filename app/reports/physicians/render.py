@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from app.reports import words
 from app.reports.paper import TEMPLATE, moment, typeset
+from app.reports.physicians.compose import WITHIN
 from app.reports.physicians.feedback import OwnMeasure, PhysicianFeedback
 from app.reports.render import CSS, pages
 
@@ -44,13 +45,18 @@ def row(measure: OwnMeasure) -> list[str]:
     own, unit = measure.own, measure.unit
     peers = next((one for one in measure.peers if one.median is not None), None)
     return [
-        measure.title,
+        measure.title + ("" if measure.source == "confirmed" else "*"),
         "not shown" if own.rate is None else f"{own.rate}{unit}",
         "" if own.low is None else f"{own.low} to {own.high}",
         "" if own.denominator is None else f"{own.denominator:,}",
         "not told" if measure.facility.rate is None else f"{measure.facility.rate}{unit}",
         "not told" if peers is None else f"{peers.low} to {peers.high}",
     ]
+
+
+def remark(measure: OwnMeasure) -> str:
+    """What is said beside a row on paper; what differs by no more than chance needs no word."""
+    return "" if measure.says == WITHIN else measure.says
 
 
 def document(feedback: PhysicianFeedback) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def document(feedback: PhysicianFeedback) -> dict[str, Any]:
         f"feed number {feedback.feed_number} · composed {moment(feedback.composed_at)}",
         "heads": HEADS,
         "sections": [
-            {"title": title, "rows": [[*row(one), one.says] for one in measures]}
+            {"title": title, "rows": [[*row(one), remark(one)] for one in measures]}
             for title, measures in sections(feedback).items()
         ],
         "not_shown": not_shown(feedback),
