@@ -5,7 +5,7 @@ Both are read from the facility's own live results; a result that may not be sho
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -14,10 +14,9 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates
-from app.benchmarks.periods import Period, later
+from app.benchmarks.periods import Period, later, year_before
 from app.benchmarks.query import Result, results
-from app.benchmarks.rates import Counts
-from app.benchmarks.statistics import Interval, Sums, half_up, newcombe, rate_ratio, welch
+from app.benchmarks.statistics import Interval, half_up, newcombe, rate_ratio, welch
 from app.benchmarks.statistics.run_charts import Trend, run_chart, trend
 from app.registries.schema import Definition, Measure
 
@@ -69,11 +68,6 @@ class Beside:
 
     changes: dict[Key, Change]
     courses: dict[Key, Course]
-
-
-def year_before(over: Period) -> Period:
-    """The same months of the year before."""
-    return Period(later(over.first, -12), later(over.last, -12))
 
 
 def points_of(over: Period) -> tuple[Unit, list[Period]]:
@@ -130,50 +124,81 @@ async def beside(
     return found
 
 
-def change_of(now: Result, then: Result) -> Change | None:
-    """The change from a result a year before; None unless both may be shown.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A result against an earlier one, exact; what it is told as is the teller's to round."""
+
+    kind: Literal["difference", "ratio"]
+    value: Fraction | None
+    """None where there was nothing to divide by."""
+    limits: Interval | None
+    """95 %; None where there is no interval."""
+    better: bool | None
+    """Whether the whole interval lies on the better side; None where it holds no change or neither is."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out that nothing changed."""
+        same = SAME[self.kind]
+        return self.limits is not None and not self.limits.low <= same <= self.limits.high
+
+    @property
+    def rising(self) -> bool:
+        """Whether it is more than it was; of a ratio to nothing it is."""
+        return self.value is None or self.value > SAME[self.kind]
+
+
+SAME = {"difference": 0, "ratio": 1}
+"""What each kind of comparison is where nothing changed."""
+
+
+def compared(now: Result, then: Result) -> Compared | None:
+    """A result against an earlier one of the same measure; None unless both may be shown.
 
     The difference of proportions with Newcombe's hybrid score interval, of means with Welch's, the
     ratio of rates per 1,000 with the exact one; a ratio of a sum to a count has no interval.
     """
     if now.rate is None or then.rate is None:
         return None
-    measure = now.measure
-    new, old = rates.rate(measure, now.counts), rates.rate(measure, then.counts)
+    measure, of_now, of_then = now.measure, now.counts, then.counts
+    new, old = rates.rate(measure, of_now), rates.rate(measure, of_then)
     assert new is not None
     assert old is not None
     limits: Interval | None = None
     value: Fraction | None = new - old
     kind: Literal["difference", "ratio"] = "difference"
-    digits, same = rates.digits(measure), 0.0
+    shares = of_now.numerator, of_now.denominator, of_then.numerator, of_then.denominator
     if measure.scoring == "proportion" and measure.per == 1000:
-        kind, digits, same = "ratio", RATIO_DIGITS, 1.0
-        value = new / old if old else None
-        if now.counts.numerator + then.counts.numerator:
-            limits = rate_ratio(
-                now.counts.numerator,
-                now.counts.denominator,
-                then.counts.numerator,
-                then.counts.denominator,
-            )
+        kind, value = "ratio", new / old if old else None
+        if of_now.numerator + of_then.numerator:
+            limits = rate_ratio(*shares)
     elif measure.scoring == "proportion":
-        limits = newcombe(
-            now.counts.numerator,
-            now.counts.denominator,
-            then.counts.numerator,
-            then.counts.denominator,
-        )
+        limits = newcombe(*shares)
     elif measure.scoring == "continuous-variable":
-        limits = welch(_sums(measure, now.counts), _sums(measure, then.counts))
-    low, high = (None, None) if limits is None else limits
+        limits = welch(rates.sums(measure, of_now), rates.sums(measure, of_then))
+    found = Compared(kind, value, limits, None)
+    if not found.clear or measure.improvement == "none":
+        return found
+    assert limits is not None
+    better = (limits.low > SAME[kind]) == (measure.improvement == "increase")
+    return replace(found, better=better)
+
+
+def change_of(now: Result, then: Result) -> Change | None:
+    """The change from a result a year before, as it is told; None unless both may be shown."""
+    found = compared(now, then)
+    if found is None or then.rate is None:
+        return None
+    digits = RATIO_DIGITS if found.kind == "ratio" else rates.digits(now.measure)
+    low, high = (None, None) if found.limits is None else found.limits
     return Change(
         before=then.period,
         earlier=then.rate,
-        kind=kind,
-        value=None if value is None else half_up(value, digits),
+        kind=found.kind,
+        value=None if found.value is None else half_up(found.value, digits),
         low=_rounded(low, digits),
         high=_rounded(high, digits),
-        better=_better(measure, limits, same),
+        better=found.better,
     )
 
 
@@ -189,23 +214,8 @@ def course_of(
     return Course(unit, points, trend(chart, measure.improvement))
 
 
-def _better(measure: Measure, limits: Interval | None, same: float) -> bool | None:
-    if limits is None or measure.improvement == "none" or limits.low <= same <= limits.high:
-        return None
-    return (limits.low > same) == (measure.improvement == "increase")
-
-
 def _rounded(value: float | None, digits: int) -> Decimal | None:
     """A limit as it is told; none where it is without end."""
     if value is None or value != value or value in (float("inf"), float("-inf")):
         return None
     return half_up(Fraction(value), digits)
-
-
-def _sums(measure: Measure, counts: Counts) -> Sums:
-    unit = 10**measure.scale
-    return Sums(
-        counts.observations,
-        Fraction(counts.total, unit),
-        Fraction(counts.total_of_squares, unit * unit),
-    )

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
-from app.benchmarks.periods import Period
+from app.benchmarks.periods import Period, year_before
 from app.benchmarks.query import AsOf, Result, results
 from app.models.account import CorporateAccount, Facility
 from app.registries.schema import Definition, Measure
@@ -102,7 +102,7 @@ def feedback(told: Told) -> MeasureFeedback:
     result = figures(own)
     latest = figures(shown) if shown.period != own.period else None
     standings = tuple(standing(measure, one) for one in shown.peers)
-    before = spans.year_before(shown.period)
+    before = year_before(shown.period)
     changed = change(shown, told.others[before], words.period_says(before.label))
     trend = told.over(spans.trend(own.period))
     counted = measure.scoring == "cohort"
@@ -164,7 +164,7 @@ async def _told(
             [
                 *spans.trend(over),
                 *spans.trend(period),
-                spans.year_before(period),
+                year_before(period),
                 *spans.months(period),
                 *spans.quarters(period),
             ]

@@ -146,14 +146,18 @@ class Funnel(Part):
 
 
 class Change(Part):
-    """A result beside the same span a year before: the difference with its 95 % interval."""
+    """A result beside the same span a year before, with the 95 % interval of what changed."""
 
     since: str
     before: str
-    difference: str
+    kind: str = Field(
+        default="difference",
+        description="`ratio` of rates per 1,000: 1 is no change; else `difference`: 0 is none.",
+    )
+    value: str | None = Field(description="None of a ratio to nothing.")
     low: str
-    high: str
-    clear: bool = Field(description="The interval leaves out zero.")
+    high: str | None = Field(description="None where a ratio to nothing has no end.")
+    clear: bool = Field(description="The interval leaves out that nothing changed.")
     better: bool | None = Field(description="None where neither direction is better, or not clear.")
     says: str
 

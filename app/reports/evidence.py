@@ -7,14 +7,15 @@ and said in a sentence.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import inf
 
 import numpy as np
 
 from app.benchmarks import rates
+from app.benchmarks.course import compared
 from app.benchmarks.query import Result
-from app.benchmarks.rates import Counts
-from app.benchmarks.statistics import Interval, Sums, half_up, newcombe, welch
+from app.benchmarks.statistics import half_up
 from app.benchmarks.statistics.charts import Chart
 from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits
@@ -33,64 +34,49 @@ STEPS = 32
 
 
 def change(now: Result, then: Result, before: str) -> Change | None:
-    """The shown result beside that of a year before; none where either is withheld."""
-    measure = now.measure
-    if now.rate is None or then.rate is None:
+    """The shown result beside that of a year before; none where either is withheld, or without interval."""
+    measure, found = now.measure, compared(now, then)
+    if found is None or found.limits is None:
         return None
-    limits = _difference(measure, now.counts, then.counts)
-    if limits is None:
-        return None
-    exact = [rates.rate(measure, one.counts) for one in (now, then)]
-    assert exact[0] is not None
-    assert exact[1] is not None
-    clear = limits.low > 0 or limits.high < 0
-    rising = exact[0] > exact[1]
-    better = None
-    if clear and measure.improvement != "none":
-        better = rising == (measure.improvement == "increase")
-    unit = words.unit_of(measure)
-    difference, low, high = (
-        _signed(measure, Fraction(one)) for one in (exact[0] - exact[1], limits.low, limits.high)
-    )
+    written = _times if found.kind == "ratio" else partial(_signed, measure)
+    value, low, high = (written(one) for one in (found.value, *found.limits))
+    assert low is not None  # only what a ratio to nothing is has no end, and that above
     earlier = figures(then).rate or ""
     return Change(
         since=then.period.label,
         before=earlier,
-        difference=difference,
+        kind=found.kind,
+        value=value,
         low=low,
         high=high,
-        clear=clear,
-        better=better,
-        says=words.change_says(before, f"{earlier}{unit}", difference, low, high, clear, rising),
+        clear=found.clear,
+        better=found.better,
+        says=words.change_says(
+            before,
+            f"{earlier}{words.unit_of(measure)}",
+            found.kind,
+            (value, low, high),
+            found.clear,
+            found.rising,
+        ),
     )
 
 
-def _difference(measure: Measure, now: Counts, then: Counts) -> Interval | None:
-    """The 95 % interval of the difference; a ratio of a sum to a count has none."""
-    match measure.scoring:
-        case "proportion":
-            return newcombe(now.numerator, now.denominator, then.numerator, then.denominator)
-        case "continuous-variable":
-            return welch(_sums(measure, now), _sums(measure, then))
-        case _:
-            return None
+def _times(ratio: Fraction | float | None) -> str | None:
+    """How many times as much, as it is read; none where there is nothing to be a multiple of."""
+    if ratio is None or ratio == inf:
+        return None
+    return str(half_up(Fraction(ratio), 2))
 
 
-def _sums(measure: Measure, counts: Counts) -> Sums:
-    unit = 10**measure.scale
-    return Sums(
-        counts.observations,
-        Fraction(counts.total, unit),
-        Fraction(counts.total_of_squares, unit * unit),
-    )
-
-
-def _signed(measure: Measure, value: Fraction) -> str:
+def _signed(measure: Measure, value: Fraction | float | None) -> str | None:
     """A difference with its sign, in the unit and with the decimals of the rate."""
+    if value is None:
+        return None
     if measure.scoring == "proportion":
-        text = str(half_up(value * measure.per, 3 if measure.per == 1 else 1))
+        text = str(half_up(Fraction(value) * measure.per, 3 if measure.per == 1 else 1))
     else:
-        text = str(half_up(value, min(rates.peer_digits(measure), MOST_DECIMALS)))
+        text = str(half_up(Fraction(value), min(rates.peer_digits(measure), MOST_DECIMALS)))
     return text.replace("-", "−") if text.startswith("-") else f"+{text}"
 
 

@@ -121,15 +121,28 @@ def _counted(measure: Measure, result: Figures) -> str:
 
 
 def change_says(
-    before: str, earlier: str, difference: str, low: str, high: str, clear: bool, rising: bool
+    before: str,
+    earlier: str,
+    kind: str,
+    told: tuple[str | None, str, str | None],
+    clear: bool,
+    rising: bool,
 ) -> str:
-    """A result beside that of a year before; clear when the interval of the difference leaves out zero."""
+    """A result beside that of a year before; clear when the interval leaves out that nothing changed.
+
+    `told` is the difference or the ratio, and its limits.
+    """
+    value, low, high = told
+    if kind == "difference":
+        measured = f"difference {value}, {low} to {high}"
+    elif high is None:
+        measured = f"{low} times as much or more"
+    else:
+        measured = f"{value} times as much, {low} to {high}"
     if clear:
         way = "more" if rising else "less"
-        return f"That is clearly {way} than the {earlier} of {before} (difference {difference}, {low} to {high})."
-    return (
-        f"In {before} it was {earlier}: no clear change (difference {difference}, {low} to {high})."
-    )
+        return f"That is clearly {way} than the {earlier} of {before} ({measured})."
+    return f"In {before} it was {earlier}: no clear change ({measured})."
 
 
 def funnel_says(zone: str, title: str, above: bool, scatter: bool) -> str:
@@ -219,8 +232,8 @@ def completeness_says(complete: Sequence[Completeness], delays: Sequence[Delay])
 
 METHODS = (
     "A rate is the numerator divided by the denominator without exclusions and exceptions; a missing value never counts as yes.",
-    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions and Welch's for means.",
-    "A change is called clear when the interval of the difference leaves out zero.",
+    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions, Welch's for means, the exact one of the ratio for rates per 1,000.",
+    "A change is called clear when its interval leaves out that nothing changed.",
     "Over time, a change is told from chance by Anhøj's rules: the longest run of points on one side of their median, and how often the points cross it.",
     "Limits of a funnel lie around the pooled rate of all peers: 95% broken, 99.8% whole. Where facilities scatter beyond chance, the limits hold that scatter too (Spiegelhalter's additive over-dispersion); one facility in 500 lies beyond the outer ones all the same.",
     "This facility's own results include every case accepted up to the feed number below.",

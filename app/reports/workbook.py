@@ -44,9 +44,18 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
     yield "Summary", ("", ""), _summary(report), (26, 110)
     yield (
         "Results",
-        (*RESULT, "A year before", "Difference", "from", "to", "Over time", "Withheld because"),
+        (
+            *RESULT,
+            "A year before",
+            "Compared by",
+            "Change",
+            "from",
+            "to",
+            "Over time",
+            "Withheld because",
+        ),
         [_result(one) for one in report.measures],
-        (44, 12, 10, 12, 10, 10, 12, 12, 12, 12, 12, 14, 12, 10, 10, 14, 60),
+        (44, 12, 10, 12, 10, 10, 12, 12, 12, 12, 12, 14, 12, 12, 10, 10, 14, 60),
     )
     yield (
         "Peers",
@@ -148,9 +157,9 @@ def _result(one: MeasureFeedback) -> Row:
         *(_number(shown.low), _number(shown.high), shown.numerator, shown.denominator),
         *(shown.exclusions, shown.exceptions, one.better),
         *(
-            (_number(changed.before), changed.difference, changed.low, changed.high)
+            (_number(changed.before), changed.kind, changed.value, changed.low, changed.high)
             if changed
-            else (None, None, None, None)
+            else (None, None, None, None, None)
         ),
         one.run.course if one.run else None,
         _reason(one.result),
