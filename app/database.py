@@ -140,7 +140,7 @@ def _alive(connection: Any, *_: object) -> None:
 def _says_full(error: DBAPIError | asyncpg.DiskFullError) -> bool:
     """Whether a statement, or a COPY past SQLAlchemy, ended for want of room."""
     own = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(own, "sqlstate", None) == asyncpg.DiskFullError.sqlstate
+    return bool(getattr(own, "sqlstate", None) == asyncpg.DiskFullError.sqlstate)
 
 
 def asyncpg_url(url: str) -> URL:

@@ -42,7 +42,7 @@ class Engine:
 
         It has a thread for each core unless told how many.
         """
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self.memory,
             "temp_directory": str(self.folder),
             "autoinstall_known_extensions": "false",

@@ -110,6 +110,20 @@ class Chronicle:
             {"id": self.definition.id, "upto": upto},
         )
 
+    async def open_cases(self, session: AsyncSession) -> None:
+        """Write the cases whose versions are in force at the end of it all."""
+        await session.execute(
+            text(
+                "INSERT INTO cases (id, registry_id, facility_id, form, key_token, subject_id, parent_id,"
+                " state, case_date, submission_number, row, created_at, updated_at)"
+                " OVERRIDING SYSTEM VALUE SELECT DISTINCT ON (case_id) case_id, registry_id, facility_id,"
+                " form, key_token, subject_id, parent_id, state, case_date, submission_number, row, now(),"
+                " now() FROM versions WHERE registry_id = :id AND to_seq IS NULL"
+                " ORDER BY case_id, state = 'draft'"
+            ),
+            {"id": self.definition.id},
+        )
+
     def _rows(self, numbers: Iterator[int], transactions: Iterator[int]) -> Iterator[tuple]:
         for chain in self._chains():
             own = [next(numbers) for _ in chain.turns]
