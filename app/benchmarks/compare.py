@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import suppress
+from app.benchmarks import position, suppress
 from app.benchmarks.generations import current
 from app.benchmarks.measures import Layout
 from app.benchmarks.nation import Nation, nation_of
@@ -28,7 +28,8 @@ from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.rates import peer_digits
 from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
 from app.benchmarks.statistics import half_up
-from app.benchmarks.statistics.dispersion import dispersion, proportion_deviations
+from app.benchmarks.statistics.flags import called_up_to
+from app.benchmarks.statistics.intervals import Floats
 from app.benchmarks.suppress import Tally
 from app.benchmarks.tabulate import lock
 from app.database import copy_records, staging
@@ -53,7 +54,7 @@ class Told(NamedTuple):
     peer_group: str
     peers: str
     facilities: int | None
-    spread: str | None
+    spread: dict[str, Any] | None
     rank_bounds: list[int] | None
     withheld: str | None
 
@@ -108,15 +109,28 @@ def _told(
         for grouping in definition.peers
         for peers, its in nation.members[grouping.id].items()
     }
-    for measure in definition.measures:
-        if measure.scoring == "cohort" or nation.layout.of(measure.id) is None:
-            continue
-        for asked in covered:
+    rated = [
+        one
+        for one in definition.measures
+        if one.scoring != "cohort" and nation.layout.of(one.id) is not None
+    ]
+    for asked in covered:
+        found: list[Told] = []
+        improbable: list[Floats] = []
+        for measure in rated:
             if measure.matures_after and today < asked.matured_on(measure.matures_after):
                 continue
             shown, ratios = _shown(definition, nation, measure, asked)
             if ratios[2].any():
-                yield from _of_period(definition, nation, measure, asked, members, shown, ratios)
+                found += _of_period(
+                    definition, nation, measure, asked, members, shown, ratios, improbable
+                )
+        # What is flagged allows for all facilities and measures that are looked at in one go.
+        up_to = called_up_to(np.concatenate(improbable)) if improbable else 0.0
+        for one in found:
+            if one.spread is not None and "norm" in one.spread:
+                one.spread["norm"]["called_up_to"] = f"{up_to:.2g}"
+        yield from found
 
 
 def _shown(
@@ -141,8 +155,9 @@ def _of_period(
     members: Mapping[Group, Bools],
     shown: Bools,
     ratios: tuple[Ints, Ints, Ints],
+    improbable: list[Floats],
 ) -> Iterator[Told]:
-    """What is told of every peer group in one period."""
+    """What is told of every peer group in one period; adds how improbable results are to `improbable`."""
     chosen = np.stack([*members.values(), np.ones_like(shown)]) & shown
     tallies = _tallies(nation, measure, chosen, ratios)
     whole = tallies.pop()
@@ -161,17 +176,22 @@ def _of_period(
             yield Told(measure.id, asked.label, *group, None, None, None, reason)
             continue
         ordered = order[inside[group][order]]
-        said, bounds = _spread(measure, numerators[ordered], denominators[ordered])
+        of_group = numerators[ordered], denominators[ordered]
+        said, bounds = _spread(measure, *of_group)
         if group[0] in everybody:
             said |= _pooled(nation, measure, inside[group], ratios, parts)
-            if "pooled" in said and measure.scoring == "proportion":
-                said |= _scatter(numerators[ordered], denominators[ordered], said["pooled"])
+            if "pooled" in said and len(ordered) >= suppress.FEWEST_FOR_TAILS:
+                squares = nation.squared(measure, asked)[ordered]
+                norm = position.fitted(measure, *of_group, squares, float(said["pooled"]))
+                if norm is not None:
+                    said["norm"] = norm[0]
+                    improbable.append(norm[1])
         yield Told(
             measure.id,
             asked.label,
             *group,
             int(its.facilities.sum()),
-            json.dumps(said),
+            said,
             bounds,
             None,
         )
@@ -257,7 +277,7 @@ def _withheld(tallies: Sequence[Tally]) -> list[str | None]:
 
 def _spread(
     measure: Measure, numerators: Ints, denominators: Ints
-) -> tuple[dict[str, str], list[int]]:
+) -> tuple[dict[str, Any], list[int]]:
     """Quantiles of rates in order, and the bounds of ranks among them."""
     digits = peer_digits(measure)
     tails = TAILS if len(numerators) >= suppress.FEWEST_FOR_TAILS else ()
@@ -286,15 +306,6 @@ def _pooled(
     return {"pooled": str(half_up(pooled, digits))}
 
 
-def _scatter(numerators: Ints, denominators: Ints, pooled: str) -> dict[str, str]:
-    """How far facilities scatter beyond chance (τ², for funnels), of enough of them; to two digits."""
-    target = float(pooled)
-    if len(numerators) < suppress.FEWEST_FOR_TAILS or not 0 < target < 1:
-        return {}
-    found = dispersion(proportion_deviations(numerators, denominators, target))
-    return {"tau_squared": f"{found.tau_squared:.2g}"}
-
-
 async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:
     await staging(
         session,
@@ -302,7 +313,10 @@ async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) 
         "measure_id text, period text, peer_group text, peers text, facilities int, spread text,"
         " rank_bounds bigint[], withheld text",
     )
-    await copy_records(session, "told", Told._fields, told)
+    rows = [
+        (*one[:5], None if one.spread is None else json.dumps(one.spread), *one[6:]) for one in told
+    ]
+    await copy_records(session, "told", Told._fields, rows)
     await session.execute(
         text(
             "INSERT INTO snapshot_spreads (snapshot_id, measure_id, period, peer_group, peers,"

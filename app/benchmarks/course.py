@@ -14,9 +14,12 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates
+from app.benchmarks.control import Control, control_of, phases_of
+from app.benchmarks.ground import Ground
 from app.benchmarks.periods import Period, later, year_before
 from app.benchmarks.query import Result, results
 from app.benchmarks.statistics import Interval, half_up, newcombe, rate_ratio, welch
+from app.benchmarks.statistics.charts import Chart
 from app.benchmarks.statistics.run_charts import Trend, run_chart, trend
 from app.registries.schema import Definition, Measure
 
@@ -59,6 +62,7 @@ class Course:
 
     unit: Unit
     points: tuple[Point, ...]
+    chart: Chart
     trend: Trend
 
 
@@ -68,6 +72,7 @@ class Beside:
 
     changes: dict[Key, Change]
     courses: dict[Key, Course]
+    controls: dict[Key, Control]
 
 
 def points_of(over: Period) -> tuple[Unit, list[Period]]:
@@ -88,14 +93,20 @@ async def beside(
     today: date,
     changes: bool,
     courses: bool,
+    controls: bool = False,
+    begins: Sequence[date] = (),
+    on: Ground | None = None,
 ) -> Beside:
-    """What stands beside a facility's results, for those measures and periods that have it."""
-    found = Beside({}, {})
+    """What stands beside a facility's results, for those measures and periods that have it.
+
+    `begins` are months with which new phases of charts begin; `on` as for `query.results`.
+    """
+    found = Beside({}, {}, {})
     rated = [one for one in now if one.measure.scoring != "cohort"]
     wanted = set[Period]()
     for over in {one.period for one in rated}:
         wanted |= {year_before(over)} if changes else set()
-        wanted |= set(points_of(over)[1]) if courses else set()
+        wanted |= set(points_of(over)[1]) if courses or controls else set()
     if not wanted:
         return found
     measures = list({one.measure.id: one.measure for one in rated}.values())
@@ -110,6 +121,7 @@ async def beside(
         measures=measures,
         stratifier=stratifiers.pop(),
         with_peers=False,
+        on=on,
     )
     earlier = {(one.measure.id, one.period, one.stratum): one for one in answer.results}
     for one in rated:
@@ -117,10 +129,14 @@ async def beside(
         then = earlier.get((one.measure.id, year_before(one.period), one.stratum))
         if changes and then is not None and (change := change_of(one, then)) is not None:
             found.changes[key] = change
+        if not (courses or controls):
+            continue
+        unit, places = points_of(one.period)
+        at = [earlier.get((one.measure.id, place, one.stratum)) for place in places]
         if courses:
-            unit, places = points_of(one.period)
-            at = [earlier.get((one.measure.id, place, one.stratum)) for place in places]
-            found.courses[key] = course_of(one.measure, unit, places, at)
+            found.courses[key] = course_of(one.measure, unit, places, at, begins)
+        if controls and (control := control_of(one.measure, places, at, begins)) is not None:
+            found.controls[key] = control
     return found
 
 
@@ -203,15 +219,20 @@ def change_of(now: Result, then: Result) -> Change | None:
 
 
 def course_of(
-    measure: Measure, unit: Unit, over: Sequence[Period], results: Sequence[Result | None]
+    measure: Measure,
+    unit: Unit,
+    over: Sequence[Period],
+    results: Sequence[Result | None],
+    begins: Sequence[date] = (),
 ) -> Course:
     """The course of a measure's results in the order of time; None where there is no result."""
     points = tuple(
         Point(place, one.rate if one else None, one.withheld if one else "no-cases")
         for place, one in zip(over, results, strict=True)
     )
-    chart = run_chart([None if one.rate is None else float(one.rate) for one in points])
-    return Course(unit, points, trend(chart, measure.improvement))
+    values = [None if one.rate is None else float(one.rate) for one in points]
+    chart = run_chart(values, phases_of(over, begins))
+    return Course(unit, points, chart, trend(chart, measure.improvement))
 
 
 def _rounded(value: float | None, digits: int) -> Decimal | None:

@@ -21,6 +21,7 @@ from app.database import driver_connection
 from app.registries.schema import Definition, Measure
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Nation:
     counts: Mapping[str, Ints]
     """Form -> facility x month x slot, with a month of zeros before the first."""
     sums: Mapping[str, Ints]
+    squares: Mapping[str, Floats]
+    """Of sums of squares, which may be too large for whole numbers, and are not needed to the last digit."""
     layout: Layout
     accounts: Ints
     """Where each corporate account's facilities begin."""
@@ -64,6 +67,17 @@ class Nation:
         rests_on = "observations" if measure.scoring == "continuous-variable" else "denominator"
         totals, sizes = self.populations(measure, asked, "total", rests_on)
         return totals, sizes * 10**measure.scale, sizes
+
+    def squared(self, measure: Measure, asked: Period) -> Floats:
+        """Sums of squared observations in units of their last decimal, one number a facility."""
+        series = self.layout.of(measure.id)
+        if series is None or "total_of_squares" not in series.slots[measure.id]:
+            return np.zeros(len(self.facilities))
+        slot = series.slots[measure.id]["total_of_squares"]
+        start, end = _ends(self.first, asked, self.squares[series.form].shape[1] - 1)
+        running = self.squares[series.form]
+        over: Floats = running[:, end, slot] - running[:, start, slot]
+        return over
 
     def by_account(self, values: Ints) -> Ints:
         """Numbers of facilities (along the last axis) added up to those of their accounts."""
@@ -135,7 +149,7 @@ async def _running(
     facilities: Sequence[int],
     first: date,
     last: date,
-) -> tuple[dict[str, Ints], dict[str, Ints]]:
+) -> tuple[dict[str, Ints], dict[str, Ints], dict[str, Floats]]:
     place = {facility: number for number, facility in enumerate(facilities)}
     months = _place(first, last) + 2
     totals = [one for one in layout.series if not one.stratifier]
@@ -146,11 +160,12 @@ async def _running(
     sums = {
         one.form: np.zeros((len(facilities), months, _width(one, True)), np.int64) for one in totals
     }
+    squares = {form: np.zeros(its.shape) for form, its in sums.items()}
     driver = await driver_connection(session)
-    # Squares are not needed here, and alone could be too large for an array of whole numbers.
-    wanted = {
-        one.form: sorted({p["total"] for p in one.slots.values() if "total" in p}) for one in totals
-    }
+    wanted, squared = (
+        {one.form: sorted({p[name] for p in one.slots.values() if name in p}) for one in totals}
+        for name in ("total", "total_of_squares")
+    )
     async for facility, form, month, row, row_sums in driver.cursor(
         "SELECT facility_id, form, month, counts, sums FROM cells"
         " WHERE generation_id = $1 AND stratifier = ''",
@@ -161,10 +176,13 @@ async def _running(
         counts[form][at] = row
         for slot in wanted[form]:
             sums[form][(*at, slot)] = int(row_sums[slot])
-    for arrays in (counts, sums):
-        for array in arrays.values():
-            np.cumsum(array, axis=1, out=array)
-    return counts, sums
+        for slot in squared[form]:
+            squares[form][(*at, slot)] = float(row_sums[slot])
+    for array in (*counts.values(), *sums.values()):
+        np.cumsum(array, axis=1, out=array)
+    for squares_of_form in squares.values():
+        np.cumsum(squares_of_form, axis=1, out=squares_of_form)
+    return counts, sums, squares
 
 
 def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
@@ -180,10 +198,16 @@ def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, I
     return found
 
 
+def _ends(first: date, asked: Period, months: int) -> tuple[int, int]:
+    """Where a period begins and ends in running sums of so many months."""
+    return (
+        min(max(_place(first, asked.first), 0), months),
+        min(max(_place(first, asked.last) + 1, 0), months),
+    )
+
+
 def _over(first: date, asked: Period, running: Ints, slot: int) -> Ints:
-    months = running.shape[1] - 1
-    start = min(max(_place(first, asked.first), 0), months)
-    end = min(max(_place(first, asked.last) + 1, 0), months)
+    start, end = _ends(first, asked, running.shape[1] - 1)
     over: Ints = running[:, end, slot] - running[:, start, slot]
     return over
 

@@ -4,7 +4,7 @@ Standing: how the rates of peers are spread, and where a facility's own rate sta
 The spread is that of a dated snapshot, suppressed when it was taken; the rate that is ranked is live.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -45,8 +45,8 @@ class Spread:
     p10: Decimal | None = None
     p90: Decimal | None = None
     pooled: Decimal | None = None
-    tau_squared: Decimal | None = None
-    """Scatter of all facilities beyond chance, on the arcsine scale: what widens a funnel's limits."""
+    norm: Mapping[str, str] | None = None
+    """What all facilities say of the measure (`app.benchmarks.position`): of the group of all alone."""
     quartile: int | None = None
     """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
     percentile: int | None = None
@@ -166,7 +166,8 @@ def spread_of(
         quartile, percentile = rank(own, row.rank_bounds)
         if measure.improvement == "increase":
             quartile = 5 - quartile
-    said = {name: Decimal(value) for name, value in row.spread.items()}
+    norm = row.spread.get("norm")
+    said = {name: Decimal(value) for name, value in row.spread.items() if name != "norm"}
     return Spread(
         peer_group,
         peers,
@@ -179,7 +180,7 @@ def spread_of(
         p10=said.get("p10"),
         p90=said.get("p90"),
         pooled=said.get("pooled"),
-        tau_squared=said.get("tau_squared"),
+        norm=norm,
         quartile=quartile,
         percentile=percentile,
     )

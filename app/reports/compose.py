@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
 from app.benchmarks.periods import Period, year_before
+from app.benchmarks.position import position_of
 from app.benchmarks.query import AsOf, Result, results
 from app.models.account import CorporateAccount, Facility
 from app.registries.schema import Definition, Measure
@@ -27,9 +28,10 @@ from app.reports.composition import (
     Place,
     Section,
 )
-from app.reports.evidence import change, funnel, run
+from app.reports.evidence import change, funnel, peer_position
 from app.reports.figures import Split, figures, standing, strata
 from app.reports.quality import quality
+from app.reports.runs import run
 from app.reports.summary import summary
 from app.reports.unshown import unshown
 
@@ -106,6 +108,9 @@ def feedback(told: Told) -> MeasureFeedback:
     changed = change(shown, told.others[before], words.period_says(before.label))
     trend = told.over(spans.trend(own.period))
     counted = measure.scoring == "cohort"
+    group = next((one for one in shown.peers if one.median is not None), None)
+    found = None if group is None else position_of(shown, group.norm)
+    placing = peer_position(shown, found, group)
     return MeasureFeedback(
         id=measure.id,
         title=measure.title,
@@ -125,8 +130,9 @@ def feedback(told: Told) -> MeasureFeedback:
         run=None
         if counted
         else run(told.over(spans.months(shown.period)), told.over(spans.quarters(shown.period))),
-        funnel=funnel(shown, told.over(spans.trend(shown.period))),
-        says=words.measure_says(measure, result, latest, changed, standings),
+        funnel=funnel(shown, found, group, told.over(spans.trend(shown.period))),
+        placing=placing,
+        says=words.measure_says(measure, result, latest, changed, standings, placing),
     )
 
 

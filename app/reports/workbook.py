@@ -78,6 +78,37 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
         (44, 12, 12, 10, 10, 60),
     )
     yield (
+        "Among all",
+        (
+            *("Measure", "Unit", "Middle of all", "Score", "Limits", "Flagged"),
+            *("Reliability", "Best estimate", "Low", "High"),
+        ),
+        [
+            (
+                *(one.title, one.unit.strip(), _number(its.target), its.score, its.zone),
+                *("yes" if its.flagged else "no", _number(its.reliability), _number(its.shrunk)),
+                *(_number(its.low), _number(its.high)),
+            )
+            for one in report.measures
+            if (its := one.placing) is not None
+        ],
+        (44, 12, 12, 8, 12, 8, 10, 12, 10, 10),
+    )
+    yield (
+        "Control charts",
+        ("Measure", "Chart", "Period", "Value", "Centre", "Lower limit", "Upper limit", "Says"),
+        [
+            (
+                *(one.title, chart.chart, point.period, point.value, point.centre),
+                *(point.low, point.high, None if place else chart.says),
+            )
+            for one in report.measures
+            if one.run is not None and (chart := one.run.control) is not None
+            for place, point in enumerate(chart.points)
+        ],
+        (44, 10, 12, 10, 10, 10, 10, 90),
+    )
+    yield (
         "Strata",
         (
             "Measure",
