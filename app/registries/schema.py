@@ -369,10 +369,6 @@ class Measure(Part):
     """Below this many a rate is shown with caution."""
     per: Annotated[Literal[1, 100, 1000], BeforeValidator(_whole)] = 100
     """A rate is displayed per so many."""
-    case_mix: Annotated[tuple[Stratifier, ...], Field(max_length=6)] = ()
-    """What patients bring that changes how likely the numerator is, such as age: facilities are then
-    compared by observed to expected as well. Each factor is a way to split the cases, as a stratifier
-    is; its strata are the levels, and a NULL is a level of its own. Of proportions."""
     control_chart: ControlChart = "auto"
     """The control chart of its course. By itself p of a share, u of a rate per 1,000, XmR of a mean or
     ratio, and g, cases between events, where a quarter of the periods have none. `t` is days between."""

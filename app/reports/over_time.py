@@ -58,11 +58,12 @@ def run_chart(measure: MeasureFeedback) -> Drawing | None:
     if run.median is not None:
         parts.append(line((left, up(run.median)), (right, up(run.median)), width=1.5))
         ends.append((up(run.median), f"median {written(run.median)}"))
-    parts += [Words(text, right + 8, y + 4, "start") for y, text in apart(ends, least=14)]
     lines = [_limit_line([one.low for one in limits], places, up)]
     lines.append(_limit_line([one.high for one in limits], places, up))
     if any(lines):
         parts.append(Path((*lines[0], *lines[1]), QUIET, 1, (1.5, 3)))
+        ends += [(strokes[-1][-1][1], "limit") for strokes in lines if strokes]
+    parts += [Words(text, right + 8, y + 4, "start") for y, text in apart(ends, least=14)]
     parts.append(Path(_runs(run.points, places, up), INK, 1.5))
     for one, x in zip(limits, places, strict=False):
         if one.value is not None and is_outside(one):

@@ -38,6 +38,10 @@ _pages = Environment(
 )
 
 
+RELIED_ON = 0.9
+"""From this reliability on the best estimate is the own result, and is not said beside it."""
+
+
 def page(
     report: Composition,
     *,
@@ -98,7 +102,7 @@ def beneath(measure: MeasureFeedback) -> list[str]:
     found = [] if measure.run is None else [measure.run.says]
     if measure.run is not None and measure.run.control is not None:
         found.append(measure.run.control.says)
-    if measure.placing is not None:
+    if measure.placing is not None and float(measure.placing.reliability) < RELIED_ON:
         found.append(measure.placing.says)
     return found
 
