@@ -1,10 +1,14 @@
 """From everything that a facility, a researcher and a dashboard can fetch, no suppressed count is learnt."""
 
 import asyncio
+import io
 import json
+import re
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import numpy as np
@@ -23,6 +27,7 @@ from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.schema import Band, Definition, Measure, PeerGroup
+from app.reports.vega import Chart
 from tests.benchmarks.conftest import workshop
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
@@ -30,6 +35,11 @@ from tests.privacy.attack import Attacker, Bools, Ints, alone, differences, pinn
 
 __all__ = ["workshop"]  # the fixture
 
+LABELS = ("2025", "2025Q4", "2026-02", "2025-03..2026-02")
+MOMENT = re.compile(
+    r'"trace_id":"\w+"|'
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?|\d\d:\d\d(:\d\d)? UTC"
+)
 FIRST, MONTHS, FACILITIES = date(2025, 1, 1), 15, 48
 DAYS = (date(2026, 3, 30), date(2026, 3, 31))
 CATEGORIES = ("academic", "community", "freestanding", "other")
@@ -98,6 +108,10 @@ class World:
     """Places of the facilities of the key that looks."""
     bounds: list[tuple[str, list[int], int]] = field(default_factory=list)
     """What is kept for ranks, and never told: measure, bounds, facilities."""
+    norms: list[tuple[bool, dict[str, float]]] = field(default_factory=list)
+    """What is told of all facilities together, and whether it is of a group whose pooled rate is told."""
+    looks: list[dict[str, str]] = field(default_factory=list)
+    """All that the keys of one facility and of a researcher can fetch, before others changed and after."""
 
     def months(self, over: Period) -> Bools:
         return np.array([over.first <= later(FIRST, one) <= over.last for one in range(MONTHS)])
@@ -239,6 +253,21 @@ async def made(
         )
     )
     await check_own(client, dashboard, found)
+    found.norms = await norms_told(client, research)
+    mine = facilities[min(found.own)]
+    administrator = bearer(
+        await key_for(database, Role.FACILITY_ADMINISTRATOR, registries=["toy"], facilities=[mine])
+    )
+    # The long form looks at everything; the short one once at each kind of thing.
+    keys = [dashboard, research] if seed == 1 else [administrator, dashboard, research]
+    wide = (LABELS[-1:], MEASURES[-1:]) if seed == 1 else (LABELS, MEASURES)
+    found.looks.append(await everything_seen(client, mine, keys, *wide))
+    async with workshop.database.transaction(EVERYTHING) as session:
+        await others_change(session, found)
+    # The long form looks at everything; the short one once at each kind of thing.
+    keys = [dashboard, research] if seed == 1 else [administrator, dashboard, research]
+    wide = (LABELS[-1:], MEASURES[-1:]) if seed == 1 else (LABELS, MEASURES)
+    found.looks.append(await everything_seen(client, mine, keys, *wide))
     async with workshop.database.transaction(EVERYTHING) as session:
         rows = await session.execute(
             text(
@@ -316,6 +345,101 @@ async def everything_told(
             assert one["snapshot"] == day.isoformat()
             found[one["measure"], one["period"], one["group"], one["peers"]] = one
     return found
+
+
+async def norms_told(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> list[tuple[bool, dict[str, float]]]:
+    """Every norm of the latest snapshot, of the periods there are."""
+    found = []
+    months = [later(FIRST, one).isoformat()[:7] for one in range(MONTHS)]
+    answer = await client.get(
+        "/v1/registries/toy/benchmarks",
+        params={"period": [*LABELS, *months], "include": await included(client, "/benchmarks")},
+        headers=headers,
+    )
+    assert answer.status_code == 200, answer.text
+    for one in answer.json()["benchmarks"]:
+        if one.get("norm"):
+            pooled = bool(one["quartiles"]) and one["quartiles"]["pooled"] is not None
+            found.append((pooled and one["facilities"] >= 20, one["norm"]))
+    return found
+
+
+async def included(client: httpx.AsyncClient, resource: str) -> list[str]:
+    """Everything that can be asked for beside a resource, as the document of the wire says."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    asked = paths["/v1/registries/{registry_id}" + resource]["get"]["parameters"]
+    (its,) = [one for one in asked if one["name"] == "include"]
+    listed = next(one for one in its["schema"]["anyOf"] if one["type"] == "array")["items"]
+    return list(listed.get("enum") or [listed["const"]])
+
+
+async def everything_seen(
+    client: httpx.AsyncClient,
+    mine: int,
+    keys: list[dict[str, str]],
+    labels: Sequence[str],
+    measures: Sequence[Measure],
+) -> dict[str, str]:
+    """All answers about results that keys can have, without the moments they were given at.
+
+    The last key is a researcher's, of no facility.
+    """
+    asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    beside = await included(client, "/metrics")
+    for key in keys[:-1]:
+        for label in labels:
+            given = {"facility": mine, "period": label}
+            asked += [
+                ("/v1/registries/toy/metrics", {**given, "include": some}, key)
+                for some in (beside, *([one] for one in beside))
+            ]
+            reports = f"/v1/facilities/{mine}/reports/toy/{label}"
+            asked += [(reports, {"format": one}, key) for one in ("json", "html", "xlsx")]
+            asked += [
+                (f"{reports}/charts/{one.id}/{chart}.vl.json", {}, key)
+                for one in measures
+                for chart in get_args(Chart)
+            ]
+            over = period(label)
+            span = {"periodStart": f"{over.first}", "periodEnd": f"{over.end}", "facility": mine}
+            asked += [
+                (f"/fhir/toy/Measure/{one.id}/$evaluate-measure", span | {"reportType": kind}, key)
+                for one in measures
+                for kind in ("population", "summary", "individual", "subject")
+            ]
+        asked.append(("/v1/registries/toy/qpp", {"year": 2025}, key))
+        asked.append((f"/v1/facilities/{mine}/reports", {}, key))
+    norm = await included(client, "/benchmarks")
+    for key in keys:
+        asked.append(("/v1/registries/toy/benchmarks/snapshots", {}, key))
+        asked += [
+            ("/v1/registries/toy/benchmarks", {"snapshot": f"{day}", "include": norm}, key)
+            for day in DAYS
+        ]
+    found = {}
+    for number, (path, query, headers) in enumerate(asked):
+        answer = await client.get(path, params=query, headers=headers)
+        content = answer.text
+        if answer.headers["content-type"].startswith("application/vnd.openxml"):
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+                names = [one for one in book.namelist() if one.startswith("xl/")]
+                content = "".join(book.read(one).decode() for one in names if one.endswith(".xml"))
+        found[f"{number} {path} {answer.status_code}"] = MOMENT.sub("then", content)
+    return found
+
+
+async def others_change(session: Any, world: World) -> None:
+    """Every other facility turns out to have had other results, and no snapshot is taken."""
+    mine = [world.facilities[one] for one in world.own]
+    await session.execute(
+        text(
+            "UPDATE cells SET counts = ARRAY(SELECT one + 1 + facility_id % 7"
+            " FROM unnest(counts) AS one) WHERE NOT facility_id = ANY (:mine)"
+        ),
+        {"mine": mine},
+    )
 
 
 async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: World) -> None:
@@ -451,6 +575,29 @@ async def test_groups_that_are_told_single_nobody_out(world: World) -> None:
                     assert not left.any() or (left & outside).sum() >= 4
             assert alone(groups) == []
     assert seen > 300
+
+
+async def test_what_is_told_of_all_together_is_coarse_and_where_the_pooled_rate_is_told(
+    world: World,
+) -> None:
+    known = {"target", "tau_squared", "precision", "between", "variation", "called_up_to"}
+    for pooled, norm in world.norms:
+        assert pooled, "of all facilities, twenty or more, whose pooled rate is told"
+        assert norm.keys() <= known
+        for name, value in norm.items():
+            if name != "target" and value is not None:  # the target is the pooled rate
+                assert float(f"{value:.2g}") == value
+    assert len(world.norms) > 3
+
+
+async def test_but_for_the_snapshot_nothing_that_is_fetched_depends_on_other_facilities(
+    world: World,
+) -> None:
+    before, after = world.looks
+    assert before == after
+    answered = {one.rpartition(" ")[0].partition(" ")[2] for one in before if one.endswith(" 200")}
+    for surface in ("metrics", "benchmarks", "reports", ".vl.json", "$evaluate-measure"):
+        assert any(surface in one for one in answered), surface
 
 
 async def test_ranks_move_only_where_what_is_told_moves(world: World) -> None:
