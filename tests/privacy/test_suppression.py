@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -337,7 +338,11 @@ async def everything_told(
     for begin in range(0, len(labels), 36):
         answer = await client.get(
             "/v1/registries/toy/benchmarks",
-            params={"snapshot": day.isoformat(), "period": labels[begin : begin + 36]},
+            params={
+                "snapshot": day.isoformat(),
+                "period": labels[begin : begin + 36],
+                "include": "norm",
+            },
             headers=headers,
         )
         assert answer.status_code == 200, answer.text
@@ -598,6 +603,81 @@ async def test_but_for_the_snapshot_nothing_that_is_fetched_depends_on_other_fac
     answered = {one.rpartition(" ")[0].partition(" ")[2] for one in before if one.endswith(" 200")}
     for surface in ("metrics", "benchmarks", "reports", ".vl.json", "$evaluate-measure"):
         assert any(surface in one for one in answered), surface
+
+
+async def test_norms_are_of_twenty_facilities_and_no_organisation_s_own(world: World) -> None:
+    """What is told of scatter is of the whole group, coarse, and follows from what is told by its formula."""
+    seen = 0
+    for day, told in enumerate(world.told):
+        for (name, label, grouping, _), said in told.items():
+            norm = said["norm"]
+            if norm is None:
+                continue
+            over, seen = period(label), seen + 1
+            inside = world.shown(over)
+            assert grouping == "all"
+            assert inside.sum() >= 20
+            assert norm["target"] == said["quartiles"]["pooled"]
+            for figure in ("tau_squared", "precision", "called_up_to"):
+                if norm[figure] is not None:
+                    assert norm[figure] == float(f"{norm[figure]:.2g}")
+            months = world.months(over)
+            x = world.numerators[day][name][:, months].sum(axis=1)[inside]
+            n = world.denominators[:, months].sum(axis=1)[inside]
+            assert norm["tau_squared"] == float(f"{scatter(x, n, norm['target']):.2g}")
+    assert seen > 20
+
+
+def scatter(x: Ints, n: Ints, target: float) -> float:
+    """Spiegelhalter's additive scatter, written once more from his appendix."""
+    distances = np.arcsin(np.sqrt(x / n)) - math.asin(math.sqrt(target))
+    scores = 2 * np.sqrt(n) * distances
+    held = np.clip(scores, *np.quantile(scores, (0.1, 0.9)))
+    weights = 4.0 * n
+    excess = float((held**2).sum()) - (len(n) - 1)
+    return max(excess / float(weights.sum() - (weights**2).sum() / weights.sum()), 0.0)
+
+
+async def test_a_norm_bounds_no_count_that_the_pooled_rate_leaves_open(world: World) -> None:
+    """For each suppressed count of a facility there is another world with every norm as it is told.
+
+    In it the count is another, and all numerators beside it are moved by one or two, so that the
+    pooled rate, the scatter and the precision that are told stay as they are.
+    """
+    chance = np.random.default_rng(23)
+    looked = found = 0
+    for name in ("seldom", "rare"):
+        of = world.numerators[0][name]
+        for label in ("2025", "2025-03..2026-02"):
+            said = world.told[0][name, label, "all", "all"]
+            if said["norm"] is None:
+                continue
+            months, inside = world.months(period(label)), world.shown(period(label))
+            x, n = of[:, months].sum(axis=1), world.denominators[:, months].sum(axis=1)
+            total = int(n[inside].sum())
+            digits = max(one for one in range(1, 5) if total >= 22 * 10**one)
+            small = np.flatnonzero(inside & world.outside & (x >= 1) & (x <= 10))
+            for place in small[:8]:
+                looked += 1
+                for _ in range(400):
+                    other = x.copy()
+                    other[place] = chance.integers(1, 11)
+                    if other[place] == x[place]:
+                        continue
+                    moved = chance.choice(np.flatnonzero(inside & world.outside), 6, replace=False)
+                    moved = moved[moved != place]
+                    other[moved] += chance.integers(-2, 3, len(moved))
+                    if (other < 0).any() or (other > n).any():
+                        continue
+                    pooled = round(int(other[inside].sum()) / total, digits)
+                    tau = scatter(other[inside], n[inside], said["norm"]["target"])
+                    if pooled == said["norm"]["target"] and (
+                        float(f"{tau:.2g}") == said["norm"]["tau_squared"]
+                    ):
+                        found += 1
+                        break
+    assert looked >= 10
+    assert found == looked
 
 
 async def test_ranks_move_only_where_what_is_told_moves(world: World) -> None:
