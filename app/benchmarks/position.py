@@ -19,7 +19,11 @@ from app.benchmarks import rates
 from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import Interval
 from app.benchmarks.statistics.beta_binomial import BetaBinomial
-from app.benchmarks.statistics.dispersion import Dispersion
+from app.benchmarks.statistics.dispersion import (
+    Deviations,
+    Dispersion,
+    proportion_deviations,
+)
 from app.benchmarks.statistics.intervals import Floats
 from app.benchmarks.statistics.normal_normal import NormalNormal
 from app.benchmarks.statistics.norms import (
@@ -29,6 +33,7 @@ from app.benchmarks.statistics.norms import (
     mean_norm,
     proportion_norm,
 )
+from app.benchmarks.statistics.probabilities import of_scores
 from app.registries.schema import Measure
 
 Ints = npt.NDArray[np.int64]
@@ -38,8 +43,9 @@ Told = Mapping[str, str]
 of a mean `between` and `variation`."""
 Zone = Literal["inside", "beyond-95", "beyond-998"]
 
-SEEN = 1.4
-"""Scores nearer to 0 are no less probable than one in ten, whatever the counts: nothing calls them."""
+SEEN = 2.0
+"""Scores nearer to 0 are at least as probable as one in forty, whatever the counts: they would be called
+only if half of all results were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,14 @@ def fitted(
     """
     norm: Norm | None = None
     if measure.scoring == "proportion":
-        norm = proportion_norm(numerators, denominators, target)
+        if not 0 < target < 1:
+            return None
+        deviations = proportion_deviations(numerators, denominators, target)
+        norm = proportion_norm(numerators, denominators, target, deviations)
         if norm is None:
             return None
         told = {"target": f"{target}", "precision": f"{norm.spread.precision:.2g}"}
-        return told | _scatter(norm), _improbable(norm, numerators, denominators)
+        return told | _scatter(norm), _improbable(norm, numerators, denominators, deviations)
     if measure.scoring != "continuous-variable" or (numerators <= 0).any():
         return None
     unit = 10**measure.scale
@@ -101,12 +110,14 @@ def _scatter(norm: Norm) -> dict[str, str]:
     return {"tau_squared": f"{norm.scatter.tau_squared:.2g}"}
 
 
-def _improbable(norm: ProportionNorm, numerators: Ints, denominators: Ints) -> Floats:
-    """How improbable each is; those near the target are not worked out exactly, and are told as 1."""
+def _improbable(
+    norm: ProportionNorm, numerators: Ints, denominators: Ints, deviations: Deviations
+) -> Floats:
+    """How improbable each is; without scatter those near the target are told as 1."""
+    scores = norm.scatter.scores(deviations)
     if norm.scatter.present:
-        return norm.probabilities(numerators, denominators)
-    rates_seen = np.arcsin(np.sqrt(numerators / denominators)) - np.arcsin(np.sqrt(norm.target))
-    far = np.abs(rates_seen) * 2 * np.sqrt(denominators) > SEEN
+        return of_scores(scores)
+    far = np.abs(scores) > SEEN
     found = np.ones(len(numerators))
     found[far] = norm.probabilities(numerators[far], denominators[far])
     return found

@@ -45,14 +45,16 @@ def called_up_to(
     would take. Exactly those that `benjamini_hochberg` adjusts to q or below are at or below it.
     """
     p = floats(probabilities)
-    told = np.sort(p[~np.isnan(p)])
-    if not len(told):
+    number = int((~np.isnan(p)).sum())
+    if not number:
         return 0.0
-    steps = false_discoveries * np.arange(1, len(told) + 1) / len(told)
-    adjusted = benjamini_hochberg(told)
-    called = int((adjusted <= false_discoveries).sum())
+    low = np.sort(p[p <= false_discoveries])  # none above is ever called
+    called = np.flatnonzero(low * number / np.arange(1, len(low) + 1) <= false_discoveries)
+    if not len(called):
+        return false_discoveries / number
+    last = int(called[-1])
     # What was computed in two ways may differ in the last digit.
-    return max(float(steps[called - 1]), float(told[called - 1])) if called else float(steps[0])
+    return max(false_discoveries * (last + 1) / number, float(low[last]))
 
 
 def flags(

@@ -154,9 +154,9 @@ class MeanNorm:
 
 
 def proportion_norm(
-    numerators: npt.ArrayLike, denominators: npt.ArrayLike, target: float
+    numerators: npt.ArrayLike, denominators: npt.ArrayLike, target: float, deviations: Deviations
 ) -> ProportionNorm | None:
-    """The norm of many facilities around a rate that is given; denominators are above 0.
+    """The norm of many facilities around a rate that is given, with their deviations from it.
 
     By moments, which cost a hundredth of the likelihood's summit and of hundreds of facilities come to
     the same. None where nothing sets facilities apart.
@@ -165,8 +165,7 @@ def proportion_norm(
     model = beta_binomial_moments(x, n)
     if model is None or not 0 < target < 1:
         return None
-    scatter = dispersion(proportion_deviations(x, n, target))
-    return ProportionNorm(target, scatter, BetaBinomial(target, model.precision))
+    return ProportionNorm(target, dispersion(deviations), BetaBinomial(target, model.precision))
 
 
 def mean_norm(
