@@ -61,9 +61,13 @@ class Service:
             self.env["HOUNSFIELD_DEFINITIONS"] = str(definitions)
 
     def __enter__(self) -> "Service":
-        self.start_api()
-        for number in range(self._workers):
-            self.start_worker(number)
+        try:
+            self.start_api()
+            for number in range(self._workers):
+                self.start_worker(number)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -96,7 +100,7 @@ class Service:
     def start_api(self) -> None:
         """Start the web process and wait until it says that it is ready."""
         self._start("api", "serve")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # on a machine that is busy with other work
         while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
