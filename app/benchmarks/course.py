@@ -122,6 +122,7 @@ async def beside(
         stratifier=stratifiers.pop(),
         with_peers=False,
         on=on,
+        bare=wanted,
     )
     earlier = {(one.measure.id, one.period, one.stratum): one for one in answer.results}
     for one in rated:

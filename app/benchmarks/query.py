@@ -6,7 +6,7 @@ A facility's own counts are its own and are shown to it however small; whether a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -85,11 +85,13 @@ async def results(
     stratum: str | None = None,
     with_peers: bool = True,
     on: Ground | None = None,
+    bare: Collection[Period] = (),
 ) -> Answer:
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
     A session in the facility's own scope is enough. Measures without the stratifier are left out.
-    `on` is what they stand on, where it was read in this transaction.
+    `on` is what they stand on, where it was read in this transaction. Results of `bare` periods have
+    neither interval nor median, which cost more than all the rest.
     """
     chosen = list(definition.measures if measures is None else measures)
     if stratifier is not None:
@@ -108,7 +110,16 @@ async def results(
             for name in held.strata(measure, stratifier, stratum, over):
                 counts = held.counts(measure, over, stratifier, name)
                 one = _result(
-                    measure, facility_id, over, stratifier, name, counts, gate, today, held
+                    measure,
+                    facility_id,
+                    over,
+                    stratifier,
+                    name,
+                    counts,
+                    gate,
+                    today,
+                    held,
+                    bare=over in bare,
                 )
                 found.append(replace(one, peers=peers.beside(one)) if peers else one)
     return Answer(as_of, tuple(found))
@@ -132,14 +143,17 @@ def _result(
     gate: Fraction | None,
     today: date,
     held: "_Held",
+    *,
+    bare: bool,
 ) -> Result:
     reason = rates.unshown(measure, counts, over, today, gate)
     if not held.knows(measure):
         reason = "being-tabulated"
     value = rates.rate(measure, counts) if reason is None else None
-    limits = rates.interval(measure, counts) if value is not None else None
+    full = value is not None and not bare
+    limits = rates.interval(measure, counts) if full else None
     digits = rates.digits(measure)
-    median = held.median(measure, over) if value is not None and stratifier is None else None
+    median = held.median(measure, over) if full and stratifier is None else None
     return Result(
         measure=measure,
         facility_id=facility_id,

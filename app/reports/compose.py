@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
+from app.benchmarks.ground import Ground, ground
 from app.benchmarks.periods import Period, year_before
 from app.benchmarks.position import position_of
 from app.benchmarks.query import AsOf, Result, results
@@ -165,6 +166,7 @@ async def _told(
         alike[spans.matured(over, measure.matures_after, today)].append(measure)
     as_of = AsOf(0, None)
     found: dict[str, Told] = {}
+    stands = await ground(session, definition, facility_id)
     for period, measures in alike.items():
         wanted = dict.fromkeys(
             [
@@ -183,12 +185,14 @@ async def _told(
             today=today,
             measures=measures,
             with_peers=False,
+            on=stands,
+            bare=set(wanted) - {*spans.trend(over), *spans.trend(period), over},
         )
         shown = await results(
-            session, definition, facility_id, [period], today=today, measures=measures
+            session, definition, facility_id, [period], today=today, measures=measures, on=stands
         )
         as_of = others.as_of
-        split = await _split(session, definition, facility_id, period, today, measures)
+        split = await _split(session, definition, facility_id, period, today, measures, stands)
         by_measure: dict[str, dict[Period, Result]] = defaultdict(dict)
         for one in others.results:
             by_measure[one.measure.id][one.period] = one
@@ -205,6 +209,7 @@ async def _split(
     over: Period,
     today: date,
     measures: Sequence[Measure],
+    stands: Ground,
 ) -> dict[str, list[Split]]:
     found: dict[str, list[Split]] = defaultdict(list)
     for stratifier in dict.fromkeys(one.id for measure in measures for one in measure.stratifiers):
@@ -216,6 +221,7 @@ async def _split(
             today=today,
             measures=measures,
             stratifier=stratifier,
+            on=stands,
         )
         for measure in measures:
             title = next((one.title for one in measure.stratifiers if one.id == stratifier), None)
