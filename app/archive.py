@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from app.errors import NotFound, Unavailable
+from app.errors import DiskFull, NotFound, Unavailable
 from app.settings import Settings
 
 PIECE = 1024 * 1024
@@ -49,10 +49,12 @@ class Archive:
         """Write an object whole; when this returns it survives a power cut."""
         try:
             await obstore.put_async(self._store, path, content)
-        except BaseError as error:
+            if self._folder is not None:
+                await asyncio.to_thread(_settle, self._folder / path)
+        except (BaseError, OSError) as error:
+            if DiskFull.is_behind(error):
+                raise DiskFull("the archive") from error
             raise Unavailable("The archive cannot be written to.") from error
-        if self._folder is not None:
-            await asyncio.to_thread(_settle, self._folder / path)
         return Archived(path, len(content), hashlib.sha256(content).hexdigest())
 
     async def get(self, path: str) -> bytes:

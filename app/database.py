@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import URL, Connection, NullPool, event, make_url, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
+
+from app.errors import DiskFull
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -79,17 +81,25 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, scope: Scope = NOTHING) -> AsyncIterator[AsyncSession]:
-        """A session whose work is committed at the end, or undone if anything was raised."""
-        async with self._sessions() as session, session.begin():
-            if self.role is Role.WEB:
-                await session.execute(
-                    _SET_SCOPE,
-                    {
-                        "facilities": "{" + ",".join(map(str, sorted(scope.facilities))) + "}",
-                        "everything": "on" if scope.everything else "off",
-                    },
-                )
-            yield session
+        """A session whose work is committed at the end, or undone if anything was raised.
+
+        Raises DiskFull when the server has no room for it.
+        """
+        try:
+            async with self._sessions() as session, session.begin():
+                if self.role is Role.WEB:
+                    await session.execute(
+                        _SET_SCOPE,
+                        {
+                            "facilities": "{" + ",".join(map(str, sorted(scope.facilities))) + "}",
+                            "everything": "on" if scope.everything else "off",
+                        },
+                    )
+                yield session
+        except (DBAPIError, asyncpg.DiskFullError) as error:
+            if not _says_full(error):
+                raise
+            raise DiskFull("the database") from error
 
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncSession]:
@@ -126,6 +136,12 @@ def _alive(connection: Any, *_: object) -> None:
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _says_full(error: DBAPIError | asyncpg.DiskFullError) -> bool:
+    """Whether a statement, or a COPY past SQLAlchemy, ended for want of room."""
+    own = error.orig if isinstance(error, DBAPIError) else error
+    return bool(getattr(own, "sqlstate", None) == asyncpg.DiskFullError.sqlstate)
 
 
 def asyncpg_url(url: str) -> URL:

@@ -17,11 +17,14 @@ RegistryError
 ├── NotAcceptable              a content type we cannot answer in
 ├── Withheld                   it exists and may not be shown: a display or suppression rule
 └── Unavailable                not now; ask again
+    └── DiskFull               a disk has no room left for what had to be written
 
 An error may name *our* things (a registry, a submission, an element, a row). It never
 repeats a submitted value: messages are logged and sent out, and values may identify people.
 """
 
+import errno
+import os
 from collections.abc import Sequence
 from typing import ClassVar
 from uuid import UUID
@@ -179,3 +182,22 @@ class Unavailable(RegistryError):
 
     code = "unavailable"
     title = "Not now"
+
+
+class DiskFull(Unavailable):
+    """A disk, or the quota on it, has no room left for what had to be written; `what` is kept there."""
+
+    TOLD_BY: ClassVar[tuple[str, ...]] = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+    """What libraries that keep no error number repeat of the operating system's words."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The disk of {what} is full. Make room and start again: nothing was changed."
+        )
+
+    @classmethod
+    def is_behind(cls, error: BaseException) -> bool:
+        """Whether an error of a library or of the operating system comes of a full disk."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        return any(words in str(error) for words in cls.TOLD_BY)

@@ -47,7 +47,7 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
     names = ("master", "volume", "filer", "s3")
-    ports = dict(zip((*names, *(f"{one}.port.grpc" for one in names)), _free(8), strict=True))
+    ports = dict(zip((*names, *(f"{one}.port.grpc" for one in names)), free_ports(8), strict=True))
     command = [
         str(WEED),
         "server",
@@ -72,7 +72,7 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
         server.wait()
 
 
-def _free(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody has; SeaweedFS wants none above 55,535 where it derives others from them."""
     with ExitStack() as stack:
         ports: list[int] = []

@@ -8,41 +8,47 @@ another spread, and the difference of two would give a facility away.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import suppress
+from app.benchmarks import position, suppress
+from app.benchmarks.arrangement import (
+    Arrangement,
+    Ordered,
+    quantiles_of,
+    rank_bounds_of,
+)
 from app.benchmarks.generations import current
 from app.benchmarks.measures import Layout
 from app.benchmarks.nation import Nation, nation_of
-from app.benchmarks.peers import AND, measured_by
+from app.benchmarks.peers import measured_by
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.rates import peer_digits
-from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
+from app.benchmarks.spread import in_order
 from app.benchmarks.statistics import half_up
-from app.benchmarks.statistics.dispersion import dispersion, proportion_deviations
-from app.benchmarks.suppress import Tally
+from app.benchmarks.statistics.flags import called_up_to
+from app.benchmarks.statistics.intervals import Floats
 from app.benchmarks.tabulate import lock
+from app.benchmarks.withholding import Tallies, reasons_to_withhold
 from app.database import copy_records, staging
 from app.models import Snapshot
 from app.registries.schema import Definition, Measure
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
+NAMES = ("low", "median", "high", "p10", "p90")
 YEARS, QUARTERS, MONTHS = 5, 12, 24
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Group = tuple[str, str]
-"""A grouping's id and one of its groups."""
 
 
 class Told(NamedTuple):
@@ -53,7 +59,7 @@ class Told(NamedTuple):
     peer_group: str
     peers: str
     facilities: int | None
-    spread: str | None
+    spread: dict[str, Any] | None
     rank_bounds: list[int] | None
     withheld: str | None
 
@@ -108,15 +114,29 @@ def _told(
         for grouping in definition.peers
         for peers, its in nation.members[grouping.id].items()
     }
-    for measure in definition.measures:
-        if measure.scoring == "cohort" or nation.layout.of(measure.id) is None:
-            continue
-        for asked in covered:
+    arrangement = Arrangement(members, nation.owners)
+    rated = [
+        one
+        for one in definition.measures
+        if one.scoring != "cohort" and nation.layout.of(one.id) is not None
+    ]
+    for asked in covered:
+        found: list[Told] = []
+        improbable: list[Floats] = []
+        for measure in rated:
             if measure.matures_after and today < asked.matured_on(measure.matures_after):
                 continue
             shown, ratios = _shown(definition, nation, measure, asked)
             if ratios[2].any():
-                yield from _of_period(definition, nation, measure, asked, members, shown, ratios)
+                found += _of_period(
+                    definition, nation, measure, asked, arrangement, shown, ratios, improbable
+                )
+        # What is flagged allows for all facilities and measures that are looked at in one go.
+        up_to = called_up_to(np.concatenate(improbable)) if improbable else 0.0
+        for one in found:
+            if one.spread is not None and "norm" in one.spread:
+                one.spread["norm"]["called_up_to"] = f"{up_to:.2g}"
+        yield from found
 
 
 def _shown(
@@ -138,135 +158,61 @@ def _of_period(
     nation: Nation,
     measure: Measure,
     asked: Period,
-    members: Mapping[Group, Bools],
+    arrangement: Arrangement,
     shown: Bools,
     ratios: tuple[Ints, Ints, Ints],
+    improbable: list[Floats],
 ) -> Iterator[Told]:
-    """What is told of every peer group in one period."""
-    chosen = np.stack([*members.values(), np.ones_like(shown)]) & shown
-    tallies = _tallies(nation, measure, chosen, ratios)
-    whole = tallies.pop()
-    groups = dict(zip(members, tallies, strict=True))
-    inside = dict(zip(members, chosen, strict=False))
-    reasons = reasons_to_withhold(definition, whole, groups, inside)
-    numerators, denominators, _ = ratios
+    """What is told of every peer group in one period; adds how improbable results are to `improbable`."""
+    numerators, denominators, sizes = ratios
+    met = numerators if measure.scoring == "proportion" else None
+    tallies = Tallies(nation, arrangement, shown, sizes, met)
+    reasons = reasons_to_withhold(definition, tallies)
+    wanted = [place for place, one in enumerate(arrangement.groups) if one not in reasons]
     order = np.flatnonzero(shown)
     order = order[in_order(numerators[order], denominators[order])]
+    spreads: Iterator[tuple[dict[str, Any], list[int]]] = iter(())
+    if wanted:
+        ordered = arrangement.ordered(order, numerators, denominators)
+        spreads = _spreads(measure, ordered, np.array(wanted))
     months = sum(1 for _ in asked.months())
     parts = max(months, *(len(its) for its in nation.members.values()))
     everybody = {one.id for one in definition.peers if one.by == "all"}
-    for group, its in groups.items():
+    label = asked.label
+    for group in arrangement.groups:
         reason = reasons.get(group)
         if reason:
-            yield Told(measure.id, asked.label, *group, None, None, None, reason)
+            yield Told(measure.id, label, *group, None, None, None, reason)
             continue
-        ordered = order[inside[group][order]]
-        said, bounds = _spread(measure, numerators[ordered], denominators[ordered])
+        said, bounds = next(spreads)
         if group[0] in everybody:
-            said |= _pooled(nation, measure, inside[group], ratios, parts)
-            if "pooled" in said and measure.scoring == "proportion":
-                said |= _scatter(numerators[ordered], denominators[ordered], said["pooled"])
-        yield Told(
-            measure.id,
-            asked.label,
-            *group,
-            int(its.facilities.sum()),
-            json.dumps(said),
-            bounds,
-            None,
-        )
+            inside = arrangement.members[group]
+            said |= _pooled(nation, measure, inside & shown, ratios, parts)
+            own = order[inside[order]]
+            if "pooled" in said and len(own) >= suppress.FEWEST_FOR_TAILS:
+                of_group = numerators[own], denominators[own]
+                squares = nation.squared(measure, asked)[own]
+                norm = position.fitted(measure, *of_group, squares, float(said["pooled"]))
+                if norm is not None:
+                    said["norm"] = norm[0]
+                    improbable.append(norm[1])
+        yield Told(measure.id, label, *group, tallies.facilities(group), said, bounds, None)
 
 
-def _tallies(
-    nation: Nation, measure: Measure, chosen: Bools, ratios: tuple[Ints, Ints, Ints]
-) -> list[Tally]:
-    """The tally of each row of facilities."""
-    facilities = nation.by_account(chosen.astype(np.int64))
-    volumes = nation.by_account(chosen * ratios[2])
-    met = nation.by_account(chosen * ratios[0]) if measure.scoring == "proportion" else None
-    return [
-        Tally(facilities[row], volumes[row], None if met is None else met[row])
-        for row in range(len(chosen))
-    ]
-
-
-def reasons_to_withhold(
-    definition: Definition,
-    whole: Tally,
-    groups: Mapping[Group, Tally],
-    inside: Mapping[Group, Bools],
-) -> dict[Group, str]:
-    """Why groups may not be told, each by itself and then because of one another."""
-    reasons = {group: reason for group, its in groups.items() if (reason := suppress.withheld(its))}
-    for grouping in definition.peers:  # parts of a combination are declared above it
-        own = [group for group in groups if group[0] == grouping.id]
-        for place, part in enumerate(grouping.of):
-            for held in [name for name in groups if name[0] == part]:
-                parts = [one for one in own if one[1].split(AND)[place] == held[1]]
-                if held in reasons:
-                    # What is withheld of a group could be put together from its parts.
-                    for one in parts:
-                        reasons.setdefault(one, "complementary")
-                else:
-                    _complete(groups[held], parts, groups, reasons)
-        if grouping.by != "all":
-            _complete(whole, own, groups, reasons)
-    _nested(groups, inside, reasons)
-    return reasons
-
-
-def _complete(
-    whole: Tally, parts: Sequence[Group], groups: Mapping[Group, Tally], reasons: dict[Group, str]
-) -> None:
-    """Withhold of a whole's parts what would leave too little for the rest."""
-    told = {one[1]: groups[one] for one in parts if one not in reasons}
-    hidden = set(suppress.complementary(whole, told))
-    reasons |= {one: "complementary" for one in parts if one[1] in hidden}
-
-
-def _nested(
-    groups: Mapping[Group, Tally], inside: Mapping[Group, Bools], reasons: dict[Group, str]
-) -> None:
-    """Withhold a group that lies within another, where what the other has beside it is too little."""
-    told = [one for one in groups if one not in reasons]
-    if len(told) < 2:
-        return
-    rows = np.stack([inside[one] for one in told]).astype(np.float32)
-    common = rows @ rows.T  # how many facilities two groups share; exact below 2^24
-    sizes = common.diagonal()
-    inner, outer = np.nonzero((common == sizes[:, None]) & (sizes[:, None] < sizes[None, :]))
-    rests = _withheld(
-        [groups[told[j]] - groups[told[i]] for i, j in zip(inner, outer, strict=True)]
-    )
-    reasons |= {
-        told[place]: "complementary" for place, rest in zip(inner, rests, strict=True) if rest
-    }
-
-
-def _withheld(tallies: Sequence[Tally]) -> list[str | None]:
-    """Why each of some sets of facilities may not be told."""
-    if not tallies:
-        return []
-    met = [one.met for one in tallies if one.met is not None]
-    return suppress.withheld_each(
-        np.stack([one.facilities for one in tallies]),
-        np.stack([one.volumes for one in tallies]),
-        np.stack(met) if met else None,
-    )
-
-
-def _spread(
-    measure: Measure, numerators: Ints, denominators: Ints
-) -> tuple[dict[str, str], list[int]]:
-    """Quantiles of rates in order, and the bounds of ranks among them."""
+def _spreads(
+    measure: Measure, ordered: Ordered, wanted: Ints
+) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """Quantiles of some groups' rates, and the bounds of ranks among them."""
     digits = peer_digits(measure)
-    tails = TAILS if len(numerators) >= suppress.FEWEST_FOR_TAILS else ()
-    found = quantiles(numerators, denominators, (*QUARTILES, *tails), digits)
-    low, median, high, *ends = (str(Decimal(one).scaleb(-digits)) for one in found)
-    said = {"low": low, "median": median, "high": high}
-    if ends:
-        said |= {"p10": ends[0], "p90": ends[1]}
-    return said, rank_bounds(rounded(numerators, denominators, digits)).tolist()
+    found = quantiles_of(ordered, wanted, (*QUARTILES, *TAILS), digits).tolist()
+    bounds = rank_bounds_of(ordered, wanted, digits)
+    for group, of_group, its in zip(wanted.tolist(), found, bounds, strict=True):
+        names = NAMES if ordered.sizes[group] >= suppress.FEWEST_FOR_TAILS else NAMES[:3]
+        said = {
+            name: str(Decimal(one).scaleb(-digits))
+            for name, one in zip(names, of_group, strict=False)
+        }
+        yield said, its
 
 
 def _pooled(
@@ -286,29 +232,30 @@ def _pooled(
     return {"pooled": str(half_up(pooled, digits))}
 
 
-def _scatter(numerators: Ints, denominators: Ints, pooled: str) -> dict[str, str]:
-    """How far facilities scatter beyond chance (τ², for funnels), of enough of them; to two digits."""
-    target = float(pooled)
-    if len(numerators) < suppress.FEWEST_FOR_TAILS or not 0 < target < 1:
-        return {}
-    found = dispersion(proportion_deviations(numerators, denominators, target))
-    return {"tau_squared": f"{found.tau_squared:.2g}"}
-
-
 async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:
     await staging(
         session,
         "told",
         "measure_id text, period text, peer_group text, peers text, facilities int, spread text,"
-        " rank_bounds bigint[], withheld text",
+        " rank_bounds text, withheld text",
     )
-    await copy_records(session, "told", Told._fields, told)
+    # Arrays as text: the driver would look at each of millions of numbers.
+    rows = (
+        (
+            *one[:5],
+            None if one.spread is None else json.dumps(one.spread),
+            None if one.rank_bounds is None else f"{{{','.join(map(str, one.rank_bounds))}}}",
+            one.withheld,
+        )
+        for one in told
+    )
+    await copy_records(session, "told", Told._fields, rows)
     await session.execute(
         text(
             "INSERT INTO snapshot_spreads (snapshot_id, measure_id, period, peer_group, peers,"
             " facilities, spread, rank_bounds, withheld)"
             " SELECT :snapshot, measure_id, period, peer_group, peers, facilities, spread::jsonb,"
-            " rank_bounds, withheld FROM told"
+            " rank_bounds::bigint[], withheld FROM told"
         ),
         {"snapshot": snapshot_id},
     )

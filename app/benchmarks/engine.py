@@ -6,13 +6,13 @@ no network, no extensions, no Python variables, and no way to change that.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from app.errors import Unavailable
+from app.errors import DiskFull, Unavailable
 from app.settings import Settings
 
 
@@ -42,20 +42,20 @@ class Engine:
 
         It has a thread for each core unless told how many.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(
-            str(database) if database else ":memory:",
-            config={
-                "memory_limit": self.memory,
-                "temp_directory": str(self.folder),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "python_enable_replacements": "false",
-                "preserve_insertion_order": "false",
-                **({"threads": str(threads)} if threads else {}),
-            },
-        )
-        try:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self.memory,
+            "temp_directory": str(self.folder),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "preserve_insertion_order": "false",
+            **({"threads": str(threads)} if threads else {}),
+        }
+        with _said(self), ExitStack() as stack:
+            for folder in (self.folder, *([database.parent] if database else [])):
+                folder.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(str(database) if database else ":memory:", config=config)
+            stack.callback(connection.close)
             # Given to `connect` it is told back and not kept to (DuckDB 2.0).
             connection.execute(f"SET max_temp_directory_size = '{self.spill}'")
             if files:
@@ -65,16 +65,19 @@ class Engine:
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
-        except duckdb.OutOfMemoryException as error:
-            raise Unavailable(
-                f"More was needed than {self.memory} of memory and {self.spill} of disk: raise"
-                " HOUNSFIELD_DUCKDB_MEMORY or HOUNSFIELD_DUCKDB_SPILL. Nothing was changed."
-            ) from error
-        except duckdb.IOException as error:
-            if "No space left" not in str(error):
-                raise
-            raise Unavailable(
-                "The disk of the data folder is full. Make room and start again: nothing was changed."
-            ) from error
-        finally:
-            connection.close()
+
+
+@contextmanager
+def _said(engine: Engine) -> Iterator[None]:
+    """What the limits or a full disk stop is an error that says what to do."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise Unavailable(
+            f"More was needed than {engine.memory} of memory and {engine.spill} of disk: raise"
+            " HOUNSFIELD_DUCKDB_MEMORY or HOUNSFIELD_DUCKDB_SPILL. Nothing was changed."
+        ) from error
+    except (duckdb.Error, OSError) as error:
+        if not DiskFull.is_behind(error):
+            raise
+        raise DiskFull("the data folder") from error

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.relation import KEYS, Relation, relation_name
-from app.errors import Unavailable
+from app.errors import DiskFull, Unavailable
 from app.models import LakeFile
 from app.registries.expressions import Dialect, Expression
 from app.settings import Settings
@@ -55,8 +55,11 @@ class Lake:
     async def keep(self, names: Iterable[str]) -> None:
         """Make sure of files that were written: when this returns they survive a power cut."""
         if self.store is None:
-            for name in names:
-                await asyncio.to_thread(_settle, self.path(name))
+            try:
+                for name in names:
+                    await asyncio.to_thread(_settle, self.path(name))
+            except OSError as error:
+                raise _unwritten(error) from error
             return
         await self._each(self._send, names)
 
@@ -86,7 +89,7 @@ class Lake:
         except NotFoundError:
             return  # somebody else was faster
         except BaseError as error:
-            raise Unavailable("The lake cannot be written to.") from error
+            raise _unwritten(error) from error
 
     async def _each(self, work: Callable[[str], Any], names: Iterable[str]) -> None:
         places = asyncio.Semaphore(AT_ONCE)
@@ -104,21 +107,23 @@ class Lake:
         try:
             await obstore.put_async(self.store, name, self.path(name))
         except BaseError as error:
-            raise Unavailable("The lake cannot be written to.") from error
+            raise _unwritten(error) from error
 
     async def _bring(self, name: str) -> None:
         assert self.store is not None
         path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             found = await obstore.get_async(self.store, name)
             with unfinished.open("wb") as file:
                 async for piece in found.stream(min_chunk_size=PIECE):
                     await asyncio.to_thread(file.write, piece)
             unfinished.rename(path)
         except (BaseError, OSError) as error:
-            raise Unavailable("The lake cannot be read, or its folder has no room.") from error
+            if DiskFull.is_behind(error):
+                raise DiskFull("the data folder") from error
+            raise Unavailable("The lake cannot be read.") from error
         finally:
             unfinished.unlink(missing_ok=True)
 
@@ -289,6 +294,12 @@ async def lake_files(session: AsyncSession, tabulation: Tabulation) -> list[File
 
 def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def _unwritten(error: BaseException) -> Unavailable:
+    if DiskFull.is_behind(error):
+        return DiskFull("the lake")
+    return Unavailable("The lake cannot be written to.")
 
 
 def _settle(path: Path) -> None:

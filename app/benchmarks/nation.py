@@ -8,6 +8,8 @@ stand in the order of their corporate accounts, so that an account's share of a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.benchmarks.measures import Layout, Series
 from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
+from app.benchmarks.records import INTEGER, Array, Reader, Records
 from app.database import driver_connection
 from app.registries.schema import Definition, Measure
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+EPOCH = np.datetime64("2000-01-01")
+"""PostgreSQL counts days from it."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,10 @@ class Nation:
     first: date
     last: date
     counts: Mapping[str, Ints]
-    """Form -> facility x month x slot, with a month of zeros before the first."""
+    """Form -> slot x month x facility, with a month of zeros before the first."""
     sums: Mapping[str, Ints]
+    squares: Mapping[str, Floats]
+    """Of sums of squares, which may be too large for whole numbers, and are not needed to the last digit."""
     layout: Layout
     accounts: Ints
     """Where each corporate account's facilities begin."""
@@ -65,10 +74,40 @@ class Nation:
         totals, sizes = self.populations(measure, asked, "total", rests_on)
         return totals, sizes * 10**measure.scale, sizes
 
+    def squared(self, measure: Measure, asked: Period) -> Floats:
+        """Sums of squared observations in units of their last decimal, one number a facility."""
+        series = self.layout.of(measure.id)
+        if series is None or "total_of_squares" not in series.slots[measure.id]:
+            return np.zeros(len(self.facilities))
+        slot = series.slots[measure.id]["total_of_squares"]
+        start, end = _ends(self.first, asked, self.squares[series.form].shape[1] - 1)
+        running = self.squares[series.form]
+        over: Floats = running[slot, end] - running[slot, start]
+        return over
+
+    @cached_property
+    def owners(self) -> Ints:
+        """A number for each facility's account, rising."""
+        ends = np.append(self.accounts[1:], len(self.facilities))
+        return np.repeat(np.arange(len(self.accounts)), ends - self.accounts)
+
     def by_account(self, values: Ints) -> Ints:
         """Numbers of facilities (along the last axis) added up to those of their accounts."""
         added: Ints = np.add.reduceat(values, self.accounts, axis=-1)
         return added
+
+
+_FACILITIES = text("""
+WITH RECURSIVE found(facility_id) AS (
+  SELECT min(facility_id) FROM cells WHERE generation_id = :generation
+  UNION ALL
+  SELECT (SELECT min(cells.facility_id) FROM cells
+          WHERE cells.generation_id = :generation AND cells.facility_id > found.facility_id)
+  FROM found WHERE found.facility_id IS NOT NULL
+)
+SELECT facility_id FROM found WHERE facility_id IS NOT NULL
+""")
+"""Whoever has cells, one look into the index each: DISTINCT would read all that it holds."""
 
 
 async def nation_of(
@@ -90,14 +129,7 @@ async def nation_of(
     ).one()
     if ends[0] is None:
         return None
-    found = await session.scalars(
-        text(
-            "SELECT DISTINCT facility_id FROM cells WHERE generation_id = :generation"
-            " AND stratifier = '' ORDER BY 1"
-        ),
-        {"generation": generation_id},
-    )
-    unsorted = list(found)
+    unsorted = list(await session.scalars(_FACILITIES, {"generation": generation_id}))
     known = await traits(session, unsorted)
     account_of = {one: known[one].account if one in known else -one for one in unsorted}
     facilities = sorted(unsorted, key=lambda one: (account_of[one], one))
@@ -135,36 +167,82 @@ async def _running(
     facilities: Sequence[int],
     first: date,
     last: date,
-) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    place = {facility: number for number, facility in enumerate(facilities)}
-    months = _place(first, last) + 2
-    totals = [one for one in layout.series if not one.stratifier]
-    counts = {
-        one.form: np.zeros((len(facilities), months, _width(one, False)), np.int64)
-        for one in totals
-    }
-    sums = {
-        one.form: np.zeros((len(facilities), months, _width(one, True)), np.int64) for one in totals
-    }
-    driver = await driver_connection(session)
-    # Squares are not needed here, and alone could be too large for an array of whole numbers.
-    wanted = {
-        one.form: sorted({p["total"] for p in one.slots.values() if "total" in p}) for one in totals
-    }
-    async for facility, form, month, row, row_sums in driver.cursor(
-        "SELECT facility_id, form, month, counts, sums FROM cells"
-        " WHERE generation_id = $1 AND stratifier = ''",
-        generation_id,
-        prefetch=2_000,
-    ):
-        at = place[facility], _place(first, month) + 1
-        counts[form][at] = row
-        for slot in wanted[form]:
-            sums[form][(*at, slot)] = int(row_sums[slot])
-    for arrays in (counts, sums):
-        for array in arrays.values():
+) -> tuple[dict[str, Ints], dict[str, Ints], dict[str, Floats]]:
+    """Running sums of counts, of sums and of sums of squares, by form."""
+    counts, sums, squares = dict[str, Ints](), dict[str, Ints](), dict[str, Floats]()
+    for series in layout.series:
+        if series.stratifier:
+            continue
+        shape = _place(first, last) + 2, len(facilities)
+        form, width = series.form, _width(series, of_sums=True)
+        counts[form] = np.zeros((_width(series, of_sums=False), *shape), np.int64)
+        sums[form], squares[form] = np.zeros((width, *shape), np.int64), np.zeros((width, *shape))
+        into = Totals(counts[form], sums[form], squares[form])
+        await _read(session, generation_id, series, facilities, first, into)
+        for array in into:
             np.cumsum(array, axis=1, out=array)
-    return counts, sums
+    return counts, sums, squares
+
+
+class Totals(NamedTuple):
+    """Of one form: slot x month x facility."""
+
+    counts: Ints
+    sums: Ints
+    squares: Floats
+
+
+async def _read(
+    session: AsyncSession,
+    generation_id: int,
+    series: Series,
+    facilities: Sequence[int],
+    first: date,
+    into: Totals,
+) -> None:
+    """Put the cells of a form's totals into their places."""
+    # Squares alone could be too large for an array of whole numbers.
+    columns: dict[str, tuple[str, str | Array]] = {
+        "facility_id": ("facility_id", INTEGER),
+        "month": ("month", INTEGER),
+        "counts": ("counts", Array(len(into.counts))),
+    }
+    slots = {
+        name: sorted({its[name] for its in series.slots.values() if name in its})
+        for name in ("total", "total_of_squares")
+    }
+    for name, kind in ("total", "bigint"), ("total_of_squares", "float8"):
+        if slots[name]:
+            picked = ", ".join(f"sums[{slot + 1}]::{kind}" for slot in slots[name])
+            columns[name] = f"ARRAY[{picked}]", Array(len(slots[name]), kind)
+    ids = np.array(facilities)
+    order = np.argsort(ids)
+    reader = Reader({name: kind for name, (_, kind) in columns.items()})
+
+    def put(rows: Records) -> None:
+        place = order[np.searchsorted(ids, rows["facility_id"], sorter=order)]
+        days = EPOCH + rows["month"].astype("timedelta64[D]")
+        month = days.astype("datetime64[M]").astype(np.int64) - _months(first) + 1
+        into.counts[:, month, place] = rows["counts"]["value"].T
+        for name, array in ("total", into.sums), ("total_of_squares", into.squares):
+            for at, slot in enumerate(slots[name]):
+                array[slot, month, place] = rows[name]["value"][:, at]
+
+    async def take(piece: bytes) -> None:
+        for rows in reader.take(piece):
+            put(rows)
+
+    driver = await driver_connection(session)
+    await driver.copy_from_query(
+        f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
+        " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
+        generation_id,
+        series.form,
+        output=take,
+        format="binary",
+    )
+    for rows in reader.end():
+        put(rows)
 
 
 def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
@@ -180,15 +258,21 @@ def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, I
     return found
 
 
+def _ends(first: date, asked: Period, months: int) -> tuple[int, int]:
+    """Where a period begins and ends in running sums of so many months."""
+    return (
+        min(max(_place(first, asked.first), 0), months),
+        min(max(_place(first, asked.last) + 1, 0), months),
+    )
+
+
 def _over(first: date, asked: Period, running: Ints, slot: int) -> Ints:
-    months = running.shape[1] - 1
-    start = min(max(_place(first, asked.first), 0), months)
-    end = min(max(_place(first, asked.last) + 1, 0), months)
-    over: Ints = running[:, end, slot] - running[:, start, slot]
+    start, end = _ends(first, asked, running.shape[1] - 1)
+    over: Ints = running[slot, end] - running[slot, start]
     return over
 
 
-def _width(series: Series, of_sums: bool) -> int:
+def _width(series: Series, *, of_sums: bool) -> int:
     sums = ("total", "total_of_squares")
     places = [
         slot
@@ -201,3 +285,8 @@ def _width(series: Series, of_sums: bool) -> int:
 
 def _place(first: date, month: date) -> int:
     return (month.year - first.year) * 12 + month.month - first.month
+
+
+def _months(month: date) -> int:
+    """As NumPy counts months."""
+    return (month.year - 1970) * 12 + month.month - 1

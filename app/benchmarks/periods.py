@@ -89,6 +89,16 @@ def later(month: date, months: int) -> date:
     return date(place // 12, place % 12 + 1, 1)
 
 
+def moved(over: Period, months: int) -> Period:
+    """A period of equal length, so many months later, or earlier."""
+    return Period(later(over.first, months), later(over.last, months))
+
+
+def year_before(over: Period) -> Period:
+    """The same months of the year before."""
+    return moved(over, -12)
+
+
 def rolling_year(last: date) -> Period:
     """The twelve months that end with the month of a day."""
     month = last.replace(day=1)

@@ -6,24 +6,23 @@ A facility's own counts are its own and are shown to it however small; whether a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, standing
-from app.benchmarks.generations import current
-from app.benchmarks.measures import SUMS, Layout
+from app.benchmarks.ground import Ground, Serving, ground
+from app.benchmarks.measures import SUMS, Layout, Series
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings
 from app.benchmarks.statistics import half_up, histogram_quantile
-from app.models import Cell, Generation, Histogram
 from app.registries.schema import Definition, Measure
 
 __all__ = ["REASONS", "Answer", "AsOf", "Result", "Spread", "results"]
@@ -85,20 +84,25 @@ async def results(
     stratifier: str | None = None,
     stratum: str | None = None,
     with_peers: bool = True,
+    on: Ground | None = None,
+    bare: Collection[Period] = (),
 ) -> Answer:
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
     A session in the facility's own scope is enough. Measures without the stratifier are left out.
+    `on` is what they stand on, where it was read in this transaction. Results of `bare` periods have
+    neither interval nor median, which cost more than all the rest.
     """
     chosen = list(definition.measures if measures is None else measures)
     if stratifier is not None:
         chosen = [one for one in chosen if any(s.id == stratifier for s in one.stratifiers)]
-    generation = await current(session, definition.id)
-    as_of = AsOf(generation.feed_seq, generation.tabulated_at) if generation else AsOf(0, None)
-    held = await _held(session, generation, facility_id, periods, chosen, stratifier)
+    stands = on or await ground(session, definition, facility_id)
+    serving = stands.serving
+    as_of = AsOf(serving.feed_seq, serving.tabulated_at) if serving else AsOf(0, None)
+    held = await _held(session, serving, facility_id, periods, chosen, stratifier)
     peers = None
     if with_peers and stratifier is None:
-        peers = await Standings.of(session, definition, facility_id, periods, chosen)
+        peers = await Standings.of(session, definition, stands, periods, chosen)
     found = []
     for measure in chosen:
         for over in periods:
@@ -106,7 +110,16 @@ async def results(
             for name in held.strata(measure, stratifier, stratum, over):
                 counts = held.counts(measure, over, stratifier, name)
                 one = _result(
-                    measure, facility_id, over, stratifier, name, counts, gate, today, held
+                    measure,
+                    facility_id,
+                    over,
+                    stratifier,
+                    name,
+                    counts,
+                    gate,
+                    today,
+                    held,
+                    bare=over in bare,
                 )
                 found.append(replace(one, peers=peers.beside(one)) if peers else one)
     return Answer(as_of, tuple(found))
@@ -130,8 +143,10 @@ def _result(
     gate: Fraction | None,
     today: date,
     held: "_Held",
+    *,
+    bare: bool,
 ) -> Result:
-    median = held.median(measure, over) if stratifier is None else None
+    median = held.median(measure, over) if stratifier is None and not bare else None
     return judged(
         measure,
         facility_id,
@@ -142,6 +157,7 @@ def _result(
         strata=(stratifier, stratum),
         tabulated=held.knows(measure),
         median=median,
+        bare=bare,
     )
 
 
@@ -156,13 +172,15 @@ def judged(
     strata: tuple[str | None, str | None] = (None, None),
     tabulated: bool = True,
     median: Fraction | None = None,
+    bare: bool = False,
 ) -> Result:
-    """Counts as a result: its rate and interval, or why they are not shown."""
+    """Counts as a result: its rate and interval, or why they are not shown; `bare`, the rate alone."""
     reason = rates.unshown(measure, counts, over, today, gate)
     if not tabulated:
         reason = "being-tabulated"
     value = rates.rate(measure, counts) if reason is None else None
-    limits = rates.interval(measure, counts) if value is not None else None
+    full = value is not None and not bare
+    limits = rates.interval(measure, counts) if full else None
     digits = rates.digits(measure)
     return Result(
         measure=measure,
@@ -190,6 +208,7 @@ class _Held:
         )
         """Form and stratifier -> stratum -> month -> counts and sums."""
         self.bins: dict[str, list[tuple[date, list[int]]]] = defaultdict(list)
+        self._added: dict[tuple[str, str, str, Period], tuple[list[int], list[Decimal]]] = {}
 
     def knows(self, measure: Measure) -> bool:
         return self.layout is not None and self.layout.of(measure.id) is not None
@@ -200,14 +219,29 @@ class _Held:
         series = self.layout.of(measure.id, stratifier) if self.layout else None
         if series is None:
             return Counts()
-        months = self.cells[series.form, series.stratifier].get(stratum or "", {})
-        rows = [months[month] for month in over.months() if month in months]
+        counts, sums = self._over(series, stratum or "", over)
+        if not counts:
+            return Counts()
         return Counts(
             **{
-                name: int(sum(row[name in SUMS][slot] for row in rows))
+                name: int((sums if name in SUMS else counts)[slot])
                 for name, slot in series.slots[measure.id].items()
             }
         )
+
+    def _over(self, series: Series, stratum: str, over: Period) -> tuple[list[int], list[Decimal]]:
+        """A stratum's counts and sums over a period, of all measures; added up once."""
+        key = series.form, series.stratifier, stratum, over
+        found = self._added.get(key)
+        if found is None:
+            months = self.cells[series.form, series.stratifier].get(stratum, {})
+            rows = [row for month, row in months.items() if over.first <= month <= over.last]
+            counts, sums = (
+                [sum(column) for column in zip(*(row[of] for row in rows), strict=True)]
+                for of in (0, 1)
+            )
+            found = self._added[key] = counts, sums
+        return found
 
     def strata(
         self, measure: Measure, stratifier: str | None, stratum: str | None, over: Period
@@ -233,35 +267,43 @@ class _Held:
         return histogram_quantile(measure.bins, bins, Fraction(1, 2))
 
 
+_HELD = text("""
+SELECT form, stratifier, month, stratum, counts, sums FROM cells
+WHERE generation_id = :generation AND facility_id = :facility
+  AND stratifier = ANY(CAST(:stratifiers AS text[])) AND month BETWEEN :first AND :last
+UNION ALL
+SELECT measure_id, NULL, month, NULL, bins, NULL FROM histograms
+WHERE generation_id = :generation AND facility_id = :facility
+  AND measure_id = ANY(CAST(:binned AS text[])) AND month BETWEEN :first AND :last
+""")
+
+
 async def _held(
     session: AsyncSession,
-    generation: Generation | None,
+    serving: Serving | None,
     facility_id: int,
     periods: Sequence[Period],
     measures: Sequence[Measure],
     stratifier: str | None,
 ) -> _Held:
-    held = _Held(Layout.read(generation.layout) if generation else None)
-    if generation is None or held.layout is None or not periods:
+    held = _Held(serving.layout if serving else None)
+    if serving is None or not periods:
         return held
-    names = {held.layout.stratifiers.get((one.id, stratifier or ""), "") for one in measures} | {""}
-    first, last = min(one.first for one in periods), max(one.last for one in periods)
-    for form, stratifier, month, stratum, counts, sums in await session.execute(
-        select(Cell.form, Cell.stratifier, Cell.month, Cell.stratum, Cell.counts, Cell.sums).where(
-            Cell.generation_id == generation.id,
-            Cell.facility_id == facility_id,
-            Cell.stratifier.in_(sorted(names)),
-            Cell.month.between(first, last),
-        )
-    ):
-        held.cells[form, stratifier][stratum][month] = counts, sums
-    for measure_id, month, bins in await session.execute(
-        select(Histogram.measure_id, Histogram.month, Histogram.bins).where(
-            Histogram.generation_id == generation.id,
-            Histogram.facility_id == facility_id,
-            Histogram.measure_id.in_([one.id for one in measures if one.bins]),
-            Histogram.month.between(first, last),
-        )
-    ):
-        held.bins[measure_id].append((month, bins))
+    names = {serving.layout.stratifiers.get((one.id, stratifier or ""), "") for one in measures}
+    found = await session.execute(
+        _HELD,
+        {
+            "generation": serving.id,
+            "facility": facility_id,
+            "stratifiers": sorted(names | {""}),
+            "binned": [one.id for one in measures if one.bins],
+            "first": min(one.first for one in periods),
+            "last": max(one.last for one in periods),
+        },
+    )
+    for name, of, month, stratum, counts, sums in found:
+        if of is None:
+            held.bins[name].append((month, counts))
+        else:
+            held.cells[name, of][stratum][month] = counts, sums
     return held

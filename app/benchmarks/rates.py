@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from app.benchmarks.periods import Period
-from app.benchmarks.statistics import Interval, exact_poisson, half_up, mean_interval, wilson
+from app.benchmarks.statistics import Interval, Sums, exact_poisson, half_up, mean_interval, wilson
 from app.registries.schema import Measure
 
 PROPORTION_DIGITS = 6
@@ -81,6 +81,16 @@ def peer_digits(measure: Measure) -> int:
     return max(measure.scale, 1)
 
 
+def sums(measure: Measure, counts: Counts) -> Sums:
+    """What is kept of a measure's observations, in its own unit."""
+    unit = 10**measure.scale
+    return Sums(
+        counts.observations,
+        Fraction(counts.total, unit),
+        Fraction(counts.total_of_squares, unit * unit),
+    )
+
+
 def interval(measure: Measure, counts: Counts) -> Interval | None:
     """The 95 % interval of a rate: Wilson's of a proportion, Garwood's of one per 1,000, Student's of a mean.
 
@@ -96,12 +106,7 @@ def interval(measure: Measure, counts: Counts) -> Interval | None:
         case "proportion":
             return wilson(counts.numerator, divisor)
         case "continuous-variable":
-            unit = 10**measure.scale
-            return mean_interval(
-                divisor,
-                Fraction(counts.total, unit),
-                Fraction(counts.total_of_squares, unit * unit),
-            )
+            return mean_interval(*sums(measure, counts))
         case _:
             return None
 

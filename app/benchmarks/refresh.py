@@ -133,7 +133,6 @@ async def _write(
 ) -> list[_Made]:
     """Write files from versions that come in batches of whole subjects."""
     folder = lake.folder / tabulation.registry_id
-    folder.mkdir(parents=True, exist_ok=True)
     working = folder / f"working-{uuid4().hex}.duckdb"
     try:
         with engine.open(files=[lake.folder], database=working) as connection:

@@ -6,6 +6,7 @@ is no finer than what everybody is told: a bound with more decimals would be som
 and whoever moves its own rate across it could read it off.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -90,7 +91,7 @@ def rank(value: int, bounds: Sequence[int]) -> Rank:
     """The rank of a value by the bounds of `rank_bounds`."""
     step = 100 // (len(bounds) + 1)
     quarters = bounds[QUARTER // step - 1 :: QUARTER // step]
-    quartile = 1 + sum(value >= bound for bound in quarters)
+    quartile = 1 + bisect_right(quarters, value)
     if step == QUARTER:
         return Rank(quartile, None)
-    return Rank(quartile, step * sum(value >= bound for bound in bounds))
+    return Rank(quartile, step * bisect_right(bounds, value))

@@ -4,7 +4,7 @@ Standing: how the rates of peers are spread, and where a facility's own rate sta
 The spread is that of a dated snapshot, suppressed when it was taken; the rate that is ranked is live.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, suppress
 from app.benchmarks.compare import snapshot_of
-from app.benchmarks.peers import groups, measured_by, peers_of, traits
+from app.benchmarks.ground import Ground, Taken
+from app.benchmarks.peers import groups, measured_by, peers_of
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.spread import rank
+from app.benchmarks.told import Place, Told, told
 from app.errors import NotFound
-from app.models import Snapshot, SnapshotMember, SnapshotSpread
+from app.models import Snapshot, SnapshotSpread
 from app.registries.schema import Definition, Measure
 
 UNCOVERED = "no-snapshot"
@@ -45,8 +47,8 @@ class Spread:
     p10: Decimal | None = None
     p90: Decimal | None = None
     pooled: Decimal | None = None
-    tau_squared: Decimal | None = None
-    """Scatter of all facilities beyond chance, on the arcsine scale: what widens a funnel's limits."""
+    norm: Mapping[str, str] | None = None
+    """What all facilities say of the measure (`app.benchmarks.position`): of the group of all alone."""
     quartile: int | None = None
     """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
     percentile: int | None = None
@@ -73,46 +75,41 @@ class Rated(Protocol):
 class Standings:
     """The latest snapshot's spreads over a facility's peer groups."""
 
-    def __init__(self, definition: Definition, snapshot: Snapshot | None) -> None:
-        self.definition, self.snapshot = definition, snapshot
+    def __init__(self, taken: Taken | None) -> None:
+        self.taken = taken
         self.groups: list[tuple[str, str, str]] = []
-        self.spreads: dict[tuple[str, str, str, str], SnapshotSpread] = {}
+        self.told: dict[Place, Told] = {}
 
     @classmethod
     async def of(
         cls,
         session: AsyncSession,
         definition: Definition,
-        facility_id: int,
+        ground: Ground,
         periods: Sequence[Period],
         measures: Sequence[Measure],
     ) -> "Standings":
-        snapshot = await snapshot_of(session, definition.id)
-        peers = cls(definition, snapshot)
-        own = (await traits(session, [facility_id])).get(facility_id)
-        if own is None:
+        """Those beside the results of a facility."""
+        peers = cls(ground.taken)
+        if ground.traits is None:
             return peers
         measured = measured_by(definition)
-        dated = await _members(session, snapshot, facility_id) if measured else {}
         for grouping in definition.peers:
             if grouping.id in measured:
-                member = dated.get(grouping.id)
+                member = ground.members.get(grouping.id)
             else:
-                member = peers_of(definition, grouping, own, {})
+                member = peers_of(definition, grouping, ground.traits, {})
             titles = groups(definition, grouping)
             if member is not None and member in titles:
                 peers.groups.append((grouping.id, member, titles[member]))
-        if snapshot is not None:
-            found = await session.scalars(
-                select(SnapshotSpread).where(
-                    SnapshotSpread.snapshot_id == snapshot.id,
-                    SnapshotSpread.measure_id.in_([one.id for one in measures]),
-                    SnapshotSpread.period.in_([one.label for one in periods]),
-                    SnapshotSpread.peers.in_([member for _, member, _ in peers.groups]),
-                )
+        if ground.taken is not None:
+            peers.told = await told(
+                session,
+                ground.taken,
+                [one.id for one in measures if one.scoring != "cohort"],
+                [one.label for one in periods],
+                [(grouping, member) for grouping, member, _ in peers.groups],
             )
-            for one in found:
-                peers.spreads[one.measure_id, one.period, one.peer_group, one.peers] = one
         return peers
 
     def beside(self, result: Rated) -> tuple[Spread, ...]:
@@ -123,50 +120,42 @@ class Standings:
         if result.rate is not None:
             exact = rates.rate(result.measure, result.counts)
             value = rates.ranked(result.measure, exact) if exact is not None else None
-        found = []
-        for grouping, member, title in self.groups:
-            row = self.spreads.get((result.measure.id, result.period.label, grouping, member))
-            found.append(
-                spread_of(self.snapshot, row, grouping, member, title, result.measure, value)
+        label = result.period.label
+        return tuple(
+            spread_of(
+                self.taken,
+                self.told.get((result.measure.id, label, grouping, member)),
+                grouping,
+                member,
+                title,
+                result.measure,
+                value,
             )
-        return tuple(found)
-
-
-async def _members(
-    session: AsyncSession, snapshot: Snapshot | None, facility_id: int
-) -> dict[str, str]:
-    """Where a snapshot put the facility by a count of its cases."""
-    if snapshot is None:
-        return {}
-    found = await session.execute(
-        select(SnapshotMember.peer_group, SnapshotMember.peers).where(
-            SnapshotMember.snapshot_id == snapshot.id, SnapshotMember.facility_id == facility_id
+            for grouping, member, title in self.groups
         )
-    )
-    return {row.peer_group: row.peers for row in found}
 
 
 def spread_of(
-    snapshot: Snapshot | None,
-    row: SnapshotSpread | None,
+    taken: Taken | None,
+    row: Told | None,
     peer_group: str,
     peers: str,
     title: str,
     measure: Measure,
     own: int | None = None,
 ) -> Spread:
-    """A snapshot's row as it is told, with the rank of one's own rate if there is one."""
-    on = snapshot.taken_on if snapshot else None
+    """What a snapshot tells, with the rank of one's own rate if there is one."""
+    on = taken.taken_on if taken else None
     if row is None:
         return Spread(peer_group, peers, title, on, None, withheld=UNCOVERED)
-    if row.spread is None:
+    if row.said is None:
         return Spread(peer_group, peers, title, on, row.facilities, withheld=row.withheld)
     quartile = percentile = None
     if own is not None and row.rank_bounds:
         quartile, percentile = rank(own, row.rank_bounds)
         if measure.improvement == "increase":
             quartile = 5 - quartile
-    said = {name: Decimal(value) for name, value in row.spread.items()}
+    said = row.said
     return Spread(
         peer_group,
         peers,
@@ -179,7 +168,7 @@ def spread_of(
         p10=said.get("p10"),
         p90=said.get("p90"),
         pooled=said.get("pooled"),
-        tau_squared=said.get("tau_squared"),
+        norm=row.norm,
         quartile=quartile,
         percentile=percentile,
     )
@@ -203,43 +192,31 @@ async def spreads(
         raise NotFound("No snapshot of that day is kept: see the list of snapshots.")
     if snapshot is None:
         return []
-    query = select(SnapshotSpread).where(
-        SnapshotSpread.snapshot_id == snapshot.id,
-        SnapshotSpread.measure_id.in_([one.id for one in measures]),
-    )
-    if periods is not None:
-        query = query.where(SnapshotSpread.period.in_([one.label for one in periods]))
-    if peer_group is not None:
-        query = query.where(SnapshotSpread.peer_group == peer_group)
     titles = {
         (one.id, peers): title
         for one in definition.peers
+        if peer_group in (None, one.id)
         for peers, title in groups(definition, one).items()
     }
-    order = {one.id: place for place, one in enumerate(definition.measures)}
-    places = {key: place for place, key in enumerate(titles)}
-    found = [
-        row
-        for row in await session.scalars(query)
-        if (row.peer_group, row.peers) in titles and row.measure_id in order
-    ]
-    found.sort(
-        key=lambda row: (order[row.measure_id], row.period, places[row.peer_group, row.peers])
-    )
+    taken = Taken(snapshot.id, snapshot.taken_on, snapshot.taken_at)
+    if periods is not None:
+        labels = sorted({one.label for one in periods})
+    else:
+        covered = select(SnapshotSpread.period).where(SnapshotSpread.snapshot_id == snapshot.id)
+        labels = sorted(await session.scalars(covered.distinct()))
+    asked = {one.id for one in measures}
+    found = await told(session, taken, asked, labels, list(titles))
     return [
         (
-            row.measure_id,
-            row.period,
-            spread_of(
-                snapshot,
-                row,
-                row.peer_group,
-                row.peers,
-                titles[row.peer_group, row.peers],
-                definition.measure(row.measure_id),
-            ),
+            measure.id,
+            label,
+            spread_of(taken, row, *group, title, measure),
         )
-        for row in found
+        for measure in definition.measures
+        if measure.id in asked
+        for label in labels
+        for group, title in titles.items()
+        if (row := found.get((measure.id, label, *group))) is not None
     ]
 
 

@@ -12,6 +12,7 @@ an account is what a group is weighed by.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,11 @@ def are_small(counts: Ints) -> npt.NDArray[np.bool_]:
     That there is none may be said. Whoever holds most of a count that is withheld then knows of the rest
     no more than anybody does of a small count: that it is at most 10.
     """
-    totals = counts.sum(axis=1)
-    small: npt.NDArray[np.bool_] = (totals > 0) & (totals - _most(counts) < SMALLEST_COUNT)
+    return _small(counts.sum(axis=1), _most(counts))
+
+
+def _small(totals: Ints, most: Ints) -> npt.NDArray[np.bool_]:
+    small: npt.NDArray[np.bool_] = (totals > 0) & (totals - most < SMALLEST_COUNT)
     return small
 
 
@@ -101,14 +105,64 @@ def withheld(group: Tally) -> str | None:
 
 def withheld_each(facilities: Ints, volumes: Ints, met: Ints | None) -> list[str | None]:
     """The same of many groups at once, a row each, by the numbers of a `Tally`."""
-    count = facilities.sum(axis=1)
-    few = (count < FEWEST_FACILITIES) | (count - _most(facilities) < FEWEST_OTHERS)
-    dominated = _most(volumes) * 100 > volumes.sum(axis=1) * MOST_PERCENT
-    small = are_small(volumes)
-    if met is not None:
-        small = small | are_small(met) | are_small(volumes - met)
+    unmet = None if met is None else volumes - met
+    return withheld_of(
+        Totals(
+            facilities.sum(axis=1),
+            _most(facilities),
+            volumes.sum(axis=1),
+            _most(volumes),
+            None if met is None else met.sum(axis=1),
+            None if met is None else _most(met),
+            None if unmet is None else _most(unmet),
+        )
+    )
+
+
+class Totals(NamedTuple):
+    """Of each of many groups: sums of the numbers of a `Tally`, and the most that one account has of each.
+
+    `met` and what it divides with it are None where a mean is told.
+    """
+
+    facilities: Ints
+    most_facilities: Ints
+    volumes: Ints
+    most_volumes: Ints
+    met: Ints | None
+    most_met: Ints | None
+    most_unmet: Ints | None
+
+
+def withheld_of(groups: Totals) -> list[str | None]:
+    """The same by what groups' tallies come to."""
+    count, volumes = groups.facilities, groups.volumes
+    few = (count < FEWEST_FACILITIES) | (count - groups.most_facilities < FEWEST_OTHERS)
+    dominated = groups.most_volumes * 100 > volumes * MOST_PERCENT
+    small = _small(volumes, groups.most_volumes)
+    if groups.met is not None and groups.most_met is not None and groups.most_unmet is not None:
+        small = small | _small(groups.met, groups.most_met)
+        small = small | _small(volumes - groups.met, groups.most_unmet)
     chosen = np.select([few, dominated, small], [1, 2, 3], 0).tolist()
     return [(None, "few-facilities", "dominance", "small-count")[one] for one in chosen]
+
+
+def surely_tellable(groups: Totals, inner: Ints, outer: Ints) -> npt.NDArray[np.bool_]:
+    """Whether what outer groups (numbers) have beside inner ones may be told, whosesoever it is.
+
+    An account has no more of the rest than the most that one has of the outer group. False where that
+    does not settle it.
+    """
+    rest = Totals(
+        groups.facilities[outer] - groups.facilities[inner],
+        groups.most_facilities[outer],
+        groups.volumes[outer] - groups.volumes[inner],
+        groups.most_volumes[outer],
+        None if groups.met is None else groups.met[outer] - groups.met[inner],
+        None if groups.most_met is None else groups.most_met[outer],
+        None if groups.most_unmet is None else groups.most_unmet[outer],
+    )
+    return np.array([one is None for one in withheld_of(rest)], np.bool_)
 
 
 def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:

@@ -26,7 +26,7 @@ from app.archive import Archive
 from app.benchmarks.periods import period as read_period
 from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database, Role
-from app.errors import Unprocessable
+from app.errors import DiskFull, Unprocessable
 from app.postgres import addresses
 from app.reports import issue as issuing
 from app.reports.issue import Progress
@@ -187,6 +187,9 @@ async def _make(settings: Settings, url: str, registry_id: str, issue_id: int) -
                     tries=settings.tries,
                 )
                 failures = 0
+            except DiskFull as error:  # so it would be for all the others
+                typer.echo(f"hounsfield: {error}", err=True)
+                return
             except Exception as error:  # the row has its own tries, and the others go on
                 log.warning("report failed", error=type(error).__name__)
                 made, failures = True, failures + 1

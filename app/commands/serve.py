@@ -1,6 +1,7 @@
 """`hounsfield up`, `serve`, `worker`, `migrate`, `openapi`, `version`: run the service."""
 
 import asyncio
+import gc
 import json
 import signal
 import socket
@@ -160,4 +161,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    # What is there by now stays: looking for garbage in it again and again would stop requests for long.
+    gc.collect()
+    gc.freeze()
     uvicorn.Server(config).run(sockets=[listener])

@@ -29,6 +29,7 @@ Identity = Literal["national_id", "local_id", "birth_date", "facility", "accessi
 RuleSeverity = Literal["reject", "warn"]
 Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
 Improvement = Literal["increase", "decrease", "none"]
+ControlChart = Literal["auto", "p", "u", "xmr", "g", "t"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
 Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
@@ -368,6 +369,9 @@ class Measure(Part):
     """Below this many a rate is shown with caution."""
     per: Annotated[Literal[1, 100, 1000], BeforeValidator(_whole)] = 100
     """A rate is displayed per so many."""
+    control_chart: ControlChart = "auto"
+    """The control chart of its course. By itself p of a share, u of a rate per 1,000, XmR of a mean or
+    ratio, and g, cases between events, where a quarter of the periods have none. `t` is days between."""
     bins: Annotated[tuple[Decimal, ...], Field(max_length=64)] = ()
     """Edges of the histogram of the observation: below the first, between, at or above the last."""
     unit: str | None = None

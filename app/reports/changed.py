@@ -6,6 +6,9 @@ issued stays as it was issued.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
+
+from pydantic import Field
 
 from app.reports.composition import Composition, Figures, MeasureFeedback, Part
 
@@ -20,6 +23,9 @@ class Difference(Part):
     figure: str
     issued: str
     now: str
+    by: str | None = Field(
+        default=None, description="How much more or less it is now; none where either is not shown."
+    )
 
 
 def differences(issued: Composition, now: Composition) -> tuple[Difference, ...]:
@@ -75,8 +81,16 @@ def _of_result(
     measure: MeasureFeedback, place: str, issued: Figures, now: Figures
 ) -> Iterator[Difference]:
     unit = measure.unit
+    if issued.rate != now.rate:
+        yield Difference(
+            measure_id=measure.id,
+            title=measure.title,
+            figure=f"rate{place}",
+            issued=_said(_rated(issued, unit)),
+            now=_said(_rated(now, unit)),
+            by=_by(issued.rate, now.rate),
+        )
     for name, one, other in (
-        ("rate", _rated(issued, unit), _rated(now, unit)),
         ("numerator", issued.numerator, now.numerator),
         ("denominator", issued.denominator, now.denominator),
         ("exclusions", issued.exclusions, now.exclusions),
@@ -86,19 +100,31 @@ def _of_result(
 
 
 def _unlike(
-    measure_id: str | None, title: str, figure: str, issued: object, now: object
+    measure_id: str | None, title: str, figure: str, issued: int | None, now: int | None
 ) -> Iterator[Difference]:
     if issued != now:
         yield Difference(
-            measure_id=measure_id, title=title, figure=figure, issued=_said(issued), now=_said(now)
+            measure_id=measure_id,
+            title=title,
+            figure=figure,
+            issued=_said(issued),
+            now=_said(now),
+            by=_by(issued, now),
         )
+
+
+def _by(issued: str | int | None, now: str | int | None) -> str | None:
+    """The difference of what is read, with its sign."""
+    if issued is None or now is None:
+        return None
+    return f"{Decimal(now) - Decimal(issued):+,}".replace("-", "−")
 
 
 def _rated(figures: Figures, unit: str) -> str | None:
     return None if figures.rate is None else f"{figures.rate}{unit}"
 
 
-def _said(value: object) -> str:
+def _said(value: str | int | None) -> str:
     if value is None:
         return NOT_SHOWN
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -6,7 +6,6 @@ by colour alone. The facility itself is always the diamond; its peers are bands 
 """
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from textwrap import wrap
 
 from app.reports.axes import Format, axis, levels, scale, ticks, uprights
@@ -14,8 +13,6 @@ from app.reports.composition import (
     Figures,
     Funnel,
     MeasureFeedback,
-    Run,
-    RunPoint,
     Standing,
     Strata,
 )
@@ -25,12 +22,10 @@ from app.reports.drawing import (
     INK,
     PAPER,
     QUIET,
-    SHADE,
     Dot,
     Drawing,
     Mark,
     Path,
-    Place,
     Words,
     box,
     crosses,
@@ -44,53 +39,6 @@ ROW = 30
 LABELS = 128
 """Room for the labels of rows."""
 LETTERS = 18
-MOST_LABELS = 12
-"""Labels below a run chart; of more points each second or third has one."""
-
-
-def run_chart(measure: MeasureFeedback) -> Drawing | None:
-    """A measure over time: points, their median, the peers' median, what is unlikely by chance."""
-    run = measure.run
-    if run is None or sum(point.value is not None for point in run.points) < 2:
-        return None
-    written = figure_format(measure)
-    peers = reference(measure.standings)
-    values = [point.value for point in run.points]
-    marks = _ticks(measure, [*values, run.median, peers])
-    height, top, bottom, left, right = 208, 30, 168, 58, WIDE - 104
-    up = scale(marks[0], marks[-1], bottom, top)
-    room = (right - left) / len(run.points)
-    places = [left + room * (index + 0.5) for index in range(len(run.points))]
-    own = measure.shown.period
-    parts: list[Mark] = [*_own_span(run, places, room, own, top, bottom)]
-    parts += levels(marks, up, left, right, written)
-    ends: list[tuple[float, str]] = []
-    if peers is not None:
-        parts.append(
-            line((left, up(peers)), (right, up(peers)), colour=QUIET, width=1.5, dash=True)
-        )
-        ends.append((up(peers), f"peers {written(peers)}"))
-    if run.median is not None:
-        parts.append(line((left, up(run.median)), (right, up(run.median)), width=1.5))
-        ends.append((up(run.median), f"median {written(run.median)}"))
-    parts += [Words(text, right + 8, y + 4, "start") for y, text in _apart(ends, least=14)]
-    parts.append(Path(runs(run.points, places, up), INK, 1.5))
-    for point, x in zip(run.points, places, strict=True):
-        if point.value is None:
-            parts.append(Words("–", x, bottom - 4))
-        elif _within(point.period, own):
-            parts.append(diamond(x, up(point.value), radius=5.5))
-        else:
-            parts.append(Dot(x, up(point.value), 3.2, INK, INK))
-    parts += _below(run, places, bottom)
-    parts += _noted(run, places, room, top)
-    said = [f"{point.period}: {_point_says(point, written)}." for point in run.points]
-    if run.median is not None:
-        said.insert(0, f"Median of the points: {written(run.median)}.")
-    if peers is not None:
-        said.insert(0, f"Peers' median: {written(peers)}.")
-    title = f"{measure.title} over time, by {run.unit}"
-    return Drawing(title, " ".join([run.says, *said]), WIDE, height, tuple(parts))
 
 
 def funnel_chart(measure: MeasureFeedback) -> Drawing | None:
@@ -105,7 +53,7 @@ def funnel_chart(measure: MeasureFeedback) -> Drawing | None:
     # Limits of very few cases reach far out: the frame is made for where the facility is.
     near = [one for one in funnel.limits if one.cases >= min(funnel.cases, most) / 3]
     values += [edge for one in near for edge in (one.low_998, one.high_998)]
-    marks = _ticks(measure, values)
+    marks = value_axis(measure, values)
     up = scale(marks[0], marks[-1], bottom, top)
     columns = ticks(0, most, 4)
     across = scale(0, most, left, right)
@@ -137,7 +85,7 @@ def peers_chart(measure: MeasureFeedback) -> Drawing | None:
     known = [
         _float(text) for one in groups for text in (one.p10, one.low, one.median, one.high, one.p90)
     ]
-    marks = _ticks(measure, [_float(own.rate), _float(own.low), _float(own.high), *known])
+    marks = value_axis(measure, [_float(own.rate), _float(own.low), _float(own.high), *known])
     height = ROW * (len(groups) + 1) + 44
     bottom = height - 30
     across = scale(marks[0], marks[-1], LABELS, SMALL - 22)
@@ -167,7 +115,7 @@ def strata_chart(measure: MeasureFeedback, split: Strata) -> Drawing | None:
         for one in rows
         for text in (one.figures.rate, one.figures.low, one.figures.high)
     ]
-    marks = _ticks(measure, [*known, _float(measure.shown.rate)])
+    marks = value_axis(measure, [*known, _float(measure.shown.rate)])
     height = ROW * len(split.strata) + 44
     bottom = height - 30
     across = scale(marks[0], marks[-1], LABELS, SMALL - 22)
@@ -237,88 +185,10 @@ def figures_say(figures: Figures, unit: str) -> str:
     return f"{figures.rate}{unit}, interval {figures.low} to {figures.high}"
 
 
-def _ticks(measure: MeasureFeedback, values: Sequence[float | None]) -> list[float]:
+def value_axis(measure: MeasureFeedback, values: Sequence[float | None]) -> list[float]:
     """An axis; none of a percentage goes past 100."""
     percent = measure.scoring == "proportion" and measure.unit == "%"
     return axis(values, most=100.0 if percent else None)
-
-
-def _own_span(
-    run: Run, places: Sequence[float], room: float, own: str, top: float, bottom: float
-) -> list[Mark]:
-    """The period that the report speaks of, shaded."""
-    inside = [x for point, x in zip(run.points, places, strict=True) if _within(point.period, own)]
-    if not inside:
-        return []
-    left, right = inside[0] - room / 2, inside[-1] + room / 2
-    return [box(left, top - 6, right - left, bottom - top + 6, SHADE)]
-
-
-def _within(period: str, own: str) -> bool:
-    """Whether a point lies in the report's period."""
-    from app.benchmarks.periods import period as read
-
-    inner, outer = read(period), read(own)
-    return outer.first <= inner.first and inner.last <= outer.last
-
-
-def runs(
-    points: Sequence[RunPoint], places: Sequence[float], up: Callable[[float], float]
-) -> tuple[tuple[Place, ...], ...]:
-    """Lines through neighbours that are all shown: a gap stays a gap."""
-    found = []
-    for shown, some in groupby(
-        zip(points, places, strict=True), key=lambda one: one[0].value is not None
-    ):
-        stretch = tuple((x, up(point.value)) for point, x in some if point.value is not None)
-        if shown and len(stretch) > 1:
-            found.append(stretch)
-    return tuple(found)
-
-
-def _below(run: Run, places: Sequence[float], bottom: float) -> list[Mark]:
-    """The periods below the points: parts of a year in one line, the year where it begins in another."""
-    every = -(-len(run.points) // MOST_LABELS)
-    # The first part of a year is always among those that are named.
-    offset = next(
-        (place for place, one in enumerate(run.points) if _part(one.period) in ("J", "Q1")), 0
-    )
-    parts: list[Mark] = []
-    told = None
-    for index, (point, x) in enumerate(zip(run.points, places, strict=True)):
-        year, part = point.period[:4], _part(point.period)
-        named = (index - offset) % every == 0
-        if part and named:
-            parts.append(Words(part, x, bottom + 17))
-        if year != told and named:
-            parts.append(Words(year, x, bottom + (32 if part else 17), bold=True))
-            told = year
-    return parts
-
-
-def _part(period: str) -> str:
-    """The part of a year that a period is, short; nothing for a year."""
-    if "Q" in period:
-        return period[4:]
-    if ".." in period:
-        return period[5:7] + "–" + period[-2:]
-    return "JFMAMJJASOND"[int(period[5:]) - 1] if "-" in period else ""
-
-
-def _noted(run: Run, places: Sequence[float], room: float, top: float) -> list[Mark]:
-    """What is written above a stretch: a bracket over it with the words."""
-    order = [point.period for point in run.points]
-    parts: list[Mark] = []
-    for note in run.notes:
-        left = places[order.index(note.first)] - room / 3
-        right = places[order.index(note.last)] + room / 3
-        y = top - 10
-        parts.append(Path((((left, y + 5), (left, y), (right, y), (right, y + 5)),), INK, 1.2))
-        # Words near the edge are held inside of the frame.
-        half = 3.1 * len(note.says)
-        middle = min(max((left + right) / 2, half + 4), WIDE - half - 4)
-        parts.append(Words(note.says, middle, y - 5, size=12, colour=INK, bold=True))
-    return parts
 
 
 def _limits(
@@ -351,7 +221,7 @@ def _limits(
         if low <= value <= high
     ]
     right = across(last.cases) + 6
-    parts += [Words(text, right, y + 4, "start", 11) for y, text in _apart(ends, least=11)]
+    parts += [Words(text, right, y + 4, "start", 11) for y, text in apart(ends, least=11)]
     return parts
 
 
@@ -391,7 +261,7 @@ def _label(text: str, x: float, middle: float, *, bold: bool = False) -> list[Ma
     ]
 
 
-def _apart(ends: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
+def apart(ends: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
     """Labels at the ends of lines, moved so far from one another that each can be read.
 
     Labels that would touch are spread evenly about their middle, with as many neighbours as it takes.
@@ -415,12 +285,6 @@ def _top(places: Sequence[float], least: float) -> float:
 
 def _foot(places: Sequence[float], least: float) -> float:
     return sum(places) / len(places) + least * (len(places) - 1) / 2
-
-
-def _point_says(point: RunPoint, written: Format) -> str:
-    if point.value is None:
-        return f"not shown, {point.note}" if point.note else "not shown"
-    return f"{written(point.value)} over {point.cases:,} cases"
 
 
 def _spread_says(group: Standing, unit: str) -> str:

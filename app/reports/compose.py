@@ -14,7 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
-from app.benchmarks.periods import Period
+from app.benchmarks.ground import Ground, ground
+from app.benchmarks.periods import Period, year_before
+from app.benchmarks.position import position_of
 from app.benchmarks.query import AsOf, Result, results
 from app.models.account import CorporateAccount, Facility
 from app.registries.schema import Definition, Measure
@@ -27,9 +29,10 @@ from app.reports.composition import (
     Place,
     Section,
 )
-from app.reports.evidence import change, funnel, run
+from app.reports.evidence import change, funnel, peer_position
 from app.reports.figures import Split, figures, standing, strata
 from app.reports.quality import quality
+from app.reports.runs import run
 from app.reports.summary import summary
 from app.reports.unshown import unshown
 
@@ -102,10 +105,13 @@ def feedback(told: Told) -> MeasureFeedback:
     result = figures(own)
     latest = figures(shown) if shown.period != own.period else None
     standings = tuple(standing(measure, one) for one in shown.peers)
-    before = spans.year_before(shown.period)
+    before = year_before(shown.period)
     changed = change(shown, told.others[before], words.period_says(before.label))
     trend = told.over(spans.trend(own.period))
     counted = measure.scoring == "cohort"
+    group = next((one for one in shown.peers if one.median is not None), None)
+    found = None if group is None else position_of(shown, group.norm)
+    placing = peer_position(shown, found, group)
     return MeasureFeedback(
         id=measure.id,
         title=measure.title,
@@ -125,8 +131,9 @@ def feedback(told: Told) -> MeasureFeedback:
         run=None
         if counted
         else run(told.over(spans.months(shown.period)), told.over(spans.quarters(shown.period))),
-        funnel=funnel(shown, told.over(spans.trend(shown.period))),
-        says=words.measure_says(measure, result, latest, changed, standings),
+        funnel=funnel(shown, found, group, told.over(spans.trend(shown.period))),
+        placing=placing,
+        says=words.measure_says(measure, result, latest, changed, standings, placing),
     )
 
 
@@ -159,12 +166,13 @@ async def _told(
         alike[spans.matured(over, measure.matures_after, today)].append(measure)
     as_of = AsOf(0, None)
     found: dict[str, Told] = {}
+    stands = await ground(session, definition, facility_id)
     for period, measures in alike.items():
         wanted = dict.fromkeys(
             [
                 *spans.trend(over),
                 *spans.trend(period),
-                spans.year_before(period),
+                year_before(period),
                 *spans.months(period),
                 *spans.quarters(period),
             ]
@@ -177,12 +185,14 @@ async def _told(
             today=today,
             measures=measures,
             with_peers=False,
+            on=stands,
+            bare=set(wanted) - {*spans.trend(over), *spans.trend(period), over},
         )
         shown = await results(
-            session, definition, facility_id, [period], today=today, measures=measures
+            session, definition, facility_id, [period], today=today, measures=measures, on=stands
         )
         as_of = others.as_of
-        split = await _split(session, definition, facility_id, period, today, measures)
+        split = await _split(session, definition, facility_id, period, today, measures, stands)
         by_measure: dict[str, dict[Period, Result]] = defaultdict(dict)
         for one in others.results:
             by_measure[one.measure.id][one.period] = one
@@ -199,6 +209,7 @@ async def _split(
     over: Period,
     today: date,
     measures: Sequence[Measure],
+    stands: Ground,
 ) -> dict[str, list[Split]]:
     found: dict[str, list[Split]] = defaultdict(list)
     for stratifier in dict.fromkeys(one.id for measure in measures for one in measure.stratifiers):
@@ -210,6 +221,7 @@ async def _split(
             today=today,
             measures=measures,
             stratifier=stratifier,
+            on=stands,
         )
         for measure in measures:
             title = next((one.title for one in measure.stratifiers if one.id == stratifier), None)

@@ -93,6 +93,34 @@ class Note(Part):
     says: str
 
 
+class ControlLimit(Part):
+    """A point of a control chart with its lines; drawn numbers, in the unit of the chart."""
+
+    period: str
+    value: float | None
+    centre: float | None
+    low: float | None
+    high: float | None
+
+
+class Control(Part):
+    """The control chart that fits the measure, and the special causes it shows (Provost's rules)."""
+
+    chart: str = Field(
+        description="p, u, p-prime, u-prime or xmr of periods; g or t, cases or days between events"
+    )
+    title: str
+    points: tuple[ControlLimit, ...]
+    signals: tuple[Note, ...] = ()
+    trial: bool = Field(default=False, description="Limits rest on fewer than 12 points.")
+    says: str
+
+    @property
+    def between(self) -> bool:
+        """Whether its points are events rather than the periods of the run chart."""
+        return self.chart in ("g", "t")
+
+
 class Run(Part):
     """A measure over time: points of equal length, their median, and whether chance explains them.
 
@@ -115,6 +143,7 @@ class Run(Part):
         description="improving, worsening, rising, falling, unsteady, no-signal or too-few",
     )
     notes: tuple[Note, ...] = ()
+    control: Control | None = None
     says: str
 
 
@@ -145,15 +174,38 @@ class Funnel(Part):
     says: str
 
 
+class Placing(Part):
+    """A result among those of all facilities, chance and their ordinary scatter allowed for."""
+
+    title: str
+    target: str = Field(description="The pooled rate; of means the middle of all, geometric.")
+    score: str = Field(description="z: standard errors from the target, scatter in the error.")
+    zone: str = Field(description="inside, beyond-95 or beyond-998")
+    flagged: bool = Field(
+        description="Differs from its peers more than chance explains, with all facilities and "
+        "measures that were looked at allowed for (Benjamini and Hochberg)."
+    )
+    above: bool = Field(description="Of the target.")
+    reliability: str = Field(description="From 0 to 1: how much of such differences is no chance.")
+    shrunk: str = Field(description="The result as far as it can be relied on.")
+    low: str
+    high: str
+    says: str
+
+
 class Change(Part):
-    """A result beside the same span a year before: the difference with its 95 % interval."""
+    """A result beside the same span a year before, with the 95 % interval of what changed."""
 
     since: str
     before: str
-    difference: str
+    kind: str = Field(
+        default="difference",
+        description="`ratio` of rates per 1,000: 1 is no change; else `difference`: 0 is none.",
+    )
+    value: str | None = Field(description="None of a ratio to nothing.")
     low: str
-    high: str
-    clear: bool = Field(description="The interval leaves out zero.")
+    high: str | None = Field(description="None where a ratio to nothing has no end.")
+    clear: bool = Field(description="The interval leaves out that nothing changed.")
     better: bool | None = Field(description="None where neither direction is better, or not clear.")
     says: str
 
@@ -182,6 +234,7 @@ class MeasureFeedback(Part):
     change: Change | None = None
     run: Run | None = None
     funnel: Funnel | None = None
+    placing: Placing | None = None
     says: str
 
     @property

@@ -7,25 +7,22 @@ and said in a sentence.
 
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import inf
 
 import numpy as np
 
 from app.benchmarks import rates
-from app.benchmarks.query import Result
-from app.benchmarks.rates import Counts
-from app.benchmarks.statistics import Interval, Sums, half_up, newcombe, welch
-from app.benchmarks.statistics.charts import Chart
+from app.benchmarks.course import compared
+from app.benchmarks.position import Position, Zone
+from app.benchmarks.query import Result, Spread
+from app.benchmarks.statistics import half_up
 from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits
-from app.benchmarks.statistics.run_charts import FEWEST, run_chart, trend
 from app.registries.schema import Measure
 from app.reports import words
-from app.reports.composition import Change, Funnel, FunnelLimit, Note, Run, RunPoint
-from app.reports.figures import MOST_DECIMALS, figures, read, withheld
-
-SHOWN_SHARE = 0.75
-"""Of a run chart's months: with fewer that may be shown, quarters are."""
+from app.reports.composition import Change, Funnel, FunnelLimit, Placing
+from app.reports.figures import MOST_DECIMALS, figures, read
 
 WIDTHS = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5))
 """Cases at the right edge of a funnel: few different ones, so that its limits are worked out once."""
@@ -33,91 +30,71 @@ STEPS = 32
 
 
 def change(now: Result, then: Result, before: str) -> Change | None:
-    """The shown result beside that of a year before; none where either is withheld."""
-    measure = now.measure
-    if now.rate is None or then.rate is None:
+    """The shown result beside that of a year before; none where either is withheld, or without interval."""
+    measure, found = now.measure, compared(now, then)
+    if found is None or found.limits is None:
         return None
-    limits = difference_of(measure, now.counts, then.counts)
-    if limits is None:
-        return None
-    exact = [rates.rate(measure, one.counts) for one in (now, then)]
-    assert exact[0] is not None
-    assert exact[1] is not None
-    clear = limits.low > 0 or limits.high < 0
-    rising = exact[0] > exact[1]
-    better = None
-    if clear and measure.improvement != "none":
-        better = rising == (measure.improvement == "increase")
-    unit = words.unit_of(measure)
-    difference, low, high = (
-        _signed(measure, Fraction(one)) for one in (exact[0] - exact[1], limits.low, limits.high)
-    )
+    written = _times if found.kind == "ratio" else partial(_signed, measure)
+    value, low, high = (written(one) for one in (found.value, *found.limits))
+    assert low is not None  # only what a ratio to nothing is has no end, and that above
     earlier = figures(then).rate or ""
     return Change(
         since=then.period.label,
         before=earlier,
-        difference=difference,
+        kind=found.kind,
+        value=value,
         low=low,
         high=high,
-        clear=clear,
-        better=better,
-        says=words.change_says(before, f"{earlier}{unit}", difference, low, high, clear, rising),
+        clear=found.clear,
+        better=found.better,
+        says=words.change_says(
+            before,
+            f"{earlier}{words.unit_of(measure)}",
+            found.kind,
+            (value, low, high),
+            found.clear,
+            found.rising,
+        ),
     )
 
 
-def difference_of(measure: Measure, now: Counts, then: Counts) -> Interval | None:
-    """The 95 % interval of the difference; a ratio of a sum to a count has none."""
-    match measure.scoring:
-        case "proportion":
-            return newcombe(now.numerator, now.denominator, then.numerator, then.denominator)
-        case "continuous-variable":
-            return welch(_sums(measure, now), _sums(measure, then))
-        case _:
-            return None
+def _times(ratio: Fraction | float | None) -> str | None:
+    """How many times as much, as it is read; none where there is nothing to be a multiple of."""
+    if ratio is None or ratio == inf:
+        return None
+    return str(half_up(Fraction(ratio), 2))
 
 
-def _sums(measure: Measure, counts: Counts) -> Sums:
-    unit = 10**measure.scale
-    return Sums(
-        counts.observations,
-        Fraction(counts.total, unit),
-        Fraction(counts.total_of_squares, unit * unit),
-    )
-
-
-def _signed(measure: Measure, value: Fraction) -> str:
+def _signed(measure: Measure, value: Fraction | float | None) -> str | None:
     """A difference with its sign, in the unit and with the decimals of the rate."""
+    if value is None:
+        return None
     if measure.scoring == "proportion":
-        text = str(half_up(value * measure.per, 3 if measure.per == 1 else 1))
+        text = str(half_up(Fraction(value) * measure.per, 3 if measure.per == 1 else 1))
     else:
-        text = str(half_up(value, min(rates.peer_digits(measure), MOST_DECIMALS)))
+        text = str(half_up(Fraction(value), min(rates.peer_digits(measure), MOST_DECIMALS)))
     return text.replace("-", "−") if text.startswith("-") else f"+{text}"
 
 
-def funnel(shown: Result, earlier: Sequence[Result]) -> Funnel | None:
-    """A proportion among the limits of chance around its first peer group that is told.
+def funnel(
+    shown: Result, found: Position | None, group: Spread | None, earlier: Sequence[Result]
+) -> Funnel | None:
+    """A proportion among the limits of chance around all facilities.
 
     The middle is the rate of all their cases together, or their median where that is not told. Where
     facilities scatter beyond chance (and how far is told), the limits hold that scatter too.
     """
     measure = shown.measure
-    group = next((one for one in shown.peers if one.median is not None), None)
     if measure.scoring != "proportion" or shown.rate is None or group is None:
         return None
     middle = group.median if group.pooled is None else group.pooled
     assert middle is not None
-    target, scatter = float(middle), float(group.tau_squared or 0)
+    target, scatter = float(middle), float((group.norm or {}).get("tau_squared", 0))
     if not 0 < target < 1:
         return None
-    cases = shown.counts.denominator
+    cases, value = shown.counts.denominator, float(shown.rate)
     most = next((one for one in WIDTHS if one >= cases), WIDTHS[-1])
-    value = float(shown.rate)
-    inner, outer = (
-        proportion_limits(target, [cases], level, _over(scatter)) for level in (WATCH, REVIEW)
-    )
-    zone = "inside"
-    if not inner.low[0] <= value <= inner.high[0]:
-        zone = "beyond-95" if outer.low[0] <= value <= outer.high[0] else "beyond-998"
+    zone = _zone(target, scatter, cases, value) if found is None else found.zone
     middle_says = f"{read(measure, middle)}{words.unit_of(measure)}"
     return Funnel(
         title=group.title,
@@ -137,70 +114,39 @@ def funnel(shown: Result, earlier: Sequence[Result]) -> Funnel | None:
     )
 
 
-def run(months: Sequence[Result], quarters: Sequence[Result]) -> Run | None:
-    """A measure over time, by months where most of them may be shown, or else by quarters.
-
-    Periods before the facility's first case are left out; none where it has none at all.
-    """
-    by_month, by_quarter = _since_the_first(months), _since_the_first(quarters)
-    shown = sum(one.rate is not None for one in by_month)
-    fine = shown >= max(SHOWN_SHARE * len(by_month), FEWEST)
-    chosen = by_month if fine else by_quarter
-    points = tuple(point(one) for one in chosen)
-    unit = "month" if fine else "quarter"
-    if len(points) < 2:
-        return Run(unit=unit, points=points, says=words.NO_TREND) if points else None
-    chart = run_chart([point.value for point in points])
-    going = trend(chart, months[0].measure.improvement)
-    rules = chart.runs[0]
-    if rules is None:
-        return Run(unit=unit, points=points, says=going.words)
-    return Run(
-        unit=unit,
-        points=points,
-        median=None if chart.centre[0] is None else round(chart.centre[0], 4),
-        longest_run=rules.longest,
-        longest_expected=rules.longest_allowed,
-        crossings=rules.crossings,
-        fewest_expected=rules.crossings_needed,
-        signal=bool(chart.signals),
-        course=going.course,
-        notes=_notes(points, chart),
-        says=going.words,
+def _zone(target: float, scatter: float, cases: int, value: float) -> Zone:
+    """Where a rate lies among limits around a middle of which no norm is told."""
+    inner, outer = (
+        proportion_limits(target, [cases], level, _over(scatter)) for level in (WATCH, REVIEW)
     )
+    if inner.low[0] <= value <= inner.high[0]:
+        return "inside"
+    return "beyond-95" if outer.low[0] <= value <= outer.high[0] else "beyond-998"
 
 
-def _notes(points: Sequence[RunPoint], chart: Chart) -> tuple[Note, ...]:
-    """Each run that is longer than chance gives, named over its points."""
-    return tuple(
-        Note(
-            first=points[one.places[0]].period,
-            last=points[one.places[-1]].period,
-            says=f"{len(one.places)} in a row {one.side} the median",
-        )
-        for one in chart.signals
-        if one.rule == "long-run"
-    )
+def peer_position(shown: Result, found: Position | None, group: Spread | None) -> Placing | None:
+    """What the result says of the facility when chance is allowed for; none without a norm of peers."""
+    if found is None or group is None:
+        return None
+    measure = shown.measure
 
+    def told(value: float) -> str:
+        return read(measure, Fraction(value))
 
-def _since_the_first(results: Sequence[Result]) -> Sequence[Result]:
-    """From the first period with a case on."""
-    first = next(
-        (place for place, one in enumerate(results) if one.counts.initial_population), len(results)
-    )
-    return results[first:]
-
-
-def point(result: Result) -> RunPoint:
-    """A result as a point of a run chart."""
-    exact = rates.rate(result.measure, result.counts) if result.rate is not None else None
-    per = result.measure.per if result.measure.scoring == "proportion" else 1
-    reason = withheld(result.withheld)
-    return RunPoint(
-        period=result.period.label,
-        value=None if exact is None else round(float(exact * per), 4),
-        cases=rates.size(result.measure, result.counts),
-        note=reason.says if reason else "",
+    low, high = (told(one) for one in found.shrunk_interval)
+    score = f"{found.score:+.1f}".replace("-", "−")
+    return Placing(
+        title=group.title,
+        target=told(found.target),
+        score=score,
+        zone=found.zone,
+        flagged=found.flagged,
+        above=found.above,
+        reliability=f"{found.reliability:.2f}",
+        shrunk=told(found.shrunk),
+        low=low,
+        high=high,
+        says=words.placing_says(found, told(found.shrunk), low, high, measure),
     )
 
 

@@ -19,6 +19,7 @@ import typst
 from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing
 from app.reports.drawing import Drawing, data
 from app.reports.render import (
+    beneath,
     blocks,
     counts_of,
     delays_of,
@@ -185,7 +186,7 @@ def _page(section: Section, measure: MeasureFeedback) -> dict[str, Any]:
         "rate": rated(shown, measure.unit),
         "interval": _interval(shown),
         "says": measure.says,
-        "run_says": [measure.run.says] if measure.run is not None and not hidden else [],
+        "beneath": beneath(measure),
         "wide": [_captioned(*one) for one in charts if one[0] == "wide"],
         "small": [_captioned(*one) for one in charts if one[0] == "small"],
         "trend": [] if hidden else [_row(one.period, one, measure.unit) for one in measure.trend],

@@ -15,7 +15,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from app.reports import charts
+from app.reports import charts, over_time
 from app.reports.changed import Difference
 from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing, Strata
 from app.reports.drawing import Drawing, svg
@@ -38,6 +38,10 @@ pages = Environment(
 )
 
 
+RELIED_ON = 0.9
+"""From this reliability on the best estimate is the own result, and is not said beside it."""
+
+
 def page(
     report: Composition,
     *,
@@ -53,6 +57,7 @@ def page(
         groups=groups(report),
         step=step,
         figures_of=figures_of,
+        beneath=beneath,
         counted_chart=counted_chart,
         blocks=blocks,
         delays_chart=delays_chart,
@@ -90,13 +95,26 @@ def rated(figures: Figures, unit: str) -> str:
     return f"{int(figures.rate):,}" if figures.rate.isdigit() else f"{figures.rate}{unit}"
 
 
+def beneath(measure: MeasureFeedback) -> list[str]:
+    """What is said beneath the charts of a measure; nothing beside a result that is withheld."""
+    if measure.shown.rate is None:
+        return []
+    found = [] if measure.run is None else [measure.run.says]
+    if measure.run is not None and measure.run.control is not None:
+        found.append(measure.run.control.says)
+    if measure.placing is not None and float(measure.placing.reliability) < RELIED_ON:
+        found.append(measure.placing.says)
+    return found
+
+
 def drawings(measure: MeasureFeedback) -> list[tuple[str, str, Drawing]]:
     """The charts of a measure, in the order they are read; none beside a result that is withheld."""
     if measure.shown.rate is None:
         return []
     found: list[tuple[str, str, Drawing | None]] = []
     if measure.run is not None:
-        found.append(("wide", f"Over time, by {measure.run.unit}", charts.run_chart(measure)))
+        found.append(("wide", f"Over time, by {measure.run.unit}", over_time.run_chart(measure)))
+    found.append(("small", "Between events", over_time.between_chart(measure)))
     found.append(("small", "Within the limits of chance", charts.funnel_chart(measure)))
     found.append(("small", "Beside peers", charts.peers_chart(measure)))
     for split in measure.split:

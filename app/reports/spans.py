@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from app.benchmarks.periods import Period, later
+from app.benchmarks.periods import Period, later, moved
 
 TREND = 6
 """How many periods a trend shows, the report's own included."""
@@ -14,20 +14,15 @@ MONTHS, QUARTERS = 24, 12
 def trend(over: Period) -> list[Period]:
     """The period and those of the same length before it, oldest first."""
     length = _months(over)
-    return [_moved(over, -length * back) for back in reversed(range(TREND))]
+    return [moved(over, -length * back) for back in reversed(range(TREND))]
 
 
 def matured(over: Period, after: int, today: date) -> Period:
     """The period, or the latest one before it, by whole periods, whose outcomes are known."""
     length = _months(over)
     while after and today < over.matured_on(after):
-        over = _moved(over, -length)
+        over = moved(over, -length)
     return over
-
-
-def year_before(over: Period) -> Period:
-    """The same span a year earlier."""
-    return _moved(over, -12)
 
 
 def months(over: Period) -> list[Period]:
@@ -48,7 +43,3 @@ def _back(number: int) -> list[int]:
 
 def _months(over: Period) -> int:
     return sum(1 for _ in over.months())
-
-
-def _moved(over: Period, months: int) -> Period:
-    return Period(later(over.first, months), later(over.last, months))

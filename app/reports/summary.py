@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app.benchmarks.query import REASONS
 from app.reports.composition import MeasureFeedback, NotShown, Quality, Summary
 from app.reports.unshown import OWN
-from app.reports.words import drafts_say, gaps, listed, period_says, share, waiting_says
+from app.reports.words import DIFFERS, drafts_say, gaps, listed, period_says, share, waiting_says
 
 WATCHED = "all"
 """The peer group that the summary speaks of."""
@@ -92,20 +92,16 @@ def _stands_out(measures: Sequence[MeasureFeedback]) -> Iterable[str]:
     directed = [one for one in measures if one.better != "neither"]
     best = [one.title for one in directed if _quartile(one) == 1]
     last = [one.title for one in directed if _quartile(one) == 4]
-    beyond = [one for one in measures if one.funnel is not None and one.funnel.zone == "beyond-998"]
-    for above in (True, False):
-        some = [
-            one.title
-            for one in beyond
-            if one.funnel is not None and (one.funnel.value > one.funnel.target) is above
-        ]
+    apart = [one for one in measures if _is_apart(one)]
+    for told, way in (("above", True), ("below", False)):
+        some = [one.title for one in apart if _above(one) is way]
         if some:
-            yield f"{'Above' if above else 'Below'} all peers beyond the 99.8% limits: {listed(some)}."
+            yield f"{DIFFERS}, and lies {told} them: {listed(some)}."
     if best:
         yield f"In the best quarter of all facilities: {listed(best)}."
     if last:
         yield f"In the last quarter of all facilities: {listed(last)}."
-    if not (best or last or beyond):
+    if not (best or last or apart):
         placed = any(_quartile(one) is not None for one in measures)
         yield (
             "Nothing: every measure that can be compared lies in the middle half of all facilities."
@@ -121,7 +117,7 @@ def _look_at(
 ) -> Iterable[str]:
     urgent = [one.title for one in measures if _is_worse(one) or _is_behind(one)]
     if urgent:
-        yield f"Worse than before, or behind peers beyond the 99.8% limits: {listed(urgent)}."
+        yield f"Worse than before, or behind peers by more than chance explains: {listed(urgent)}."
     left_out = gaps(quality.completeness)
     if left_out:
         yield f"Often left out: {listed(f'{one.title} ({one.share})' for one in left_out)}."
@@ -149,11 +145,23 @@ def _is_worse(one: MeasureFeedback) -> bool:
     return changed or (one.run is not None and one.run.course == "worsening")
 
 
+def _is_apart(one: MeasureFeedback) -> bool:
+    """From its peers by more than chance explains; where no norm is told, beyond the outer limits."""
+    if one.placing is not None:
+        return one.placing.flagged
+    return one.funnel is not None and one.funnel.zone == "beyond-998"
+
+
+def _above(one: MeasureFeedback) -> bool:
+    """Whether a result that lies apart lies above its peers."""
+    if one.placing is not None:
+        return one.placing.above
+    return one.funnel is not None and one.funnel.value > one.funnel.target
+
+
 def _is_behind(one: MeasureFeedback) -> bool:
-    """Beyond the outer limits of chance on the worse side."""
-    if one.funnel is None or one.funnel.zone != "beyond-998" or one.better == "neither":
-        return False
-    return (one.funnel.value > one.funnel.target) is (one.better == "lower")
+    """Apart from its peers on the worse side."""
+    return _is_apart(one) and one.better != "neither" and _above(one) is (one.better == "lower")
 
 
 def _quartile(measure: MeasureFeedback) -> int | None:

@@ -6,10 +6,11 @@ as on the page, and each specification carries its description for readers who h
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from app.errors import Withheld
-from app.reports import charts
+from app.reports import charts, over_time
 from app.reports.composition import Figures, MeasureFeedback
 from app.reports.drawing import ACCENT, BAND, INK, QUIET, Drawing
 from app.reports.render import strata_counts
@@ -17,7 +18,7 @@ from app.reports.render import strata_counts
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MEDIA_TYPE = "application/vnd.vegalite.v6+json"
 
-Chart = Literal["run", "funnel", "peers", "strata"]
+Chart = Literal["run", "control", "funnel", "peers", "strata"]
 Specification = dict[str, Any]
 
 
@@ -28,7 +29,7 @@ def specification(measure: MeasureFeedback, chart: Chart) -> Specification:
 
 def run(measure: MeasureFeedback) -> Specification:
     """The measure over time, with its median and that of its peers."""
-    drawing = _known(measure, charts.run_chart(measure))
+    drawing = _known(measure, over_time.run_chart(measure))
     assert measure.run is not None
     peers = charts.reference(measure.standings)
     order = [point.period for point in measure.run.points]
@@ -51,6 +52,52 @@ def run(measure: MeasureFeedback) -> Specification:
         if level is not None:
             layers.append(_level(name, level, dash))
     rows = [point.model_dump() for point in measure.run.points]
+    return _whole(drawing, layers, rows, width=640)
+
+
+def control(measure: MeasureFeedback) -> Specification:
+    """The control chart: points, centre, limits, and what lies beyond them as open rings."""
+    found = measure.run.control if measure.run is not None else None
+    if found is None:
+        raise Withheld("There are too few points for a control chart: it takes ten.")
+    drawn = over_time.between_chart(measure) if found.between else over_time.run_chart(measure)
+    drawing = replace(
+        _known(measure, drawn), title=f"{measure.title}: {found.title}", said=found.says
+    )
+    rows = [
+        {"place": place, **one.model_dump(), "outside": over_time.is_outside(one)}
+        for place, one in enumerate(found.points, start=1)
+    ]
+    # Several events may fall into one period: places are numbered, and periods told beside them.
+    x = {"field": "place", "type": "ordinal", "title": "point"}
+    tips = [{"field": name} for name in ("period", "value", "centre", "low", "high")]
+    layers: list[Specification] = [
+        {
+            "mark": {"type": "line", "color": INK, "invalid": "break-paths-show-domains"},
+            "encoding": {"x": x, "y": _value(measure)},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "color": INK, "size": 45},
+            "encoding": {"x": x, "y": _value(measure), "tooltip": tips},
+        },
+        {
+            "transform": [{"filter": "datum.outside"}],
+            "mark": {"type": "point", "filled": False, "color": ACCENT, "size": 200},
+            "encoding": {"x": x, "y": _value(measure)},
+        },
+        *(
+            {
+                "mark": {"type": "line", "color": QUIET, "strokeDash": dash},
+                "encoding": {"x": x, "y": _value(measure, name)},
+            }
+            for name, dash in (("centre", []), ("low", [2, 3]), ("high", [2, 3]))
+        ),
+    ]
+    if found.between:
+        for layer in layers:
+            layer["encoding"]["y"]["title"] = (
+                "cases between" if found.chart == "g" else "days between"
+            )
     return _whole(drawing, layers, rows, width=640)
 
 
@@ -193,6 +240,7 @@ def strata(measure: MeasureFeedback) -> Specification:
 
 MAKERS: dict[Chart, Callable[[MeasureFeedback], Specification]] = {
     "run": run,
+    "control": control,
     "funnel": funnel,
     "peers": peers,
     "strata": strata,

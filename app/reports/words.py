@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from app.benchmarks.position import Position
+from app.benchmarks.statistics.charts import Kind
 from app.registries.schema import Definition, Measure
-from app.reports.composition import Change, Completeness, Delay, Figures, Standing
+from app.reports.composition import Change, Completeness, Delay, Figures, Note, Placing, Standing
 
 MONTHS = [
     "January",
@@ -69,6 +71,7 @@ def measure_says(
     latest: Figures | None,
     change: Change | None,
     standings: Sequence[Standing],
+    placing: Placing | None = None,
 ) -> str:
     """A measure's result in a few sentences."""
     said = []
@@ -92,6 +95,8 @@ def measure_says(
         said.append("Few cases: the interval says more than the rate.")
     if change is not None and change.clear:
         said.append(change.says)
+    if placing is not None and placing.flagged:
+        said.append(f"{DIFFERS}: it lies {'above' if placing.above else 'below'} them.")
     places = [one for one in standings if one.quartile is not None]
     if places:
         first, *others = places
@@ -121,15 +126,28 @@ def _counted(measure: Measure, result: Figures) -> str:
 
 
 def change_says(
-    before: str, earlier: str, difference: str, low: str, high: str, clear: bool, rising: bool
+    before: str,
+    earlier: str,
+    kind: str,
+    told: tuple[str | None, str, str | None],
+    clear: bool,
+    rising: bool,
 ) -> str:
-    """A result beside that of a year before; clear when the interval of the difference leaves out zero."""
+    """A result beside that of a year before; clear when the interval leaves out that nothing changed.
+
+    `told` is the difference or the ratio, and its limits.
+    """
+    value, low, high = told
+    if kind == "difference":
+        measured = f"difference {value}, {low} to {high}"
+    elif high is None:
+        measured = f"{low} times as much or more"
+    else:
+        measured = f"{value} times as much, {low} to {high}"
     if clear:
         way = "more" if rising else "less"
-        return f"That is clearly {way} than the {earlier} of {before} (difference {difference}, {low} to {high})."
-    return (
-        f"In {before} it was {earlier}: no clear change (difference {difference}, {low} to {high})."
-    )
+        return f"That is clearly {way} than the {earlier} of {before} ({measured})."
+    return f"In {before} it was {earlier}: no clear change ({measured})."
 
 
 def funnel_says(zone: str, title: str, above: bool, scatter: bool) -> str:
@@ -142,7 +160,61 @@ def funnel_says(zone: str, title: str, above: bool, scatter: bool) -> str:
     return f"{side} the {level} limits of {limits} around {lowered(title)}."
 
 
+DIFFERS = "Differs from its peers more than chance explains"
+"""What is said of a flagged result, whichever way it lies: it asks for a look, and judges nobody."""
+RELIABLE, HARDLY = 0.7, 0.5
+"""Reliabilities that are commonly asked before results are ranked in public, and before feedback."""
+
+
+def placing_says(found: Position, shrunk: str, low: str, high: str, measure: Measure) -> str:
+    """What a result says of a facility when chance is allowed for."""
+    said = []
+    if found.reliability < HARDLY:
+        said.append(
+            "So few cases tell little by themselves: most of what sets such results apart is chance."
+        )
+    elif found.reliability < RELIABLE:
+        said.append("Part of what sets results of this size apart is chance.")
+    unit = unit_of(measure)
+    said.append(
+        f"Allowing for chance, the best estimate is {shrunk}{unit} ({low} to {high};"
+        f" reliability {found.reliability:.2f})."
+    )
+    return " ".join(said)
+
+
 NO_TREND = "There is no trend yet: these are this facility's first results."
+
+
+CONTROL_CHARTS: dict[Kind, str] = {
+    "run": "run chart",
+    "p": "p chart",
+    "u": "u chart",
+    "p-prime": "p′ chart",
+    "u-prime": "u′ chart",
+    "xmr": "XmR chart",
+    "moving-range": "moving-range chart",
+    "g": "g chart, cases between events: higher is rarer",
+    "t": "t chart, days between events: higher is rarer",
+}
+"""What control charts are called."""
+
+
+def control_says(chart: Kind, signals: Sequence[Note], trial: bool) -> str:
+    """What a control chart shows: special causes, each rule once with when it was last seen."""
+    latest: dict[str, Note] = {one.says: one for one in signals}
+    name = f"Control chart ({CONTROL_CHARTS[chart]})"
+    if latest:
+        causes = "; ".join(f"{lowered(says)} ({_when(one)})" for says, one in latest.items())
+        said = f"{name}: {causes}."
+    else:
+        said = f"{name}: no special cause."
+    return f"{said} Its limits rest on few points and are tentative." if trial else said
+
+
+def _when(note: Note) -> str:
+    first, last = period_says(note.first), period_says(note.last)
+    return first if first == last else f"{first} to {last}"
 
 
 def quality_says(
@@ -219,10 +291,12 @@ def completeness_says(complete: Sequence[Completeness], delays: Sequence[Delay])
 
 METHODS = (
     "A rate is the numerator divided by the denominator without exclusions and exceptions; a missing value never counts as yes.",
-    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions and Welch's for means.",
-    "A change is called clear when the interval of the difference leaves out zero.",
+    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions, Welch's for means, the exact one of the ratio for rates per 1,000.",
+    "A change is called clear when its interval leaves out that nothing changed.",
     "Over time, a change is told from chance by Anhøj's rules: the longest run of points on one side of their median, and how often the points cross it.",
+    "The control chart is the one that fits the measure: p for shares, u for rates per 1,000 (p′ and u′ of many cases), XmR for means, and cases between events, g, where they are rare; its limits lie three sigma from the centre, and special causes are told by Provost and Murray's five rules.",
     "Limits of a funnel lie around the pooled rate of all peers: 95% broken, 99.8% whole. Where facilities scatter beyond chance, the limits hold that scatter too (Spiegelhalter's additive over-dispersion); one facility in 500 lies beyond the outer ones all the same.",
+    "A result is said to differ from its peers more than chance explains when it lies beyond the outer limits and its probability is below what Benjamini and Hochberg's procedure calls among all facilities and measures of the period: of all that is so said, at most one in twenty is chance. The best estimate is shrunk towards all facilities by how little the own result can be relied on (beta-binomial for shares, normal on the log scale for means).",
     "This facility's own results include every case accepted up to the feed number below.",
     "Peers come from a dated snapshot: one rate per facility, unweighted, rounded. A group of fewer than 5 facilities, one in which a single organisation holds more than half of the cases, one with a count below 11 behind it, and whatever would give such a group away is not shown.",
     "The standing is the quarter of facilities that the rate falls into, by mid-rank, turned round where lower is better.",

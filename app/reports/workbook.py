@@ -44,9 +44,18 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
     yield "Summary", ("", ""), _summary(report), (26, 110)
     yield (
         "Results",
-        (*RESULT, "A year before", "Difference", "from", "to", "Over time", "Withheld because"),
+        (
+            *RESULT,
+            "A year before",
+            "Compared by",
+            "Change",
+            "from",
+            "to",
+            "Over time",
+            "Withheld because",
+        ),
         [_result(one) for one in report.measures],
-        (44, 12, 10, 12, 10, 10, 12, 12, 12, 12, 12, 14, 12, 10, 10, 14, 60),
+        (44, 12, 10, 12, 10, 10, 12, 12, 12, 12, 12, 14, 12, 12, 10, 10, 14, 60),
     )
     yield (
         "Peers",
@@ -67,6 +76,37 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
             for point in one.run.points
         ],
         (44, 12, 12, 10, 10, 60),
+    )
+    yield (
+        "Among all",
+        (
+            *("Measure", "Unit", "Middle of all", "Score", "Limits", "Flagged"),
+            *("Reliability", "Best estimate", "Low", "High"),
+        ),
+        [
+            (
+                *(one.title, one.unit.strip(), _number(its.target), its.score, its.zone),
+                *("yes" if its.flagged else "no", _number(its.reliability), _number(its.shrunk)),
+                *(_number(its.low), _number(its.high)),
+            )
+            for one in report.measures
+            if (its := one.placing) is not None
+        ],
+        (44, 12, 12, 8, 12, 8, 10, 12, 10, 10),
+    )
+    yield (
+        "Control charts",
+        ("Measure", "Chart", "Period", "Value", "Centre", "Lower limit", "Upper limit", "Says"),
+        [
+            (
+                *(one.title, chart.chart, point.period, point.value, point.centre),
+                *(point.low, point.high, None if place else chart.says),
+            )
+            for one in report.measures
+            if one.run is not None and (chart := one.run.control) is not None
+            for place, point in enumerate(chart.points)
+        ],
+        (44, 10, 12, 10, 10, 10, 10, 90),
     )
     yield (
         "Strata",
@@ -148,9 +188,9 @@ def _result(one: MeasureFeedback) -> Row:
         *(_number(shown.low), _number(shown.high), shown.numerator, shown.denominator),
         *(shown.exclusions, shown.exceptions, one.better),
         *(
-            (_number(changed.before), changed.difference, changed.low, changed.high)
+            (_number(changed.before), changed.kind, changed.value, changed.low, changed.high)
             if changed
-            else (None, None, None, None)
+            else (None, None, None, None, None)
         ),
         one.run.course if one.run else None,
         _reason(one.result),

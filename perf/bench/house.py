@@ -94,7 +94,7 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _await_ready(found: House) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         try:
             if httpx.get(f"{found.url}/health/ready", timeout=5).status_code == 200:

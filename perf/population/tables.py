@@ -186,7 +186,12 @@ async def _sent(url: str, scan: Scan) -> None:
         ).fetchall()
     assert len(found) == CHANGES, "too small a nation for so many changes"
     rows = [
-        (*one[:5], json.dumps({k: v for k, v in json.loads(one[5]).items() if v is not None}), n)
+        (
+            *one[:5],
+            json.dumps({k: v for k, v in json.loads(one[5]).items() if v is not None}),
+            n,
+            definition.version,
+        )
         for n, one in enumerate(found, 1)
     ]
     connection = await asyncpg.connect(url)
@@ -208,7 +213,7 @@ async def _sent(url: str, scan: Scan) -> None:
 _VERSION = (
     "INSERT INTO versions (subject_id, registry_id, case_id, facility_id, form, key_token, state,"
     f" definition_version, case_date, elements, submission_number, row, from_seq) VALUES ($1, '{REGISTRY}',"
-    " $2, $3, 'exam', $4, 'submitted', '1.9.0', $5, CAST($6 AS jsonb), 1, CAST($7 AS int), CAST($7 AS int))"
+    " $2, $3, 'exam', $4, 'submitted', $8, $5, CAST($6 AS jsonb), 1, CAST($7 AS int), CAST($7 AS int))"
 )
 
 
@@ -218,7 +223,7 @@ def _decimals_as_text(row: tuple[Any, ...]) -> tuple[Any, ...]:
         name: str(value) if isinstance(value, float) else value
         for name, value in json.loads(row[5]).items()
     }
-    return (*row[:5], json.dumps(elements), row[6])
+    return (*row[:5], json.dumps(elements), *row[6:])
 
 
 async def _amend(url: str) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from app.access import Role
 from app.benchmarks import generations
-from app.benchmarks.course import change_of, course_of, points_of, year_before
+from app.benchmarks.course import change_of, course_of, points_of
 from app.benchmarks.generations import Workshop
-from app.benchmarks.periods import period
+from app.benchmarks.periods import period, year_before
 from app.benchmarks.query import Result
 from app.benchmarks.rates import Counts, rate
 from app.benchmarks.statistics import Sums, half_up, newcombe, rate_ratio, welch

@@ -291,9 +291,17 @@ REGISTRY = "early-lung-cancer-detection"
 
 
 async def _killed(
-    addresses: Addresses, settings: Settings, chance: random.Random, kills: int
+    workshop: Workshop,
+    addresses: Addresses,
+    settings: Settings,
+    chance: random.Random,
+    kills: int,
+    served: list[tuple[object, ...]],
 ) -> int:
-    """Kill a recompute at some moment, again and again; how many of them were still at it."""
+    """Kill a recompute at some moment, again and again; how many of them were still at it.
+
+    Whoever reads the tables meanwhile finds what is `served`.
+    """
     found = 0
     values = environment(settings) | {
         "HOUNSFIELD_DATABASE_URL": addresses.owner,
@@ -311,7 +319,11 @@ async def _killed(
         async with asyncio.timeout(120):
             while process.poll() is None and set(folder.rglob("*")) <= known:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(chance.random() * 0.3)
+        until = asyncio.get_running_loop().time() + chance.random() * 0.3
+        while asyncio.get_running_loop().time() < until:
+            async with workshop.database.transaction(EVERYTHING) as session:
+                assert await raw(session) == served
+            await asyncio.sleep(0.02)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             found += 1
@@ -335,7 +347,7 @@ async def _kill_and_recompute(
         before = await raw(session)
         # Nothing is left of the lake: each run writes it anew, and is killed while it does.
         await session.execute(text("DELETE FROM lake_files"))
-    assert await _killed(addresses, settings, chance, kills) >= 1
+    assert await _killed(house, addresses, settings, chance, kills, before) >= 1
     async with workshop.database.transaction(EVERYTHING) as session:
         assert await raw(session) == before, "the old tables are served"
     await generations.rebuild(house, registry)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -31,7 +32,9 @@ class Service:
         workers: int = 1,
         lease: float = 3.0,
         definitions: Path | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.log = folder / "service.log"
         self._workers = workers
@@ -53,13 +56,18 @@ class Service:
             "HOUNSFIELD_LEASE_SECONDS": str(lease),
             "HOUNSFIELD_TRIES": "50",
         }
+        self.env |= more or {}
         if definitions is not None:
             self.env["HOUNSFIELD_DEFINITIONS"] = str(definitions)
 
     def __enter__(self) -> "Service":
-        self.start_api()
-        for number in range(self._workers):
-            self.start_worker(number)
+        try:
+            self.start_api()
+            for number in range(self._workers):
+                self.start_worker(number)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -92,7 +100,7 @@ class Service:
     def start_api(self) -> None:
         """Start the web process and wait until it says that it is ready."""
         self._start("api", "serve")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # on a machine that is busy with other work
         while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
@@ -118,6 +126,11 @@ class Service:
         """`kill -9` the web process, and start it again."""
         self._kill("api")
         self.start_api()
+
+    def kill(self) -> None:
+        """`kill -9` everything: the machine is gone."""
+        for name in list(self._running):
+            self._kill(name)
 
     def _kill(self, name: str) -> None:
         process = self._running.pop(name)

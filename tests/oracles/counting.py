@@ -94,22 +94,28 @@ Cell = tuple[int, str, str, str, str]
 
 def count(exams: Iterable[Exam], measures: Iterable[Measure]) -> dict[Cell, Count]:
     """Every cell that is not all zeros."""
-    cells: dict[Cell, Count] = defaultdict(Count)
+    cells: dict[Cell, Count] = {}
     listed = list(measures)
     for exam in exams:
-        month = exam.on.strftime("%Y-%m")
-        for measure in listed:
-            outcome = measure.outcome(exam)
-            if outcome is None:
-                continue
-            strata = [("", "")]
-            for stratifier, fall_into in measure.strata.items():
-                stratum = fall_into(exam)
-                if stratum is not None:
-                    strata.append((stratifier, stratum))
-            for stratifier, stratum in strata:
-                _add(cells[exam.facility, month, measure.id, stratifier, stratum], outcome)
+        add(cells, exam, listed)
     return cells
+
+
+def add(cells: dict[Cell, Count], exam: Exam, measures: Iterable[Measure]) -> None:
+    """Count one exam of which the subject's others are known."""
+    month = exam.on.strftime("%Y-%m")
+    for measure in measures:
+        outcome = measure.outcome(exam)
+        if outcome is None:
+            continue
+        strata = [("", "")]
+        for stratifier, fall_into in measure.strata.items():
+            stratum = fall_into(exam)
+            if stratum is not None:
+                strata.append((stratifier, stratum))
+        for stratifier, stratum in strata:
+            cell = (exam.facility, month, measure.id, stratifier, stratum)
+            _add(cells.setdefault(cell, Count()), outcome)
 
 
 def _add(cell: Count, outcome: Outcome) -> None:
@@ -133,7 +139,12 @@ def _add(cell: Count, outcome: Outcome) -> None:
 
 def exams_of(truth: Path) -> list[Exam]:
     """The exams that the registry must hold as submitted, each with its subject's others."""
-    exams = [_exam(case) for case in _submitted(truth)]
+    return cases_as_exams(_submitted(truth))
+
+
+def cases_as_exams(cases: Iterable[dict[str, Any]]) -> list[Exam]:
+    """Submitted cases as the truth writes them, each with its subject's others."""
+    exams = [_exam(case) for case in cases]
     by_subject: dict[str, list[Exam]] = defaultdict(list)
     for exam in exams:
         by_subject[exam.subject].append(exam)

@@ -1,10 +1,15 @@
 """From everything that a facility, a researcher and a dashboard can fetch, no suppressed count is learnt."""
 
 import asyncio
+import io
 import json
+import math
+import re
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import numpy as np
@@ -23,6 +28,7 @@ from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.schema import Band, Definition, Measure, PeerGroup
+from app.reports.vega import Chart
 from tests.benchmarks.conftest import workshop
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
@@ -30,6 +36,11 @@ from tests.privacy.attack import Attacker, Bools, Ints, alone, differences, pinn
 
 __all__ = ["workshop"]  # the fixture
 
+LABELS = ("2025", "2025Q4", "2026-02", "2025-03..2026-02")
+MOMENT = re.compile(
+    r'"trace_id":"\w+"|'
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?|\d\d:\d\d(:\d\d)? UTC"
+)
 FIRST, MONTHS, FACILITIES = date(2025, 1, 1), 15, 48
 DAYS = (date(2026, 3, 30), date(2026, 3, 31))
 CATEGORIES = ("academic", "community", "freestanding", "other")
@@ -98,6 +109,10 @@ class World:
     """Places of the facilities of the key that looks."""
     bounds: list[tuple[str, list[int], int]] = field(default_factory=list)
     """What is kept for ranks, and never told: measure, bounds, facilities."""
+    norms: list[tuple[bool, dict[str, float]]] = field(default_factory=list)
+    """What is told of all facilities together, and whether it is of a group whose pooled rate is told."""
+    looks: list[dict[str, str]] = field(default_factory=list)
+    """All that the keys of one facility and of a researcher can fetch, before others changed and after."""
 
     def months(self, over: Period) -> Bools:
         return np.array([over.first <= later(FIRST, one) <= over.last for one in range(MONTHS)])
@@ -239,6 +254,21 @@ async def made(
         )
     )
     await check_own(client, dashboard, found)
+    found.norms = await norms_told(client, research)
+    mine = facilities[min(found.own)]
+    administrator = bearer(
+        await key_for(database, Role.FACILITY_ADMINISTRATOR, registries=["toy"], facilities=[mine])
+    )
+    # The long form looks at everything; the short one once at each kind of thing.
+    keys = [dashboard, research] if seed == 1 else [administrator, dashboard, research]
+    wide = (LABELS[-1:], MEASURES[-1:]) if seed == 1 else (LABELS, MEASURES)
+    found.looks.append(await everything_seen(client, mine, keys, *wide))
+    async with workshop.database.transaction(EVERYTHING) as session:
+        await others_change(session, found)
+    # The long form looks at everything; the short one once at each kind of thing.
+    keys = [dashboard, research] if seed == 1 else [administrator, dashboard, research]
+    wide = (LABELS[-1:], MEASURES[-1:]) if seed == 1 else (LABELS, MEASURES)
+    found.looks.append(await everything_seen(client, mine, keys, *wide))
     async with workshop.database.transaction(EVERYTHING) as session:
         rows = await session.execute(
             text(
@@ -308,7 +338,11 @@ async def everything_told(
     for begin in range(0, len(labels), 36):
         answer = await client.get(
             "/v1/registries/toy/benchmarks",
-            params={"snapshot": day.isoformat(), "period": labels[begin : begin + 36]},
+            params={
+                "snapshot": day.isoformat(),
+                "period": labels[begin : begin + 36],
+                "include": "norm",
+            },
             headers=headers,
         )
         assert answer.status_code == 200, answer.text
@@ -316,6 +350,101 @@ async def everything_told(
             assert one["snapshot"] == day.isoformat()
             found[one["measure"], one["period"], one["group"], one["peers"]] = one
     return found
+
+
+async def norms_told(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> list[tuple[bool, dict[str, float]]]:
+    """Every norm of the latest snapshot, of the periods there are."""
+    found = []
+    months = [later(FIRST, one).isoformat()[:7] for one in range(MONTHS)]
+    answer = await client.get(
+        "/v1/registries/toy/benchmarks",
+        params={"period": [*LABELS, *months], "include": await included(client, "/benchmarks")},
+        headers=headers,
+    )
+    assert answer.status_code == 200, answer.text
+    for one in answer.json()["benchmarks"]:
+        if one.get("norm"):
+            pooled = bool(one["quartiles"]) and one["quartiles"]["pooled"] is not None
+            found.append((pooled and one["facilities"] >= 20, one["norm"]))
+    return found
+
+
+async def included(client: httpx.AsyncClient, resource: str) -> list[str]:
+    """Everything that can be asked for beside a resource, as the document of the wire says."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    asked = paths["/v1/registries/{registry_id}" + resource]["get"]["parameters"]
+    (its,) = [one for one in asked if one["name"] == "include"]
+    listed = next(one for one in its["schema"]["anyOf"] if one["type"] == "array")["items"]
+    return list(listed.get("enum") or [listed["const"]])
+
+
+async def everything_seen(
+    client: httpx.AsyncClient,
+    mine: int,
+    keys: list[dict[str, str]],
+    labels: Sequence[str],
+    measures: Sequence[Measure],
+) -> dict[str, str]:
+    """All answers about results that keys can have, without the moments they were given at.
+
+    The last key is a researcher's, of no facility.
+    """
+    asked: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    beside = await included(client, "/metrics")
+    for key in keys[:-1]:
+        for label in labels:
+            given = {"facility": mine, "period": label}
+            asked += [
+                ("/v1/registries/toy/metrics", {**given, "include": some}, key)
+                for some in (beside, *([one] for one in beside))
+            ]
+            reports = f"/v1/facilities/{mine}/reports/toy/{label}"
+            asked += [(reports, {"format": one}, key) for one in ("json", "html", "xlsx")]
+            asked += [
+                (f"{reports}/charts/{one.id}/{chart}.vl.json", {}, key)
+                for one in measures
+                for chart in get_args(Chart)
+            ]
+            over = period(label)
+            span = {"periodStart": f"{over.first}", "periodEnd": f"{over.end}", "facility": mine}
+            asked += [
+                (f"/fhir/toy/Measure/{one.id}/$evaluate-measure", span | {"reportType": kind}, key)
+                for one in measures
+                for kind in ("population", "summary", "individual", "subject")
+            ]
+        asked.append(("/v1/registries/toy/qpp", {"year": 2025}, key))
+        asked.append((f"/v1/facilities/{mine}/reports", {}, key))
+    norm = await included(client, "/benchmarks")
+    for key in keys:
+        asked.append(("/v1/registries/toy/benchmarks/snapshots", {}, key))
+        asked += [
+            ("/v1/registries/toy/benchmarks", {"snapshot": f"{day}", "include": norm}, key)
+            for day in DAYS
+        ]
+    found = {}
+    for number, (path, query, headers) in enumerate(asked):
+        answer = await client.get(path, params=query, headers=headers)
+        content = answer.text
+        if answer.headers["content-type"].startswith("application/vnd.openxml"):
+            with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+                names = [one for one in book.namelist() if one.startswith("xl/")]
+                content = "".join(book.read(one).decode() for one in names if one.endswith(".xml"))
+        found[f"{number} {path} {answer.status_code}"] = MOMENT.sub("then", content)
+    return found
+
+
+async def others_change(session: Any, world: World) -> None:
+    """Every other facility turns out to have had other results, and no snapshot is taken."""
+    mine = [world.facilities[one] for one in world.own]
+    await session.execute(
+        text(
+            "UPDATE cells SET counts = ARRAY(SELECT one + 1 + facility_id % 7"
+            " FROM unnest(counts) AS one) WHERE NOT facility_id = ANY (:mine)"
+        ),
+        {"mine": mine},
+    )
 
 
 async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: World) -> None:
@@ -451,6 +580,104 @@ async def test_groups_that_are_told_single_nobody_out(world: World) -> None:
                     assert not left.any() or (left & outside).sum() >= 4
             assert alone(groups) == []
     assert seen > 300
+
+
+async def test_what_is_told_of_all_together_is_coarse_and_where_the_pooled_rate_is_told(
+    world: World,
+) -> None:
+    known = {"target", "tau_squared", "precision", "between", "variation", "called_up_to"}
+    for pooled, norm in world.norms:
+        assert pooled, "of all facilities, twenty or more, whose pooled rate is told"
+        assert norm.keys() <= known
+        for name, value in norm.items():
+            if name != "target" and value is not None:  # the target is the pooled rate
+                assert float(f"{value:.2g}") == value
+    assert len(world.norms) > 3
+
+
+async def test_but_for_the_snapshot_nothing_that_is_fetched_depends_on_other_facilities(
+    world: World,
+) -> None:
+    before, after = world.looks
+    assert before == after
+    answered = {one.rpartition(" ")[0].partition(" ")[2] for one in before if one.endswith(" 200")}
+    for surface in ("metrics", "benchmarks", "reports", ".vl.json", "$evaluate-measure"):
+        assert any(surface in one for one in answered), surface
+
+
+async def test_norms_are_of_twenty_facilities_and_no_organisation_s_own(world: World) -> None:
+    """What is told of scatter is of the whole group, coarse, and follows from what is told by its formula."""
+    seen = 0
+    for day, told in enumerate(world.told):
+        for (name, label, grouping, _), said in told.items():
+            norm = said["norm"]
+            if norm is None:
+                continue
+            over, seen = period(label), seen + 1
+            inside = world.shown(over)
+            assert grouping == "all"
+            assert inside.sum() >= 20
+            assert norm["target"] == said["quartiles"]["pooled"]
+            for figure in ("tau_squared", "precision", "called_up_to"):
+                if norm[figure] is not None:
+                    assert norm[figure] == float(f"{norm[figure]:.2g}")
+            months = world.months(over)
+            x = world.numerators[day][name][:, months].sum(axis=1)[inside]
+            n = world.denominators[:, months].sum(axis=1)[inside]
+            assert norm["tau_squared"] == float(f"{scatter(x, n, norm['target']):.2g}")
+    assert seen > 20
+
+
+def scatter(x: Ints, n: Ints, target: float) -> float:
+    """Spiegelhalter's additive scatter, written once more from his appendix."""
+    distances = np.arcsin(np.sqrt(x / n)) - math.asin(math.sqrt(target))
+    scores = 2 * np.sqrt(n) * distances
+    held = np.clip(scores, *np.quantile(scores, (0.1, 0.9)))
+    weights = 4.0 * n
+    excess = float((held**2).sum()) - (len(n) - 1)
+    return max(excess / float(weights.sum() - (weights**2).sum() / weights.sum()), 0.0)
+
+
+async def test_a_norm_bounds_no_count_that_the_pooled_rate_leaves_open(world: World) -> None:
+    """For each suppressed count of a facility there is another world with every norm as it is told.
+
+    In it the count is another, and all numerators beside it are moved by one or two, so that the
+    pooled rate, the scatter and the precision that are told stay as they are.
+    """
+    chance = np.random.default_rng(23)
+    looked = found = 0
+    for name in ("seldom", "rare"):
+        of = world.numerators[0][name]
+        for label in ("2025", "2025-03..2026-02"):
+            said = world.told[0][name, label, "all", "all"]
+            if said["norm"] is None:
+                continue
+            months, inside = world.months(period(label)), world.shown(period(label))
+            x, n = of[:, months].sum(axis=1), world.denominators[:, months].sum(axis=1)
+            total = int(n[inside].sum())
+            digits = max(one for one in range(1, 5) if total >= 22 * 10**one)
+            small = np.flatnonzero(inside & world.outside & (x >= 1) & (x <= 10))
+            for place in small[:8]:
+                looked += 1
+                for _ in range(400):
+                    other = x.copy()
+                    other[place] = chance.integers(1, 11)
+                    if other[place] == x[place]:
+                        continue
+                    moved = chance.choice(np.flatnonzero(inside & world.outside), 6, replace=False)
+                    moved = moved[moved != place]
+                    other[moved] += chance.integers(-2, 3, len(moved))
+                    if (other < 0).any() or (other > n).any():
+                        continue
+                    pooled = round(int(other[inside].sum()) / total, digits)
+                    tau = scatter(other[inside], n[inside], said["norm"]["target"])
+                    if pooled == said["norm"]["target"] and (
+                        float(f"{tau:.2g}") == said["norm"]["tau_squared"]
+                    ):
+                        found += 1
+                        break
+    assert looked >= 10
+    assert found == looked
 
 
 async def test_ranks_move_only_where_what_is_told_moves(world: World) -> None:

@@ -1,11 +1,14 @@
 """Compositions made by hand: what a report could hold, without a database."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from app.reports.composition import (
     Completeness,
     Composition,
+    Control,
+    ControlLimit,
     Delay,
     Figures,
     FollowUps,
@@ -14,6 +17,7 @@ from app.reports.composition import (
     Methods,
     NotShown,
     Place,
+    Placing,
     Quality,
     Run,
     RunPoint,
@@ -65,19 +69,54 @@ def a_run(values: tuple[float | None, ...] = (10.0, 12.0, 11.0), note: str = "")
     """A run chart of months that end with the report's period."""
     count = len(values)
     months = [(2026 * 12 + 8 - back) for back in reversed(range(count))]
+    periods = [f"{month // 12}-{month % 12 + 1:02}" for month in months]
     return Run(
         unit="month",
         points=tuple(
             RunPoint(
-                period=f"{month // 12}-{month % 12 + 1:02}",
+                period=period,
                 value=value,
                 cases=40,
                 note="" if value is not None else note,
             )
-            for month, value in zip(months, values, strict=True)
+            for period, value in zip(periods, values, strict=True)
         ),
+        control=a_control(periods, values),
         says="No sign of a change: what moves is what chance moves.",
     )
+
+
+def a_control(
+    periods: Sequence[str], values: Sequence[float | None], chart: str = "p", high: float = 14.5
+) -> Control:
+    """A control chart around 11 with limits at 7.5 and, as a rule, 14.5."""
+    return Control(
+        chart=chart,
+        title=f"{chart} chart",
+        points=tuple(
+            ControlLimit(period=period, value=value, centre=11.0, low=7.5, high=high)
+            for period, value in zip(periods, values, strict=True)
+        ),
+        says=f"Control chart ({chart} chart): no special cause.",
+    )
+
+
+def a_placing(**other: Any) -> Placing:
+    """A result above the middle of all, as chance would have it."""
+    given: dict[str, Any] = {
+        "title": "All facilities",
+        "target": "11.0",
+        "score": "+0.8",
+        "zone": "inside",
+        "flagged": False,
+        "above": True,
+        "reliability": "0.74",
+        "shrunk": "12.1",
+        "low": "9.4",
+        "high": "15.2",
+        "says": "Allowing for chance, the best estimate is 12.1% (9.4 to 15.2; reliability 0.74).",
+    }
+    return Placing(**given | other)
 
 
 def a_funnel() -> Funnel:
@@ -135,6 +174,7 @@ def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFe
         ),
         "run": a_run((15.0, 14.1, None, 13.3, 12.5)),
         "funnel": a_funnel(),
+        "placing": a_placing(),
         "says": "35 of 280 screens: 12.5 %. That is in the second best quarter of all facilities.",
     }
     return MeasureFeedback(**given | other)

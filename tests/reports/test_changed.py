@@ -34,6 +34,18 @@ def test_a_late_case_shows_in_each_figure_it_moves() -> None:
     ]
 
 
+def test_each_change_says_by_how_much() -> None:
+    late = figures(rate="9.9", numerator=36, denominator=1_300)
+    told = differences(of(measure()), of(measure(result=late)))
+    assert [(one.figure, one.by) for one in told] == [
+        ("rate", "−2.6"),
+        ("numerator", "+1"),
+        ("denominator", "+1,020"),
+    ]
+    (hidden, *_) = differences(of(measure()), of(measure(result=figures(rate=None))))
+    assert hidden.by is None
+
+
 def test_what_may_be_shown_now_and_what_may_not_any_more_are_said_in_words() -> None:
     hidden = measure(result=figures(rate=None))
     assert ("abnormal_interpretation_rate", "rate", "not shown", "12.5%") in changes(

@@ -10,13 +10,21 @@ from app.reports.charts import (
     counts_chart,
     funnel_chart,
     peers_chart,
-    run_chart,
     steps,
     strata_chart,
 )
 from app.reports.composition import Note, Run, RunPoint, Strata, Stratum
 from app.reports.drawing import ACCENT, INK, Dot, Drawing, Mark, Path, Words, svg
-from tests.reports.compositions import TOO_FEW, a_funnel, a_run, figures, measure, standing
+from app.reports.over_time import between_chart, run_chart
+from tests.reports.compositions import (
+    TOO_FEW,
+    a_control,
+    a_funnel,
+    a_run,
+    figures,
+    measure,
+    standing,
+)
 
 
 def shown(drawing: Drawing | None) -> Drawing:
@@ -101,6 +109,30 @@ def test_a_long_run_is_named_above_its_points() -> None:
     note = Note(first=run.points[2].period, last=run.points[9].period, says="8 in a row below")
     drawing = shown(run_chart(measure(run=run.model_copy(update={"notes": (note,)}))))
     assert "8 in a row below" in words(drawing)
+
+
+def test_control_limits_are_dotted_and_what_lies_beyond_them_is_ringed() -> None:
+    run = a_run((10.0, 15.0, None, 12.0))
+    drawing = shown(run_chart(measure(run=run)))
+    limits = [one for one in drawing.marks if isinstance(one, Path) and one.dash == (1.5, 3)]
+    assert [len(stroke) for one in limits for stroke in one.strokes] == [4, 4]
+    rings = [one for one in drawing.marks if isinstance(one, Dot) and one.radius == 8]
+    assert len(rings) == 1, "15.0 lies above 14.5"
+    assert "no special cause" in drawing.said
+    assert between_chart(measure(run=run)) is None, "its points are periods"
+
+
+def test_rare_events_are_drawn_by_the_cases_between_them() -> None:
+    periods = ("2025-02", "2025-06", "2025-06", "2026-01")
+    control = a_control(periods, (10.0, 300.0, 8.0, 120.0), chart="g", high=250.0)
+    run = a_run((1.0, 2.0)).model_copy(update={"control": control})
+    drawing = shown(between_chart(measure(run=run)))
+    dots = [one for one in drawing.marks if isinstance(one, Dot)]
+    assert sum(one.radius < 4 for one in dots) == 4
+    assert sum(one.radius > 4 for one in dots) == 1, "300 cases lie above 250"
+    assert "2025-06: 300." in drawing.said
+    periodic = shown(run_chart(measure(run=run)))
+    assert not [one for one in periodic.marks if isinstance(one, Path) and one.dash == (1.5, 3)]
 
 
 def test_one_point_is_no_course() -> None:

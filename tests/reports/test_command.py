@@ -1,6 +1,7 @@
 """`hounsfield issue` as an operator runs it: killed without warning, run again, refused."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from app.postgres import Addresses
 from app.registries.load import PACKAGED, folders, load
 from app.settings import Settings
 from perf.bench.feedback import Place, plant
+from tests.small_disk import small_disk
 
 DEFINITION = load(next(iter(folders(PACKAGED))))
 FACILITIES = [Place(100000 + one, f"Facility {one}", 3.0, date(2026, 5, 1)) for one in range(6)]
@@ -104,6 +106,45 @@ def test_a_killed_run_is_completed_by_the_next_and_nothing_is_issued_twice(
     third = run(environment)
     assert (third.returncode, third.stdout.count("nothing to issue")) == (0, 1)
     assert rows(database) == found
+
+
+@pytest.mark.soak
+def test_on_a_full_disk_it_says_so_and_the_next_run_completes(
+    environment: dict[str, str], database: Addresses, tmp_path: Path
+) -> None:
+    forget(database)
+    with small_disk(tmp_path / "disk", 32) as disk:
+        there = environment | {"HOUNSFIELD_DATA": str(disk.folder)}
+        disk.fill(150_000)  # a report or two
+        stopped = run(there)
+        assert stopped.returncode == 1
+        assert "The disk of the archive is full. Make room" in stopped.stderr
+        assert "Traceback" not in stopped.stderr
+        issued = [one for one in rows(database) if one["state"] == "issued"]
+        assert len(issued) < len(FACILITIES)
+        assert not any(one["state"] == "held" for one in rows(database))
+        archive = Archive(Settings(data=disk.folder))
+        for one in issued:
+            kept = asyncio.run(archive.get(one["pdf_path"]))
+            assert hashlib.sha256(kept).hexdigest() == one["pdf_sha256"]
+        disk.empty()
+        again = run(there)
+        assert again.returncode == 0, again.stderr
+        assert "6 issued, 0 unchanged, 0 held, 0 waiting" in again.stdout
+    forget(database)
+
+
+def forget(database: Addresses) -> None:
+    """As if nothing had been issued."""
+
+    async def empty() -> None:
+        connection = await asyncpg.connect(database.owner)
+        try:
+            await connection.execute("TRUNCATE issued_reports, report_issues CASCADE")
+        finally:
+            await connection.close()
+
+    asyncio.run(empty())
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import io
 import pypdf
 import pytest
 
-from app.reports.charts import peers_chart, run_chart
+from app.reports.charts import peers_chart
 from app.reports.composition import Issue
+from app.reports.over_time import run_chart
 from app.reports.paper import document, pdf, pictures
 from tests.reports.compositions import composition, figures, measure
 

@@ -155,7 +155,7 @@ def test_a_change_is_clear_when_newcombes_interval_leaves_out_zero() -> None:
     # Newcombe 1998 (17:873), example (a), method 10: 56/70 - 48/80 = 0.2, 0.0524 to 0.3339.
     told = change(a_share(56, 70), a_share(48, 80), "2025Q3")
     assert told is not None
-    assert (told.difference, told.low, told.high, told.clear) == ("+20.0", "+5.2", "+33.4", True)
+    assert (told.value, told.low, told.high, told.clear) == ("+20.0", "+5.2", "+33.4", True)
     assert told.better is False, "lower is better"
     assert "clearly more than the 60.0% of 2025Q3" in told.says
     near = change(a_share(56, 70), a_share(55, 70), "2025Q3")
@@ -163,6 +163,32 @@ def test_a_change_is_clear_when_newcombes_interval_leaves_out_zero() -> None:
     assert not near.clear
     assert near.better is None
     assert "no clear change" in near.says
+
+
+def test_a_rate_per_thousand_is_compared_by_its_exact_ratio() -> None:
+    detection = a_measure(per=1000, improvement="increase")
+
+    def of(numerator: int) -> Result:
+        counts = Counts(denominator=1000, numerator=numerator)
+        return a_result(detection, rate=Decimal(numerator) / 1000, counts=counts)
+
+    told = change(of(30), of(10), "2025")
+    assert told is not None
+    # Given 40 events of equal exposure, Clopper and Pearson's 30/40 is 0.5880 to 0.8731: odds 1.43 to 6.88.
+    assert (told.kind, told.value, told.low, told.high) == ("ratio", "3.00", "1.43", "6.88")
+    assert told.better is True
+    assert told.says == (
+        "That is clearly more than the 10.0 per 1,000 of 2025 (3.00 times as much, 1.43 to 6.88)."
+    )
+    from_none = change(of(8), of(0), "2025")
+    assert from_none is not None
+    assert (from_none.value, from_none.high, from_none.clear) == (None, None, True)
+    assert from_none.says.endswith(f"({from_none.low} times as much or more).")
+    assert change(of(0), of(0), "2025") is None, "nothing twice is no change to speak of"
+    less = change(of(10), of(30), "2025")
+    assert less is not None
+    assert "clearly less than the 30.0 per 1,000" in less.says
+    assert less.better is False
 
 
 def test_a_mean_is_compared_by_welchs_interval() -> None:
@@ -180,7 +206,7 @@ def test_a_mean_is_compared_by_welchs_interval() -> None:
     told = change(of([10, 12, 14, 16]), of([20, 22, 24, 26, 28]), "2025")
     assert told is not None
     # Means 1.3 and 2.4; standard error sqrt(0.0667/4 + 0.1/5) = 0.1915; t(6.98) = 2.366.
-    assert (told.difference, told.low, told.high) == ("−1.1", "−1.6", "−0.6")
+    assert (told.value, told.low, told.high) == ("−1.1", "−1.6", "−0.6")
     assert told.clear
     assert told.better is True
 

@@ -35,6 +35,8 @@ def test_every_part_of_the_report_has_its_sheet() -> None:
             "Results",
             "Peers",
             "Over time",
+            "Among all",
+            "Control charts",
             "Strata",
             "Completeness",
             "Not shown",

@@ -1,10 +1,11 @@
 """Benchmarks: how rates are spread over peer groups, by a dated snapshot."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from math import isfinite
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app import errors
 from app.access import Act
@@ -16,7 +17,7 @@ from app.api.v1.metrics import (
     Periods,
     asked_measures,
     asked_periods,
-    peers,
+    told_peers,
 )
 from app.benchmarks import standing
 from app.benchmarks.peers import grouping
@@ -24,11 +25,39 @@ from app.benchmarks.peers import grouping
 router = APIRouter(prefix="/registries/{registry_id}/benchmarks", tags=["benchmarks"])
 
 
+class Norm(BaseModel):
+    """What all facilities together say of a measure: enough to place any result, and nobody's own."""
+
+    target: float = Field(description="The pooled rate; of means the middle of all, geometric.")
+    tau_squared: float = Field(
+        description="Scatter beyond chance: of shares on the arcsine scale, of means on the log scale."
+    )
+    precision: float | None = Field(
+        default=None,
+        description="Cases at which a facility's own rate and that of all weigh the same; null where "
+        "facilities differ by chance alone, and of means.",
+    )
+    between: float | None = Field(
+        default=None, description="Variance of the logarithm of true means between facilities."
+    )
+    variation: float | None = Field(
+        default=None,
+        description="Squared coefficient of variation of observations within facilities.",
+    )
+    called_up_to: float = Field(
+        description="The probability up to which a result of this period is called, among those of all "
+        "facilities and measures (Benjamini and Hochberg, 5 %)."
+    )
+
+
 class Benchmark(Peers):
     """A measure's spread over one peer group and period."""
 
     measure: str
     period: str
+    norm: Norm | None = Field(
+        description="With `include=norm`: of all facilities, twenty or more, where the pooled rate is told."
+    )
 
 
 class Benchmarks(BaseModel):
@@ -52,6 +81,10 @@ async def read_benchmarks(
     snapshot: Annotated[
         date | None, Query(description="The day of a past snapshot; the latest when left out.")
     ] = None,
+    include: Annotated[
+        list[Literal["norm"]] | None,
+        Query(max_length=1, description="`norm`: what funnels and shrunk rates are made with."),
+    ] = None,
 ) -> Benchmarks:
     """How rates are spread over peer groups: the same for everybody until the next snapshot."""
     asker.require(Act.READ_BENCHMARKS)
@@ -69,10 +102,22 @@ async def read_benchmarks(
     return Benchmarks(
         registry=definition.id,
         benchmarks=[
-            Benchmark(measure=measure_id, period=over, **peers(spread).model_dump())
+            Benchmark(
+                measure=measure_id,
+                period=over,
+                norm=_norm(spread) if include else None,
+                **told_peers(spread),
+            )
             for measure_id, over, spread in found
         ],
     )
+
+
+def _norm(spread: standing.Spread) -> Norm | None:
+    if spread.norm is None:
+        return None
+    told = {name: float(value) for name, value in spread.norm.items()}
+    return Norm(**{name: value for name, value in told.items() if isfinite(value)})
 
 
 class TakenSnapshot(BaseModel):

@@ -19,8 +19,9 @@ from app.api.dependencies import (
 )
 from app.api.pages import PAGED, PageAsked
 from app.api.problems import problems
+from app.api.v1.beside import Withheld
 from app.api.v1.measures import known_measure
-from app.api.v1.metrics import AsOf, Facility, Stratum, Withheld, asked_stratum, the_facility
+from app.api.v1.metrics import AsOf, Facility, Stratum, asked_stratum, the_facility
 from app.benchmarks import explanation, periods, populations, query
 from app.benchmarks.engine import Engine
 from app.benchmarks.populations import Placed, Population

@@ -1,7 +1,7 @@
 """Metrics: a facility's own rates, live, beside its peers of the latest snapshot."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -17,10 +17,22 @@ from app.api.dependencies import (
     visible_facility,
 )
 from app.api.problems import problems
+from app.api.v1.beside import (
+    Change,
+    Control,
+    Course,
+    Interval,
+    Position,
+    Withheld,
+    number,
+    told_change,
+    told_control,
+    told_course,
+    told_position,
+)
 from app.api.v1.measures import known_measure
 from app.benchmarks import course, periods, query, standing
-from app.benchmarks.peers import traits
-from app.benchmarks.statistics import run_charts
+from app.benchmarks.ground import ground
 from app.registries import schema
 from app.registries.schema import Definition
 
@@ -36,24 +48,6 @@ class AsOf(BaseModel):
 
     feed_number: int
     at: datetime | None
-
-
-class Withheld(BaseModel):
-    """Why a figure is not shown."""
-
-    reason: str
-    says: str
-
-    @classmethod
-    def of(cls, reason: str | None) -> "Withheld | None":
-        return cls(reason=reason, says=query.REASONS[reason]) if reason else None
-
-
-class Interval(BaseModel):
-    """The 95 % interval of a rate."""
-
-    low: float
-    high: float
 
 
 class Quartiles(BaseModel):
@@ -90,41 +84,6 @@ class Peers(BaseModel):
     withheld: Withheld | None
 
 
-class Change(BaseModel):
-    """A rate against the facility's own of a year before."""
-
-    before: str = Field(description="The period it is compared with.")
-    earlier: float = Field(description="The rate then.")
-    kind: Literal["difference", "ratio"] = Field(
-        description="`ratio` for a rate per 1,000: 1 is no change; else `difference`: 0 is none."
-    )
-    value: float | None
-    interval: Interval | None = Field(
-        description="Newcombe's of proportions, Welch's of means, exact of a ratio of rates. Of two "
-        "results that rest on the same people it is a little too wide."
-    )
-    better: bool | None = Field(
-        description="Whether the whole interval is on the better side; null where it holds no change."
-    )
-
-
-class CoursePoint(BaseModel):
-    """One result of a course."""
-
-    period: str
-    rate: float | None
-    withheld: Withheld | None
-
-
-class Course(BaseModel):
-    """Results up to the end of the period, and what a run chart says of them."""
-
-    unit: course.Unit
-    course: run_charts.Course
-    says: str
-    points: list[CoursePoint]
-
-
 class Metric(BaseModel):
     """A measure's result for a facility, a period and, if asked for, a stratum."""
 
@@ -155,6 +114,10 @@ class Metric(BaseModel):
     peers: list[Peers]
     change: Change | None = Field(description="With `include=change`, where both may be shown.")
     course: Course | None = Field(description="With `include=course`.")
+    control: Control | None = Field(description="With `include=control`, of ten points or more.")
+    position: Position | None = Field(
+        description="With `include=position`, where the snapshot tells the norm of all facilities."
+    )
     withheld: Withheld | None
 
 
@@ -209,12 +172,21 @@ async def read_metrics(
     period: Periods = None,
     stratum: Stratum = None,
     include: Annotated[
-        list[Literal["change", "course"]] | None,
+        list[Literal["change", "course", "control", "position"]] | None,
         Query(
-            max_length=2,
+            max_length=4,
             description="`change`: against the facility's own last year; `course`: the last 12 quarters, "
-            f"or 24 months of a single month, with the run chart's word. For at most {FEW_PERIODS} "
-            "periods.",
+            "or 24 months of a single month, with the run chart's word; `control`: the control chart of "
+            "these; `position`: among all facilities, chance allowed for. For at most "
+            f"{FEW_PERIODS} periods.",
+        ),
+    ] = None,
+    phase: Annotated[
+        list[Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]] | None,
+        Query(
+            max_length=6,
+            description="Months with which new phases of course and control chart begin, such as that "
+            "after a change was made.",
         ),
     ] = None,
 ) -> Metrics:
@@ -230,7 +202,8 @@ async def read_metrics(
     if include and len(asked) > FEW_PERIODS:
         raise errors.Unprocessable(f"`include` goes with at most {FEW_PERIODS} periods.")
     async with transactions.begin() as session:
-        if facility not in await traits(session, [facility]):
+        on = await ground(session, definition, facility)
+        if on.traits is None:
             raise errors.NotFound(NO_SUCH_FACILITY)
         answer = await query.results(
             session,
@@ -241,6 +214,7 @@ async def read_metrics(
             measures=asked_measures(definition, measure),
             stratifier=stratifier,
             stratum=named,
+            on=on,
         )
         beside = await course.beside(
             session,
@@ -250,12 +224,17 @@ async def read_metrics(
             today=today,
             changes="change" in (include or ()),
             courses="course" in (include or ()),
+            controls="control" in (include or ()),
+            begins=[periods.period(one).first for one in phase or ()],
+            on=on,
         )
     return Metrics(
         registry=definition.id,
         definition_version=definition.version,
         as_of=AsOf(feed_number=answer.as_of.feed_number, at=answer.as_of.at),
-        metrics=[shown(one, beside) for one in answer.results],
+        metrics=[
+            shown(one, beside, positioned="position" in (include or ())) for one in answer.results
+        ],
     )
 
 
@@ -294,7 +273,7 @@ def asked_periods(texts: list[str] | None, today: date) -> list[periods.Period]:
     return list(dict.fromkeys(periods.period(one) for one in texts))
 
 
-def shown(result: query.Result, beside: course.Beside) -> Metric:
+def shown(result: query.Result, beside: course.Beside, *, positioned: bool) -> Metric:
     """A result as it is told."""
     key = result.measure.id, result.period, result.stratum
     counts, measure = result.counts, result.measure
@@ -314,83 +293,52 @@ def shown(result: query.Result, beside: course.Beside) -> Metric:
         exceptions=None if hidden else counts.exceptions,
         numerator=counts.numerator if (proportion or measure.numerator) and not hidden else None,
         observations=counts.observations if observed and not hidden else None,
-        rate=_number(result.rate),
+        rate=number(result.rate),
         interval=(
             Interval(low=float(result.low), high=float(result.high))
             if result.low is not None and result.high is not None
             else None
         ),
-        median=_number(result.median),
+        median=number(result.median),
         per=measure.per if proportion else 1,
         unit=measure.unit,
         improvement=measure.improvement,
         caution=result.caution,
         peers=[peers(one) for one in result.peers],
-        change=_change(beside.changes.get(key)),
-        course=_course(beside.courses.get(key)),
+        change=told_change(beside.changes.get(key)),
+        course=told_course(beside.courses.get(key)),
+        control=told_control(beside.controls.get(key)),
+        position=told_position(result) if positioned else None,
         withheld=Withheld.of(result.withheld),
     )
 
 
 def peers(spread: standing.Spread) -> Peers:
     """A peer group's spread as it is told."""
-    return Peers(
-        group=spread.peer_group,
-        peers=spread.peers,
-        title=spread.title,
-        snapshot=spread.snapshot_on,
-        facilities=spread.facilities,
-        quartiles=(
+    return Peers(**told_peers(spread))
+
+
+def told_peers(spread: standing.Spread) -> dict[str, Any]:
+    """The fields of `Peers`."""
+    return {
+        "group": spread.peer_group,
+        "peers": spread.peers,
+        "title": spread.title,
+        "snapshot": spread.snapshot_on,
+        "facilities": spread.facilities,
+        "quartiles": (
             Quartiles(
                 low=float(spread.low),
                 median=float(spread.median),
                 high=float(spread.high),
-                p10=_number(spread.p10),
-                p90=_number(spread.p90),
-                pooled=_number(spread.pooled),
+                p10=number(spread.p10),
+                p90=number(spread.p90),
+                pooled=number(spread.pooled),
             )
             if spread.low is not None and spread.median is not None and spread.high is not None
             else None
         ),
-        rank_quartile=spread.quartile,
-        percentile=spread.percentile,
-        withheld=Withheld.of(spread.withheld),
-    )
-
-
-def _change(change: course.Change | None) -> Change | None:
-    if change is None:
-        return None
-    limits = change.low is not None and change.high is not None
-    return Change(
-        before=change.before.label,
-        earlier=float(change.earlier),
-        kind=change.kind,
-        value=_number(change.value),
-        interval=Interval(low=float(change.low or 0), high=float(change.high or 0))
-        if limits
-        else None,
-        better=change.better,
-    )
-
-
-def _course(found: course.Course | None) -> Course | None:
-    if found is None:
-        return None
-    return Course(
-        unit=found.unit,
-        course=found.trend.course,
-        says=found.trend.words,
-        points=[
-            CoursePoint(
-                period=one.period.label,
-                rate=_number(one.rate),
-                withheld=Withheld.of(one.withheld),
-            )
-            for one in found.points
-        ],
-    )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if value is not None else None  # type: ignore[arg-type]  # a Decimal
+        "rank_quartile": spread.quartile,
+        "percentile": spread.percentile,
+        "withheld": Withheld.of(spread.withheld),
+    }

@@ -22,6 +22,7 @@ All facilities at once:
     case_mix        logistic regression on what patients bring
     ratios          observed to expected
     adjustment      from counted cases to ratios that allow for case mix
+    norms           what all say of a proportion or a mean in a few numbers, and one held against them
     comparisons     all of these at once, by the rules we settled on
 One facility over time:
     charts          what a chart says, as plain values; phases

@@ -7,7 +7,7 @@ facility's rate is shrunk by how little it can be relied on. Arrays have one ent
 order given; a facility without cases has NaN and no flag.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,39 +15,17 @@ import numpy.typing as npt
 from app.benchmarks.statistics import probabilities
 from app.benchmarks.statistics.beta_binomial import beta_binomial
 from app.benchmarks.statistics.dispersion import (
-    Deviations,
-    Dispersion,
     dispersion,
     proportion_deviations,
     ratio_deviations,
 )
 from app.benchmarks.statistics.flags import flags
-from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits, rate_limits
+from app.benchmarks.statistics.funnels import REVIEW, WATCH, rate_limits
 from app.benchmarks.statistics.gamma_poisson import gamma_poisson
-from app.benchmarks.statistics.intervals import Floats, Intervals, critical, floats
-from app.benchmarks.statistics.normal_normal import log_means, normal_normal
+from app.benchmarks.statistics.intervals import Floats, Intervals, floats
+from app.benchmarks.statistics.norms import Comparison, ProportionNorm, called, mean_norm
 
-Flags = npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
-    """Where each facility stands.
-
-    `rates` are as seen; `watch` and `review` the limits at its size; `flags` 0 as expected, 1 watch,
-    2 review, negative where the rate is low; `reliabilities` from 0 to 1; `shrunk` the rate as far
-    as it can be relied on, with its interval.
-    """
-
-    target: float
-    scatter: Dispersion
-    rates: Floats
-    watch: Intervals
-    review: Intervals
-    flags: Flags
-    reliabilities: Floats
-    shrunk: Floats
-    shrunk_intervals: Intervals
+__all__ = ["Comparison", "compare_means", "compare_proportions", "compare_ratios"]
 
 
 def compare_proportions(
@@ -65,24 +43,8 @@ def compare_proportions(
     some = n > 0
     x, n = x[some], n[some]
     target = float(x.sum() / n.sum())
-    deviations = proportion_deviations(x, n, target)
-    scatter = dispersion(deviations)
-    by_chance = probabilities.of_proportions(x, n, target)
-    watch, review = (proportion_limits(target, n, level, scatter) for level in (WATCH, REVIEW))
-    return _placed(
-        some,
-        Comparison(
-            target,
-            scatter,
-            x / n,
-            watch,
-            review,
-            flags(x / n, watch, review, _probable(scatter, deviations, by_chance)),
-            model.reliabilities(n),
-            model.rates(x, n),
-            model.intervals(x, n),
-        ),
-    )
+    scatter = dispersion(proportion_deviations(x, n, target))
+    return _placed(some, ProportionNorm(target, scatter, model).compared(x, n))
 
 
 def compare_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Comparison | None:
@@ -99,7 +61,12 @@ def compare_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Comparis
     target = float(o.sum() / e.sum())
     deviations = ratio_deviations(o, e, target)
     scatter = dispersion(deviations)
-    by_chance = probabilities.of_counts(o, e * target)
+    scores = scatter.scores(deviations)
+    improbable = (
+        probabilities.of_scores(scores)
+        if scatter.present
+        else probabilities.of_counts(o, e * target)
+    )
     watch, review = (rate_limits(target, e, level, scatter) for level in (WATCH, REVIEW))
     return _placed(
         some,
@@ -107,9 +74,10 @@ def compare_ratios(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Comparis
             target,
             scatter,
             o / e,
+            scores,
             watch,
             review,
-            flags(o / e, watch, review, _probable(scatter, deviations, by_chance)),
+            flags(o / e, watch, review, called(improbable)),
             model.reliabilities(e),
             model.ratios(o, e),
             model.intervals(o, e),
@@ -126,46 +94,10 @@ def compare_means(
     turned back from logarithms. None with fewer than two facilities that have observations, without
     two observations in one of them, or where no observation differs from another.
     """
-    n, m, v = floats(observations), floats(means), floats(variances)
+    n, m = floats(observations), floats(means)
     some = n > 0
-    n, m, v = n[some], m[some], v[some]
-    if len(n) < 2 or n.max() < 2 or not np.nan_to_num(v).any():
-        return None
-    estimates = log_means(n, m, v)
-    model = normal_normal(estimates)
-    assert model is not None  # there are two facilities
-    errors = np.sqrt(estimates.variances)
-    deviations = Deviations(estimates.values - model.mean, errors)
-    scatter = dispersion(deviations)
-    half = scatter.inflated(errors)
-    watch, review = (_around(model.mean, critical(level) * half) for level in (WATCH, REVIEW))
-    shrunk = model.intervals(estimates)
-    return _placed(
-        some,
-        Comparison(
-            float(np.exp(model.mean)),
-            scatter,
-            m,
-            watch,
-            review,
-            flags(m, watch, review, probabilities.of_scores(scatter.scores(deviations))),
-            model.reliabilities(estimates.variances),
-            np.exp(model.values(estimates)),
-            Intervals(np.exp(shrunk.low), np.exp(shrunk.high)),
-        ),
-    )
-
-
-def _probable(scatter: Dispersion, deviations: Deviations, by_chance: Floats) -> Floats:
-    """How improbable each is: by chance alone, or by chance and scatter where there is any."""
-    if not scatter.present:
-        return by_chance
-    return probabilities.of_scores(scatter.scores(deviations))
-
-
-def _around(middle: float, half: Floats) -> Intervals:
-    """Limits on the scale of logarithms, turned back."""
-    return Intervals(np.exp(middle - half), np.exp(middle + half))
+    norm = mean_norm(n[some], m[some], floats(variances)[some])
+    return None if norm is None else _placed(some, norm.compared(n[some], m[some]))
 
 
 def _placed(some: npt.NDArray[np.bool_], narrow: Comparison) -> Comparison:
@@ -184,6 +116,7 @@ def _placed(some: npt.NDArray[np.bool_], narrow: Comparison) -> Comparison:
     return replace(
         narrow,
         rates=wide(narrow.rates),
+        scores=wide(narrow.scores),
         watch=wider(narrow.watch),
         review=wider(narrow.review),
         flags=flagged,

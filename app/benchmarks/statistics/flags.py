@@ -36,27 +36,46 @@ def benjamini_hochberg(probabilities: npt.ArrayLike) -> Floats:
     return found
 
 
+def called_up_to(
+    probabilities: npt.ArrayLike, false_discoveries: float = FALSE_DISCOVERIES
+) -> float:
+    """The probability up to which Benjamini and Hochberg would call, k q / m; 0 of no probability.
+
+    Of m known probabilities, k is how many are called, or 1 where none is: what one more as improbable
+    would take. Exactly those that `benjamini_hochberg` adjusts to q or below are at or below it.
+    """
+    p = floats(probabilities)
+    number = int((~np.isnan(p)).sum())
+    if not number:
+        return 0.0
+    low = np.sort(p[p <= false_discoveries])  # none above is ever called
+    called = np.flatnonzero(low * number / np.arange(1, len(low) + 1) <= false_discoveries)
+    if not len(called):
+        return false_discoveries / number
+    last = int(called[-1])
+    # What was computed in two ways may differ in the last digit.
+    return max(false_discoveries * (last + 1) / number, float(low[last]))
+
+
 def flags(
     rates: npt.ArrayLike,
     watch: Intervals,
     review: Intervals,
-    probabilities: npt.ArrayLike,
-    false_discoveries: float = FALSE_DISCOVERIES,
+    called: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.int8]:
     """Each facility's flag: 0 as expected, 1 watch, 2 review; negative where the rate is low.
 
-    `watch` and `review` are the limits as drawn, so that the flag and the picture agree;
-    `probabilities` are two-sided, by the same model as the limits. A rate of NaN has flag 0.
+    `watch` and `review` are the limits as drawn, so that the flag and the picture agree; `called` is
+    whether it still stands out when all that were looked at are allowed for. A rate of NaN has flag 0.
     """
     y = floats(rates)
-    beyond = benjamini_hochberg(probabilities) <= false_discoveries
     found = np.zeros(y.shape, np.int8)
     for sign, outside in (
         (1, (y > watch.high, y > review.high)),
         (-1, (y < watch.low, y < review.low)),
     ):
         found[outside[0]] = sign
-        found[outside[1] & beyond] = 2 * sign
+        found[outside[1] & called] = 2 * sign
     return found
 
 

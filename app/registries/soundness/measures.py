@@ -42,6 +42,8 @@ class Measures:
         for number, one in enumerate(measure.stratifiers):
             at = (*place, "stratifiers", number, "expression")
             yield from self.ground.expression(at, one.expression, seen, "text")
+        if measure.control_chart in ("p", "u", "g", "t") and measure.scoring != "proportion":
+            yield (*place, "control_chart"), "is of proportions: others have `xmr`", 0
         if measure.shown_when is not None:
             ids = [one.id for one in self.ground.definition.measures]
             at = (*place, "shown_when")

@@ -13,7 +13,7 @@ from typing import Any
 from app.benchmarks.periods import Period
 from app.benchmarks.periods import period as read
 from app.reports.axes import axis, levels, scale
-from app.reports.charts import MOST_LABELS, WIDE, plain_format, runs
+from app.reports.charts import WIDE, plain_format
 from app.reports.drawing import (
     ACCENT,
     INK,
@@ -29,6 +29,7 @@ from app.reports.drawing import (
     line,
 )
 from app.reports.improvement.evidence import Evidence, PlacedPoint
+from app.reports.over_time import MOST_LABELS, runs
 from app.reports.vega import SCHEMA, Specification
 
 HEIGHT, TOP, BOTTOM, LEFT, RIGHT = 250, 46, 200, 58, WIDE - 16

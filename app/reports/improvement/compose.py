@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import errors
-from app.benchmarks import course
 from app.benchmarks.periods import Period, later
 from app.benchmarks.query import Result, results
 from app.benchmarks.statistics.charts import phases
@@ -28,7 +27,7 @@ from app.registries.improvement import ImprovementTemplate
 from app.registries.schema import Definition, Measure
 from app.reports import words
 from app.reports.composition import Figures
-from app.reports.evidence import SHOWN_SHARE, change, point
+from app.reports.evidence import change
 from app.reports.figures import figures
 from app.reports.improvement.evidence import (
     Evidence,
@@ -39,10 +38,10 @@ from app.reports.improvement.evidence import (
     PhasePart,
     PlacedPoint,
     ProjectRun,
-    Ratio,
     Requirement,
 )
 from app.reports.improvement.plan import first_month, months, remeasured
+from app.reports.runs import SHOWN_SHARE, point
 
 CAUTION = (
     "A comparison of before and after cannot tell what a change did from anything else that happened "
@@ -147,7 +146,6 @@ async def compose(
         baseline=figures(before),
         remeasurement=None if after is None else figures(after),
         change=None if after is None else change(after, before, _period(before)),
-        ratio=None if after is None else _ratio(after, before),
         run=run,
         interventions=tuple(
             Intervention.model_validate(one, from_attributes=True)
@@ -263,13 +261,6 @@ def _after(begins: Period, changes: Sequence[ImprovementIntervention]) -> str:
     return words.listed(str(number) for first, number in before if first == latest)
 
 
-def _ratio(after: Result, before: Result) -> Ratio | None:
-    found = course.change_of(after, before)
-    if found is None or found.kind != "ratio" or None in (found.value, found.low, found.high):
-        return None
-    return Ratio(value=str(found.value), low=str(found.low), high=str(found.high))
-
-
 def _requirements(told: _Told) -> tuple[Requirement, ...]:
     """What the template asks for, one by one."""
     kept, needs = told.kept, told.kept.template.evidence
@@ -377,10 +368,6 @@ def _says(told: _Told) -> tuple[str, ...]:
                 None: "",
             }
             lines.append(f"{changed.says} {way[changed.better]}".strip())
-        if (ratio := _ratio(told.after, told.before)) is not None:
-            lines.append(
-                f"The rate is {ratio.value} times that of the baseline ({ratio.low} to {ratio.high}, exact)."
-            )
     lines += [told.run.says, CAUTION]
     return tuple(lines)
 

@@ -11,14 +11,6 @@ from pydantic import Field
 from app.reports.composition import Change, Figures, Part, RunPoint
 
 
-class Ratio(Part):
-    """A rate per 1,000 beside that of the baseline, with the exact interval of their ratio."""
-
-    value: str
-    low: str
-    high: str
-
-
 class PlacedPoint(RunPoint):
     """A point of the run chart, and the first day of its period."""
 
@@ -118,7 +110,6 @@ class Evidence(Part):
     change: Change | None = Field(
         description="The difference with its 95 % interval: Newcombe's of proportions, Welch's of means."
     )
-    ratio: Ratio | None = Field(default=None, description="Of a rate per 1,000.")
     run: ProjectRun
     interventions: tuple[Intervention, ...]
     participants: tuple[Participant, ...]

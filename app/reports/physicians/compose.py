@@ -12,6 +12,7 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import physicians, rates, standing
+from app.benchmarks.course import SAME, interval_of, kind_of
 from app.benchmarks.engine import Engine
 from app.benchmarks.periods import Period
 from app.benchmarks.physicians import Asked, Tallies
@@ -22,7 +23,6 @@ from app.models.account import Physician
 from app.registries.schema import Definition, Measure
 from app.reports import words
 from app.reports.composition import Withheld
-from app.reports.evidence import difference_of
 from app.reports.figures import figures, read, withheld
 from app.reports.physicians.feedback import Beside, OwnMeasure, PeerRates, PhysicianFeedback
 
@@ -206,12 +206,12 @@ def _says(measure: Measure, own: Result, rest: Counts | None) -> str:
     caution = " Few cases: the interval says more than the rate." if own.caution else ""
     if rest is None:
         return f"Your colleagues' results are not told.{caution}"
-    limits = difference_of(measure, own.counts, rest)
+    limits, same = interval_of(measure, own.counts, rest), SAME[kind_of(measure)]
     if limits is None:
         return f"There is no interval of the difference from your colleagues.{caution}"
-    if limits.low <= 0 <= limits.high:
+    if limits.low <= same <= limits.high:
         return f"{WITHIN}{caution}"
-    way = "Higher" if limits.low > 0 else "Lower"
+    way = "Higher" if limits.low > same else "Lower"
     return f"{way} than your colleagues together by more than chance gives.{caution}"
 
 

@@ -17,9 +17,10 @@ from app.benchmarks.statistics.dispersion import (
     ratio_deviations,
     winsorise,
 )
-from app.benchmarks.statistics.flags import benjamini_hochberg, flags, standing
+from app.benchmarks.statistics.flags import benjamini_hochberg, called_up_to, flags, standing
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits, rate_limits
 from app.benchmarks.statistics.intervals import Intervals, critical
+from app.benchmarks.statistics.norms import called
 from app.benchmarks.statistics.probabilities import of_counts, of_proportions, of_scores
 from tests.benchmarks.statistics.published import SURGICAL_CASES, SURGICAL_DEATHS
 from tests.oracles import distributions
@@ -270,13 +271,15 @@ def test_adjusted_probabilities_reject_what_the_step_up_procedure_rejects(
     rejected = sorted(probabilities)[: max(reached, default=0)]
     assert sorted(p for p, q in zip(probabilities, adjusted, strict=False) if q <= rate) == rejected
     assert np.isnan(adjusted[-1])
+    up_to = called_up_to([*probabilities, np.nan], rate)
+    assert sorted(p for p in probabilities if p <= up_to) == rejected
     assert (adjusted[:-1] >= np.array(probabilities) - 1e-12).all()
 
 
 def test_a_flag_agrees_with_the_funnel_and_a_review_also_with_the_number_looked_at() -> None:
     watch, review = Intervals(*np.array([[0.2], [0.4]])), Intervals(*np.array([[0.1], [0.5]]))
     rates = np.array([0.3, 0.45, 0.55, 0.15, 0.05, np.nan])
-    few = flags(rates, watch, review, [1.0, 0.03, 0.001, 0.03, 0.001, np.nan])
+    few = flags(rates, watch, review, called([1.0, 0.03, 0.001, 0.03, 0.001, np.nan]))
     assert few.tolist() == [0, 1, 2, -1, -2, 0]
     assert [standing(flag) for flag in few[:3]] == ["as-expected", "watch", "review"]
     # Among two thousand others a probability of one in a thousand is nothing to review.
@@ -284,7 +287,7 @@ def test_a_flag_agrees_with_the_funnel_and_a_review_also_with_the_number_looked_
         np.append(rates, [0.3] * 2_000),
         watch,
         review,
-        [1, 0.03, 0.001, 0.03, 0.001, 1] + [1] * 2_000,
+        called([1, 0.03, 0.001, 0.03, 0.001, 1] + [1] * 2_000),
     )
     assert many[:6].tolist() == [0, 1, 1, -1, -1, 0]
     assert not many[6:].any()
@@ -298,7 +301,7 @@ def test_among_facilities_that_only_chance_sets_apart_hardly_one_is_to_be_review
         events / sizes,
         proportion_limits(0.1, sizes, WATCH),
         proportion_limits(0.1, sizes, REVIEW),
-        of_proportions(events, sizes, 0.1),
+        called(of_proportions(events, sizes, 0.1)),
     )
     assert (np.abs(found) == 2).sum() <= 1
     assert (found != 0).mean() == pytest.approx(0.05, abs=0.015)

@@ -1,0 +1,120 @@
+"""
+Rows of numbers as PostgreSQL's binary COPY writes them, and as one array of NumPy.
+
+A row of a fixed number of numbers has a fixed length there, so that a nation's cells are read, or
+written, without an object for each of them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+BEGINNING = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""The signature, no flags and no extension (PostgreSQL, "COPY: Binary Format")."""
+END = b"\xff\xff"
+ELEMENTS = {"bigint": (20, ">i8"), "float8": (701, ">f8")}
+"""PostgreSQL's number of a type, which an array says of its elements, and NumPy's name of it."""
+PIECE = 4 * 1024 * 1024
+"""Bytes that are read at once: COPY gives them out row by row."""
+
+Records = npt.NDArray[np.void]
+
+
+class Text(NamedTuple):
+    """A column that holds the same ASCII text in each row."""
+
+    value: str
+
+
+class Array(NamedTuple):
+    """A column of arrays of so many numbers, one at least, of a type of `ELEMENTS`."""
+
+    size: int
+    of: str = "bigint"
+
+
+INTEGER = "integer"
+"""A column of whole numbers of four bytes; dates too, as days since 2000."""
+
+Columns = Mapping[str, str | Text | Array]
+
+
+def dtype(columns: Columns) -> np.dtype[np.void]:
+    """A row's form. The values of a column stand under its name, those of an array in `value` of it."""
+    fields: list[tuple[Any, ...]] = [("columns", ">i2")]
+    for name, kind in columns.items():
+        fields.append((f"{name} length", ">i4"))
+        if isinstance(kind, Array):
+            fields.append((f"{name} head", ">i4", (5,)))
+            value = ("value", ELEMENTS[kind.of][1])
+            fields.append((name, [("length", ">i4"), value], (kind.size,)))
+        elif isinstance(kind, Text):
+            if kind.value:
+                fields.append((name, f"S{len(kind.value)}"))
+        else:
+            fields.append((name, ">i4"))
+    return np.dtype(fields)
+
+
+def blank(columns: Columns, rows: int) -> Records:
+    """Rows with everything in place but the numbers."""
+    made = np.zeros(rows, dtype(columns))
+    made["columns"] = len(columns)
+    for name, kind in columns.items():
+        if isinstance(kind, Array):
+            made[f"{name} length"] = 20 + 12 * kind.size
+            made[f"{name} head"] = (1, 0, ELEMENTS[kind.of][0], kind.size, 1)
+            made[name]["length"] = 8
+        elif isinstance(kind, Text):
+            made[f"{name} length"] = len(kind.value)
+            if kind.value:
+                made[name] = kind.value.encode("ascii")
+        else:
+            made[f"{name} length"] = 4
+    return made
+
+
+def written(some: Iterable[Records]) -> Iterator[bytes]:
+    """The rows as COPY takes them in."""
+    yield BEGINNING
+    for rows in some:
+        yield rows.tobytes()
+    yield END
+
+
+class Reader:
+    """Takes in what COPY gives out, in pieces of any size, and gives the rows that are whole by then."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._form = dtype(columns)
+        self._expected = blank(columns, 1)[0]
+        self._held = bytearray()
+        self._begun = False
+
+    def take(self, piece: bytes) -> Iterator[Records]:
+        """Rows, once there are many; ValueError if they are of another form."""
+        self._held += piece
+        if len(self._held) >= PIECE:
+            yield self._rows()
+
+    def end(self) -> Iterator[Records]:
+        """The last rows; ValueError if something is missing."""
+        yield self._rows()
+        if bytes(self._held) != END:
+            raise ValueError("rows of another form, or cut off")
+
+    def _rows(self) -> Records:
+        held = bytes(self._held)
+        if not self._begun:
+            if not held.startswith(BEGINNING):
+                raise ValueError("not what COPY writes")
+            held, self._begun = held[len(BEGINNING) :], True
+        rows: Records = np.frombuffer(held, self._form, len(held) // self._form.itemsize)
+        self._held = bytearray(held[rows.nbytes :])
+        for name in self._form.names or ():
+            fixed = name == "columns" or name.endswith((" length", " head"))
+            if fixed and (rows[name] != self._expected[name]).any():
+                raise ValueError("rows of another form")
+        return rows

@@ -1,0 +1,125 @@
+"""All groups at once, against each group by itself."""
+
+from fractions import Fraction
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.benchmarks import records, suppress
+from app.benchmarks.arrangement import Arrangement, quantiles_of, rank_bounds_of
+from app.benchmarks.records import INTEGER, Array, Reader, Text
+from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
+from app.benchmarks.suppress import Totals, surely_tellable, withheld_each
+
+SHARES = (Fraction(1, 4), Fraction(1, 2), Fraction(9, 10))
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    size=st.integers(1, 140),
+    most=st.sampled_from([3, 400, 10**9]),
+    digits=st.integers(0, 4),
+)
+def test_all_groups_at_once_are_each_group_by_itself(
+    seed: int, size: int, most: int, digits: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    owners = np.sort(chance.integers(0, 1 + size // 2, size))
+    owners = np.unique(owners, return_inverse=True)[1]
+    begins = np.flatnonzero(np.diff(owners, prepend=-1))
+    kinds = [chance.integers(0, many, size) for many in (1, 3, 6)]
+    members = {
+        (str(which), str(group)): codes == group
+        for which, (codes, many) in enumerate(zip(kinds, (1, 2, 7), strict=True))
+        for group in range(many)  # some facilities are in no group, and some groups have none
+    }
+    arrangement = Arrangement(members, owners)
+    shown = chance.random(size) < 0.8
+    denominators = chance.integers(1, most + 1, size)
+    numerators = chance.integers(0, denominators + 1)
+
+    totals = arrangement.totals(shown, denominators, numerators)
+    chosen = arrangement.rows & shown
+    tallies = [
+        np.add.reduceat(np.where(chosen, one, 0), begins, axis=1)
+        for one in (np.ones(size, np.int64), denominators, numerators)
+    ]
+    assert suppress.withheld_of(totals) == withheld_each(*tallies)
+    for sums, of_most, tally in (
+        (totals.facilities, totals.most_facilities, tallies[0]),
+        (totals.volumes, totals.most_volumes, tallies[1]),
+        (totals.met, totals.most_met, tallies[2]),
+    ):
+        assert sums is not None
+        assert of_most is not None
+        assert sums.tolist() == tally.sum(axis=1).tolist()
+        assert of_most.tolist() == tally.max(axis=1).tolist()
+
+    within = arrangement.within(shown)
+    for row, one in enumerate(chosen):
+        for column, other in enumerate(chosen):
+            assert within[row, column] == (not (one & ~other).any())
+            if within[row, column]:
+                rest = [(one[[column]] - one[[row]]) for one in tallies]
+                if surely_tellable(totals, np.array([row]), np.array([column]))[0]:
+                    assert withheld_each(*rest) == [None]
+
+    order = np.flatnonzero(shown)
+    order = order[in_order(numerators[order], denominators[order])]
+    ordered = arrangement.ordered(order, numerators, denominators)
+    wanted = np.flatnonzero(totals.facilities)
+    if len(wanted):
+        found = quantiles_of(ordered, wanted, SHARES, digits).tolist()
+        bounds = rank_bounds_of(ordered, wanted, digits)
+        for place, group in enumerate(wanted):
+            own = order[chosen[group][order]]
+            of_group = numerators[own], denominators[own]
+            assert found[place] == quantiles(*of_group, SHARES, digits)
+            assert bounds[place] == rank_bounds(rounded(*of_group, digits)).tolist()
+
+
+def test_the_rest_of_a_group_is_settled_by_totals_only_where_no_account_can_matter() -> None:
+    def totals(most: int) -> Totals:
+        three = np.array([30, 20]), np.array([2, 2]), np.array([900, 400]), np.array([most, 50])
+        return Totals(*three, None, None, None)
+
+    inner, outer = np.array([1]), np.array([0])
+    assert surely_tellable(totals(250), inner, outer).tolist() == [True]
+    assert surely_tellable(totals(251), inner, outer).tolist() == [False]
+
+
+COLUMNS: records.Columns = {"facility_id": INTEGER, "form": Text("exam"), "counts": Array(3)}
+
+
+def rows(count: int) -> records.Records:
+    made = records.blank(COLUMNS, count)
+    made["facility_id"] = np.arange(count) - 1
+    made["counts"]["value"] = np.arange(3 * count).reshape(count, 3) * (1 << 40)
+    return made
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 40), st.integers(20, 400))
+def test_rows_are_read_as_they_were_written_in_pieces_of_any_size(count: int, size: int) -> None:
+    source = BytesIO(b"".join(records.written([rows(count)])))
+    reader, found = Reader(COLUMNS), list[records.Records]()
+    while piece := source.read(size):
+        found += reader.take(piece)
+    found += reader.end()
+    assert b"".join(one.tobytes() for one in found) == rows(count).tobytes()
+
+
+def test_rows_of_another_form_are_refused() -> None:
+    other: records.Columns = {**COLUMNS, "counts": Array(4)}
+    for source in (
+        b"".join(records.written([rows(7)])),
+        b"".join(records.written([rows(7)]))[:-2],
+        b"something else than PostgreSQL's",
+    ):
+        reader = Reader(other)
+        with pytest.raises(ValueError, match=r"another form|not what COPY writes"):
+            _ = [*reader.take(source), *reader.end()]
