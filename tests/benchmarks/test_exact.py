@@ -76,6 +76,7 @@ async def exact(
     return chronicle
 
 
+@pytest.mark.soak  # `make test` holds a small nation that came through every door to the same oracle
 async def test_a_nation_in_random_order_is_counted_as_the_oracle_counts(
     workshop: Workshop, database: Addresses
 ) -> None:
