@@ -41,6 +41,7 @@ from app.settings import Settings
 from tests.access.walking import operations
 from tests.ingest.landing import EXAM, FOLLOW_UP, entry
 from tests.make.instances import DICOM_PARTS, ct, multipart, sent
+from tests.reporting.test_cards import WHOLE
 from tests.served import ADDRESS, FACILITY, NEIGHBOUR, REGISTRY, Served, whole_service
 
 CHECKS = [
@@ -68,6 +69,7 @@ KNOWN: dict[str, list[Any]] = {
     "periodStart": ["2026", "2026-01-01"],
     "periodEnd": ["2026", "2026-03", "2026-12-31"],
     "year": [2024, 2026],
+    "module_id": ["lung-rads-2022", "covid-19-chest-ct"],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
 
@@ -313,6 +315,11 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     tell("DELETE", "/v1/cases/{case_id}", served.registrar, where={"case_id": case["id"]})
 
     ask("POST", "/v1/qpp/checks", json={"entityType": "group"})
+    path = "/v1/reporting-modules"
+    tell("POST", path, served.operator, content=WHOLE, headers={"Content-Type": "application/xml"})
+    answers = {"nodules": [{"kind": "solid", "status": "baseline", "diameter": 7}]}
+    where = {"module_id": "lung-rads-2022"}
+    ask("POST", f"{path}/{{module_id}}/evaluate", where=where, json={"answers": answers})
     project = write_project(partial(tell, key=served.administrator))
 
     path = "/dicomweb/{registry_id}/studies"

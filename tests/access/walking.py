@@ -17,6 +17,7 @@ GLOBAL: Mapping[str, Any] = {
     "year": 2025,
     "peer_group": "all",
     "chart": "run",
+    "module_id": "fleischner-2017",
     "measure_id": None,  # any there is
     "registry_id": None,
 }
