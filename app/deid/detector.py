@@ -6,6 +6,8 @@ of pixels and the same answer each time are certain.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,10 @@ CELL = 4
 """Side, in pixels of what the network saw, of the squares that its answer is gathered in."""
 GAP = 8
 """Pixels between the parts of a picture on one sheet."""
+FAINT = 160
+"""Tones of a part of a picture that has fewer: what is faint in it is seen stronger."""
+EDGE = 12
+"""Pixels that the network sees around a picture."""
 STRIDE = 32
 """The network takes sides that are multiples of this."""
 SURE = 0.3
@@ -29,27 +35,52 @@ GROWTH = 1.8
 """How far a found kernel grows to cover its letters, times area over perimeter (`unclip_ratio`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part of a picture that is looked at closely.
+
+    It is turned by 90 degrees where lines run `upright`, and seen `stronger` where it is faint.
+    """
+
+    picture: Picture
+    part: Box
+    upright: bool = False
+    stronger: bool = False
+
+
 def text_boxes(picture: Picture, scale: float = 1.0, mean: float = MEAN_OF_BOX) -> list[Box]:
-    """Rectangles of `picture` that hold text, seen at `scale`; letters are covered with a margin."""
+    """Rectangles of `picture` that hold text, seen at `scale`; letters are covered with a margin.
+
+    The network misses letters that touch the edge of what it sees, so it sees an edge around them.
+    """
     rows, columns = picture.shape[:2]
+    edge = math.ceil(EDGE / scale)
+    wide = _edged(picture, edge)
     height, width = _side(rows * scale), _side(columns * scale)
-    likely = _likely(_resized(picture, height, width))
-    return _found(likely, mean, rows, columns)
+    likely = _likely(_resized(wide, height, width))
+    found = _found(likely, mean, rows + 2 * edge, columns + 2 * edge)
+    return [box.moved(-edge, -edge).within(rows, columns) for box in found]
 
 
 def text_boxes_in(
-    picture: Picture, parts: list[Box], scale: float = 1.0, mean: float = MEAN_OF_BOX
-) -> list[Box]:
-    """The same in parts of a picture, which the network sees side by side in one look."""
-    pieces = [_piece(picture, part, scale) for part in parts]
+    looks: Sequence[Look], scale: float = 1.0, mean: float = MEAN_OF_BOX
+) -> list[tuple[Look, Box]]:
+    """The same in parts of pictures, which the network sees side by side in one look."""
+    pieces = [_piece(look, scale) for look in looks]
     sheet, corners = _laid_out(pieces)
     likely = _likely(sheet)
     found = []
-    for part, piece, (top, left) in zip(parts, pieces, corners, strict=True):
+    for look, piece, (top, left) in zip(looks, pieces, corners, strict=True):
         height, width = piece.shape[:2]
         seen = likely[top : top + height, left : left + width]
-        inside = _found(seen, mean, part.bottom - part.top, part.right - part.left)
-        found += [box.moved(part.top, part.left) for box in inside]
+        part = look.part
+        tall, wide = part.bottom - part.top, part.right - part.left
+        if look.upright:
+            turned = _found(seen, mean, wide, tall)
+            inside = [Box(box.left, wide - box.bottom, box.right, wide - box.top) for box in turned]
+        else:
+            inside = _found(seen, mean, tall, wide)
+        found += [(look, box.moved(part.top, part.left)) for box in inside]
     return found
 
 
@@ -72,13 +103,16 @@ def _found(likely: NDArray[np.float32], mean: float, rows: int, columns: int) ->
     return found
 
 
-def _piece(picture: Picture, part: Box, scale: float) -> Picture:
-    """A part of a picture with sides that are multiples of a cell."""
-    cut = picture[part.top : part.bottom, part.left : part.right]
-    height, width = (
-        max(1, round(side * scale / CELL)) * CELL
-        for side in (part.bottom - part.top, part.right - part.left)
-    )
+def _piece(look: Look, scale: float) -> Picture:
+    """What is looked at, level, with sides that are multiples of a cell."""
+    part = look.part
+    cut = look.picture[part.top : part.bottom, part.left : part.right]
+    if look.upright:
+        cut = np.rot90(cut)
+    least, most = int(cut.min()), int(cut.max())
+    if look.stronger and 0 < most - least < FAINT:
+        cut = ((cut.astype(np.float32) - least) * (FAINT / (most - least))).astype(np.uint8)
+    height, width = (max(1, round(side * scale / CELL)) * CELL for side in cut.shape[:2])
     return _resized(np.ascontiguousarray(cut), height, width)
 
 
@@ -99,6 +133,16 @@ def _laid_out(pieces: list[Picture]) -> tuple[Picture, list[tuple[int, int]]]:
     for piece, (top, left) in zip(pieces, corners, strict=True):
         sheet[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
     return sheet, corners
+
+
+def _edged(picture: Picture, edge: int) -> Picture:
+    """The picture in a frame of its border's usual colour."""
+    border = np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+    rows, columns = picture.shape[:2]
+    wide = np.empty((rows + 2 * edge, columns + 2 * edge, *picture.shape[2:]), np.uint8)
+    wide[:] = np.median(border, axis=0).astype(np.uint8)
+    wide[edge:-edge, edge:-edge] = picture
+    return wide
 
 
 def _up(length: int) -> int:

@@ -4,18 +4,21 @@ Where something can be read in a picture.
 A small picture is seen whole, enlarged when it is very small. A large one is seen whole but
 reduced, for large letters, and at its own size in the places that have edges like letters. What
 the network takes for text and has no strokes is let go, unless a closer look finds letters in it.
+Where strokes are left that nobody has read, a second look sees them larger, turned, and in what is
+brighter, darker or more coloured than the rest, as machines draw.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from app.deid.boxes import Box
-from app.deid.detector import MEAN_OF_BOX, text_boxes, text_boxes_in
+from app.deid.detector import MEAN_OF_BOX, Look, text_boxes, text_boxes_in
 from app.deid.ink import Values, elsewhere
 from app.deid.lines import continued
 from app.deid.networks import Picture
 from app.deid.reader import readable
-from app.deid.strokes import Grey, grey, places, written
+from app.deid.strokes import STEP, Grey, grey, marked, places, written
 
 WHOLE = 330_000
 """Pixels up to which a picture is seen whole at its own size."""
@@ -35,6 +38,24 @@ TILE, SHARED = 384, 64
 """Side in pixels of what is searched at once, and how far one tile reaches into the next."""
 NEAR = 200_000
 """Pixels that fewer in such places are enlarged to, at most twice in each direction."""
+CLOSER = 60_000
+"""Pixels of places with strokes that nobody has read yet which are seen closely, twice as large."""
+READ = 0.6
+"""Part of a place from which, when it is covered by what was taken, nothing is left to see there."""
+TAIL = 99.0
+"""Per cent of the pixels that are left out where the brightest, darkest or most coloured are seen."""
+SURER = 0.1
+"""How much more likely text has to be where a picture is asked a second time."""
+LARGE = 0.25
+"""Part of a picture from which a place comes after the smaller ones, which are seen larger."""
+SAMPLED = 100_000
+"""Pixels that are asked how bright most are."""
+TALLEST = 0.4
+"""Part of a picture's short side from which a find is no line, whatever is read in it."""
+LONG = 3
+"""Times its short side from which a find is a line; what is shorter is asked what it says."""
+ASKED = 12
+"""Finds of a picture that are asked at most."""
 BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
 
@@ -48,6 +69,10 @@ def legible(
     at `again`, beside another of the same frames, is seen only where it has edges.
     """
     text = _read(picture, mean, again)
+    if mean >= MEAN_OF_BOX:
+        text = _told(picture, text)
+    if not again:
+        text += _closely(picture, text, mean)
     if text and (more := elsewhere(picture, text, exact)):
         inked, bounds = more
         text += [box.moved(bounds.top, bounds.left) for box in _read(inked, mean)]
@@ -72,7 +97,11 @@ def searched(picture: Picture, mean: float) -> list[Box]:
         for top in range(0, rows, TILE)
         for left in range(0, columns, TILE)
     ]
-    found = [box for tile in tiles for box in text_boxes_in(strong, [tile], scale, mean)]
+    found = [
+        box
+        for tile in tiles
+        for _, box in text_boxes_in([Look(strong, tile, stronger=True)], scale, mean)
+    ]
     return [
         _lengthened(box).within(rows, columns)
         for box in found
@@ -95,11 +124,82 @@ def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
     for box in found:
         if not _bulky(box):
             text += [box] if written(lightness, box) else []
-        elif readable(picture, box):
+        elif _short(box) < TALLEST * min(rows, columns) and readable(picture, box):
             text.append(box)
         else:
             text += _within(picture, lightness, box, mean)
     return [continued(lightness, box) for box in text]
+
+
+def _told(picture: Picture, text: list[Box]) -> list[Box]:
+    """The finds; none where there is no line among them and none of them says anything."""
+    if any(_long(box) >= LONG * _short(box) for box in text):
+        return text
+    return text if any(readable(picture, box) for box in text[:ASKED]) else []
+
+
+def _closely(picture: Picture, text: list[Box], mean: float) -> list[Box]:
+    """What can be read where strokes are that nobody has read yet, larger and from both sides.
+
+    Tissue that is asked twice answers more often, so every find has to say something.
+    """
+    lightness = grey(picture)
+    covered = np.zeros(lightness.shape, np.bool_)
+    for box in text:
+        covered[box.top : box.bottom, box.left : box.right] = True
+    looks, ground = _looks(_views(picture, lightness, covered), CLOSER)
+    if not looks:
+        return []
+    scale = min(2.0, (CLOSER / ground) ** 0.5)
+    found = [
+        (look, box)
+        for look, box in text_boxes_in(looks, scale, mean + SURER)
+        if not _bulky(box) and written(look.picture, box)  # larger letters are seen whole
+    ]
+    return [
+        continued(look.picture, box) for look, box in found[:ASKED] if readable(look.picture, box)
+    ]
+
+
+def _looks(seen: list[Grey], most: int) -> tuple[list[Look], int]:
+    """Where strokes stand out most, not twice in the same place, of `most` pixels; and how many."""
+    candidates = [(apart, view, place) for view in seen for apart, place in marked(view)]
+    pixels = seen[0].size
+    candidates.sort(key=lambda one: (one[2].area > LARGE * pixels, -one[0]))
+    taken = np.zeros((2, *seen[0].shape), np.bool_)
+    looks, ground = [], 0
+    for _, view, place in candidates:
+        tall, wide = place.bottom - place.top, place.right - place.left
+        for upright in (False, True):
+            if tall * 3 < wide * 2 if upright else wide * 2 < tall:
+                continue
+            if not upright and pixels <= WHOLE and place.area > LARGE * pixels:
+                continue  # seen like this with the whole
+            there = taken[int(upright), place.top : place.bottom, place.left : place.right]
+            if ground + place.area > most or there.mean() > READ:
+                continue
+            there[:] = True
+            ground += place.area
+            looks.append(Look(view, place, upright, stronger=True))
+    return looks, ground
+
+
+def _views(picture: Picture, lightness: Grey, covered: NDArray[np.bool_]) -> list[Grey]:
+    """The picture without what was read, and what is brighter, darker or more coloured than most."""
+    every = max(1, int((lightness.size / SAMPLED) ** 0.5))
+    rest = lightness
+    if covered.any():
+        rest = np.where(covered, np.uint8(np.median(lightness[::every, ::every])), lightness)
+    seen = [rest]
+    sides = [rest, 255 - rest]
+    if picture.ndim == 3 and (coloured := picture.max(axis=2) - picture.min(axis=2)).any():
+        sides.append(np.where(covered, np.uint8(0), coloured))
+    for side in sides:
+        least, most = np.percentile(side[::every, ::every], TAIL), int(side.max())
+        if most - least >= STEP:
+            levels = (np.arange(256) - least) * (255 / (most - least))
+            seen.append(levels.clip(0, 255).astype(np.uint8)[side])
+    return seen
 
 
 def _lengthened(box: Box) -> Box:
@@ -112,7 +212,15 @@ def _lengthened(box: Box) -> Box:
 
 
 def _bulky(box: Box) -> bool:
-    return min(box.bottom - box.top, box.right - box.left) >= BULK
+    return _short(box) >= BULK
+
+
+def _short(box: Box) -> int:
+    return min(box.bottom - box.top, box.right - box.left)
+
+
+def _long(box: Box) -> int:
+    return max(box.bottom - box.top, box.right - box.left)
 
 
 def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[Box]:
@@ -125,7 +233,8 @@ def _close(picture: Picture, lightness: Grey, seen: float, mean: float) -> list[
         return []
     if ground < NEAR:  # small letters are seen better larger
         scale = min(2.0, (NEAR / ground) ** 0.5)
-    return text_boxes_in(picture, boxes, scale, mean)
+    looks = [Look(picture, place) for place in boxes]
+    return [box for _, box in text_boxes_in(looks, scale, mean)]
 
 
 def _within(picture: Picture, lightness: Grey, box: Box, mean: float) -> list[Box]:

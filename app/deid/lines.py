@@ -39,8 +39,8 @@ def _along(lightness: Grey, box: Box) -> Box:
     line = lightness[box.top : box.bottom]
     above = lightness[max(0, box.top - tall) : box.top, box.left : box.right]
     below = lightness[box.bottom : min(rows, box.bottom + tall), box.left : box.right]
-    beside = np.concatenate((above, below))
-    if not beside.size:
+    beside = [side for side in (above, below) if side.size]
+    if not beside:
         return box
     inked, ground = _inked(line, beside, slice(box.left, box.right))
     if inked is None:
@@ -57,17 +57,20 @@ def _along(lightness: Grey, box: Box) -> Box:
     return Box(box.top, left, box.bottom, right)
 
 
-def _inked(line: Grey, beside: Grey, seen: slice) -> tuple[NDArray[np.bool_] | None, float]:
-    """Which pixels of the whole line are of the ink of its seen part, and how many beside it are."""
-    low, high = (float(number) for number in np.percentile(beside, (10, 90)))
+def _inked(line: Grey, beside: list[Grey], seen: slice) -> tuple[NDArray[np.bool_] | None, float]:
+    """Which pixels of the whole line are of the ink of its seen part, and how many beside it are.
+
+    On one side the next line may stand, which is no ground: the other one tells.
+    """
+    low, high = (float(number) for number in np.percentile(np.concatenate(beside), (10, 90)))
     least, most = (float(number) for number in np.percentile(line[:, seen], (3, 97)))
     if max(most - high, low - least) < APART:
         return None, 0.0
     if most - high >= low - least:
         edge = (most + high) / 2
-        return line >= edge, float((beside >= edge).mean())
+        return line >= edge, min(float((side >= edge).mean()) for side in beside)
     edge = (least + low) / 2
-    return line <= edge, float((beside <= edge).mean())
+    return line <= edge, min(float((side <= edge).mean()) for side in beside)
 
 
 def _more(inked: NDArray[np.bool_], step: int, least: float, most: float) -> int:

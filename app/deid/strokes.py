@@ -52,15 +52,25 @@ def grey(picture: Picture) -> Grey:
 
 def places(lightness: Grey, margin: int = CELL, edges: int = EDGES) -> list[Box]:
     """Rectangles outside of which no letters can be; they may overlap where one is divided."""
+    return [box for _, box in marked(lightness, margin, edges)]
+
+
+def marked(lightness: Grey, margin: int = CELL, edges: int = EDGES) -> list[tuple[float, Box]]:
+    """The same, each with how far its edges stand out from those that noise makes."""
     rows, columns = lightness.shape
     count = _edges(lightness)
     usual = min(float(np.percentile(count, 75)), NOISE)
     around = _around(count)
-    active = (count >= edges + usual) & (around >= 9 * usual + TOGETHER + SPREAD * 3 * usual**0.5)
+    root = usual**0.5
+    active = (count >= edges + usual) & (around >= 9 * usual + TOGETHER + SPREAD * 3 * root)
+    apart = (around - 9 * usual) / (1 + 3 * root)
     return [
-        Box(top * CELL, left * CELL, bottom * CELL, right * CELL)
-        .grown(margin)
-        .within(rows, columns)
+        (
+            float(apart[top:bottom, left:right].max()),
+            Box(top * CELL, left * CELL, bottom * CELL, right * CELL)
+            .grown(margin)
+            .within(rows, columns),
+        )
         for group in _groups(active)
         for top, left, bottom, right in _divided(group)
     ]

@@ -33,3 +33,12 @@ def test_a_box_on_speckle_alone_stays_as_it_is() -> None:
     picture = np.random.default_rng(43).integers(0, 140, (80, 300)).astype(np.uint8)
     box = Box(32, 100, 50, 150)
     assert continued(picture, box) == box
+
+
+def test_the_line_below_is_not_taken_for_the_ground_of_a_line() -> None:
+    picture, strokes = speckled("Kazimierz Trevelyansky", turned=False)
+    below = np.roll(np.where(strokes, 255, 0), 18, axis=0).astype(np.uint8)
+    box = continued(np.maximum(picture, below), Box(32, 100, 50, 150))
+    columns = np.flatnonzero(strokes.any(axis=0))
+    assert box.left <= columns.min()
+    assert box.right > columns.max()
