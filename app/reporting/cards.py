@@ -9,6 +9,7 @@ element does not offer) is kept as written and noted as a doubt: published modul
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
@@ -48,7 +49,11 @@ from app.reporting.module import (
     Plain,
     Words,
     Working,
+    nested,
+    within,
 )
+
+DEEPEST_PARTIALS = 20
 
 _KINDS: dict[str, Kind] = {
     "ChoiceDataElement": "choice",
@@ -141,7 +146,7 @@ class _Reading:
             self.complain(root, "decides nothing: Rules has no DecisionPoint")
         ids = [one.id for one in module.elements] + [one.id for one in module.computed]
         ids += [one.id for one in module.end_points]
-        for name in sorted({one for one in ids if ids.count(one) > 1}):
+        for name in sorted(one for one, times in Counter(ids).items() if times > 1):
             self.complain(root, f"the Id `{name}` is used twice")
         for node, condition in self.conditions:
             element = module.by_id.get(condition.element)
@@ -164,6 +169,7 @@ class _Reading:
             for piece in passage.pieces:
                 if isinstance(piece, Partial) and piece.id not in module.partials:
                     self.doubt(root, f"there is no TemplatePartial `{piece.id}`")
+        self.partials(root, module)
         pending = list(module.rules)
         while pending:
             point = pending.pop()
@@ -174,6 +180,28 @@ class _Reading:
                     self.complain(root, f"there is no EndPoint `{branch.end_point}`")
                 if branch.end_point is None and branch.point is None:
                     self.doubt(root, f"a branch of `{point.id}` leads nowhere")
+
+    def partials(self, root: Node, module: Module) -> None:
+        """Partials that stand within one another must come to an end, and soon."""
+        graph = {
+            name: {
+                piece.id
+                for passage in within(passages)
+                for piece in passage.pieces
+                if isinstance(piece, Partial)
+            }
+            for name, passages in module.partials.items()
+        }
+        order, looped = nested(graph)
+        if looped is not None:
+            self.complain(root, f"the TemplatePartial `{looped}` inserts itself")
+        depths = dict[str, int]()
+        for name in order:
+            depths[name] = 1 + max((depths[one] for one in graph.get(name, ())), default=0)
+        if max(depths.values(), default=0) > DEEPEST_PARTIALS:
+            self.complain(
+                root, f"TemplatePartials stand deeper than {DEEPEST_PARTIALS} in one another"
+            )
 
     def modalities(self, about: Node) -> Iterator[str]:
         exams = about.first("ApplicableExams")

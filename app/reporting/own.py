@@ -27,6 +27,7 @@ from app.reporting.conditions import All, AnyOf, Compared, Condition, Present
 
 PACKAGED = Path(__file__).parent / "modules"
 
+_NUMBERS = {"integer", "decimal"}
 _INSERT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 Answers = dict[Identifier, Cell]
 
@@ -56,8 +57,12 @@ class _Element(Part):
     choices: tuple[_Choice, ...] = ()
     low: Decimal | None = None
     high: Decimal | None = None
+    part_of: Identifier | None = None
+    """A number that this one is a part of, and so no larger than."""
     relevant_when: Answers | None = None
     """Element -> the answers of which one must be given."""
+    required_when: Answers | None = None
+    """Likewise, where it is not always required."""
     codes: tuple[_Code, ...] = ()
 
 
@@ -80,6 +85,8 @@ class _Computed(Part):
     order: tuple[str, ...] = ()
     otherwise: str | None = None
     join: Identifier | None = None
+    count: Identifier | None = None
+    """How many of its choices were made."""
 
 
 class _Passage(Part):
@@ -199,6 +206,9 @@ def _element(one: _Element) -> shape.Element:
     conditionals: tuple[shape.Conditional, ...] = ()
     if one.relevant_when is not None:
         conditionals = (shape.Conditional(_condition(one.relevant_when), relevant=True),)
+    if one.required_when is not None:
+        required = shape.Conditional(_condition(one.required_when), required=True)
+        conditionals = (*conditionals, required)
     return shape.Element(
         id=one.id,
         kind=one.kind,
@@ -221,6 +231,7 @@ def _element(one: _Element) -> shape.Element:
         conditionals=conditionals,
         codings=_codings(one.codes),
         group=one.group,
+        part_of=one.part_of,
     )
 
 
@@ -245,8 +256,10 @@ def _working(one: _Computed, tables: Mapping[str, DecisionTable]) -> shape.Worki
         )
     if one.worst is not None:
         return shape.Worst(one.worst, one.order, one.otherwise)
-    assert one.join is not None
-    return shape.Joined(one.join)
+    if one.join is not None:
+        return shape.Joined(one.join)
+    assert one.count is not None
+    return shape.Counted(one.count)
 
 
 def _looked(name: str, tables: Mapping[str, DecisionTable]) -> shape.Looked:
@@ -336,11 +349,18 @@ def _unsound(document: _Document) -> Iterator[str]:
     for element in document.elements:
         if bool(element.choices) != (element.kind in ("choice", "choices")):
             yield f"elements.{element.id}: choices belong to a choice, and a choice needs them"
-        yield from _unknown(f"elements.{element.id}.relevant_when", element.relevant_when, elements)
+        for what, answers in (
+            ("relevant_when", element.relevant_when),
+            ("required_when", element.required_when),
+        ):
+            yield from _unknown(f"elements.{element.id}.{what}", answers, elements)
+        whole = elements.get(element.part_of) if element.part_of else None
+        if element.part_of and (whole is None or not {whole.kind, element.kind} <= _NUMBERS):
+            yield f"elements.{element.id}: `part_of` names a number, and is one's that is a number"
     for computed in document.computed:
         ways = (
             computed.arithmetic, computed.text, computed.table, computed.choose,
-            computed.first or None, computed.worst, computed.join,
+            computed.first or None, computed.worst, computed.join, computed.count,
         )  # fmt: skip
         if sum(way is not None for way in ways) != 1:
             yield f"computed.{computed.id}: needs one way to be worked out, and no second"
@@ -352,7 +372,7 @@ def _unsound(document: _Document) -> Iterator[str]:
             outputs = [one.id for one in tables[table_id].outputs] if table_id in tables else []
             if output not in outputs:
                 yield f"computed.{computed.id}: there is no table and output `{name}`"
-        for seen in (*computed.first, computed.worst, computed.join):
+        for seen in (*computed.first, computed.worst, computed.join, computed.count):
             if seen is not None and seen not in known:
                 yield f"computed.{computed.id}: there is no element `{seen}`"
     for end in document.end_points:

@@ -249,12 +249,53 @@ def test_a_hostile_document_is_refused(content: bytes, complaint: str) -> None:
     assert any(complaint in one for one in refused.value.complaints)
 
 
-def test_a_partial_that_inserts_itself_ends() -> None:
-    looped = WHOLE.replace(
-        '<TemplatePartial Id="size"><Branch>',
-        '<TemplatePartial Id="size"><Branch><ReportText Type="InsertPartialTemplate" Value="size"/></Branch><Branch>',
+def partials(chain: dict[str, list[str]]) -> bytes:
+    """The whole module with partials before its own, each of which inserts others."""
+    written = "".join(
+        f'<TemplatePartial Id="{name}"><Branch>'
+        + "".join(f'<ReportText Type="InsertPartialTemplate" Value="{one}"/>' for one in inserted)
+        + "</Branch></TemplatePartial>"
+        for name, inserted in chain.items()
     )
+    return WHOLE.replace("<EndPoints>", f"<EndPoints>{written}").encode()
+
+
+@pytest.mark.parametrize(
+    ("chain", "complaint"),
+    [
+        ({"a": ["a"]}, "the TemplatePartial `a` inserts itself"),
+        ({"a": ["b"], "b": ["a"]}, "inserts itself"),
+        ({f"p{number}": [f"p{number + 1}"] for number in range(2_000)}, "deeper than 20"),
+    ],
+)
+def test_partials_that_go_on_and_on_are_refused(
+    chain: dict[str, list[str]], complaint: str
+) -> None:
+    with pytest.raises(InvalidReportingModule) as refused:
+        read_cards(partials(chain))
+    assert any(complaint in one for one in refused.value.complaints)
+
+
+def test_partials_that_multiply_stop_at_the_length_of_a_report() -> None:
+    chain = {f"p{number}": [f"p{number + 1}"] * 4 for number in range(18)}
+    inserts = '<ReportText Type="InsertPartialTemplate" Value="p0"/>'
+    written = partials(chain).decode()
+    bomb = written.replace('Value="size"/>', f'Value="size"/>{inserts}')
     outcome = evaluate(
-        read_cards(looped.encode()), {"seen": "yes", "count": 1, "long": 12, "short": 12}
+        read_cards(bomb.encode()), {"seen": "yes", "count": 1, "long": 12, "short": 12}
     )
-    assert outcome.sections["findings"].startswith("large")
+    assert [(one.place, one.code) for one in outcome.flaws] == [((), "too-long")]
+    assert outcome.sections == {}
+
+
+def test_texts_that_multiply_stop_as_well() -> None:
+    doubled = "".join(
+        f'<ComputedDataElement Id="d{number}"><TextExpression>'
+        f'<InsertValue DataElementId="d{number - 1}"/><InsertValue DataElementId="d{number - 1}"/>'
+        "</TextExpression></ComputedDataElement>"
+        for number in range(1, 40)
+    )
+    first = '<GlobalValue Id="d0">ten signs.</GlobalValue>'
+    bomb = WHOLE.replace("<DataElements>", f"<DataElements>{first}{doubled}")
+    outcome = evaluate(read_cards(bomb.encode()), {"seen": "no"})
+    assert [one.code for one in outcome.flaws] == ["too-long"]
