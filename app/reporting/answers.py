@@ -78,7 +78,9 @@ def understood(element: Element, value: Any) -> Answer | Refused | None:
     texts = value if isinstance(value, list) else [value]
     if len(texts) > MOST_CHOICES:
         return Refused("too-many", f"at most {MOST_CHOICES}")
-    if any(isinstance(one, str) and not _bearable(one) for one in texts):
+    if any(
+        isinstance(one, str) and not (len(one) <= LONGEST_TEXT and writable(one)) for one in texts
+    ):
         return Refused("not-a-text", f"at most {LONGEST_TEXT} characters of Unicode")
     allowed = ", ".join(one.value for one in element.choices)
     match element.kind:
@@ -139,6 +141,6 @@ def _is_moment(text: str) -> bool:
     return True
 
 
-def _bearable(text: str) -> bool:
-    """Whether a reply can hold the text: half of a surrogate pair has no UTF-8."""
-    return len(text) <= LONGEST_TEXT and not any("\ud800" <= sign <= "\udfff" for sign in text)
+def writable(text: str) -> bool:
+    """Whether a text can be written out: half of a surrogate pair has no UTF-8."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

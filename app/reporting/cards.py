@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from app.errors import InvalidReportingModule
 from app.reporting.arithmetic import Unreadable, names
 from app.reporting.conditions import (
+    MOST_DIGITS,
     All,
     AnyChoices,
     AnyOf,
@@ -25,6 +26,7 @@ from app.reporting.conditions import (
     Contains,
     Not,
     Present,
+    number_in,
 )
 from app.reporting.markup import Node, read, spaced
 from app.reporting.module import (
@@ -49,11 +51,8 @@ from app.reporting.module import (
     Plain,
     Words,
     Working,
-    nested,
-    within,
 )
-
-DEEPEST_PARTIALS = 20
+from app.reporting.order import endless, ordered
 
 _KINDS: dict[str, Kind] = {
     "ChoiceDataElement": "choice",
@@ -133,6 +132,10 @@ class _Reading:
         self.whole(root, module)
         if self.complaints:
             raise InvalidReportingModule(self.complaints)
+        computed, looped = ordered(module.computed, module.partials)
+        if looped is not None:
+            self.doubt(root, f"`{looped}` is worked out of itself")
+        object.__setattr__(module, "computed", computed)
         object.__setattr__(module, "doubts", tuple(dict.fromkeys(self.doubts)))
         return module
 
@@ -169,7 +172,8 @@ class _Reading:
             for piece in passage.pieces:
                 if isinstance(piece, Partial) and piece.id not in module.partials:
                     self.doubt(root, f"there is no TemplatePartial `{piece.id}`")
-        self.partials(root, module)
+        for wrong in endless(module.partials):
+            self.complain(root, wrong)
         pending = list(module.rules)
         while pending:
             point = pending.pop()
@@ -180,28 +184,6 @@ class _Reading:
                     self.complain(root, f"there is no EndPoint `{branch.end_point}`")
                 if branch.end_point is None and branch.point is None:
                     self.doubt(root, f"a branch of `{point.id}` leads nowhere")
-
-    def partials(self, root: Node, module: Module) -> None:
-        """Partials that stand within one another must come to an end, and soon."""
-        graph = {
-            name: {
-                piece.id
-                for passage in within(passages)
-                for piece in passage.pieces
-                if isinstance(piece, Partial)
-            }
-            for name, passages in module.partials.items()
-        }
-        order, looped = nested(graph)
-        if looped is not None:
-            self.complain(root, f"the TemplatePartial `{looped}` inserts itself")
-        depths = dict[str, int]()
-        for name in order:
-            depths[name] = 1 + max((depths[one] for one in graph.get(name, ())), default=0)
-        if max(depths.values(), default=0) > DEEPEST_PARTIALS:
-            self.complain(
-                root, f"TemplatePartials stand deeper than {DEEPEST_PARTIALS} in one another"
-            )
 
     def modalities(self, about: Node) -> Iterator[str]:
         exams = about.first("ApplicableExams")
@@ -355,8 +337,7 @@ class _Reading:
 
     def insert(self, node: Node, name: str) -> Insert:
         self.inserts.append((node, name))
-        digits = self.number(node, node.attributes.get("SignificantDigits"))
-        return Insert(name, None if digits is None else int(digits))
+        return Insert(name, self.small(node, "SignificantDigits"))
 
     # --- conditions ---
 
@@ -380,8 +361,7 @@ class _Reading:
         elif node.name == "ContainsCondition":
             found = Contains(element, self.attribute(node, "ComparisonValue"))
         elif node.name == "HasAnyNChoicesCondition":
-            least = self.number(node, node.attributes.get("MinimumChoices"))
-            found = AnyChoices(element, int(least or 1))
+            found = AnyChoices(element, self.small(node, "MinimumChoices") or 1)
         else:
             found = Compared(element, _SIGNS[node.name], self.attribute(node, "ComparisonValue"))
         self.conditions.append((node, found))
@@ -482,14 +462,20 @@ class _Reading:
     def number(self, node: Node, text: str | None) -> Decimal | None:
         if text is None:
             return None
-        try:
-            number = Decimal(text.strip())
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite():
+        number = number_in(text)
+        if number is None:
             self.complain(node, "a number is needed")
-            return None
         return number
+
+    def small(self, node: Node, name: str) -> int | None:
+        """An attribute that is a whole number from 1 to 28, if it is given."""
+        number = self.number(node, node.attributes.get(name))
+        if number is None:
+            return None
+        if number not in range(1, MOST_DIGITS + 1):
+            self.complain(node, f"`{name}` is a whole number from 1 to {MOST_DIGITS}")
+            return None
+        return int(number)
 
 
 def _value(node: Node | None) -> str:

@@ -27,6 +27,7 @@ from app.reporting.module import (
     Joined,
     Looked,
     Module,
+    Taken,
     Words,
     Working,
     Worst,
@@ -304,6 +305,8 @@ def _worked(
             ]
             room.take(sum(len(one) + len(between) for one in texts))
             return between.join(texts)
+        case Taken(element):
+            return answers.get(element)
         case Counted(element):
             answer = answers.get(element, ())
             return Decimal(len(answer) if isinstance(answer, tuple) else 1)

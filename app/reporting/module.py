@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 from app.registries.decisions import DecisionTable
@@ -168,7 +167,14 @@ class Counted:
     element: str
 
 
-Working = Arithmetic | Words | Decision | Looked | Worst | Joined | Counted
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to another element, as it is."""
+
+    element: str
+
+
+Working = Arithmetic | Words | Decision | Looked | Worst | Joined | Counted | Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +300,3 @@ def within(passages: Iterable[Passage]) -> Iterator[Passage]:
         passage = pending.pop()
         yield passage
         pending.extend(passage.inner)
-
-
-def nested(graph: Mapping[str, set[str]]) -> tuple[tuple[str, ...], str | None]:
-    """Names so that each comes after those it builds on (a name -> what it builds on), as far as
-    they do; and one that builds on itself, or None."""
-    sorter = TopologicalSorter(graph)
-    try:
-        return tuple(sorter.static_order()), None
-    except CycleError as cycle:
-        return (), str(cycle.args[1][0])

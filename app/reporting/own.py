@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +25,13 @@ from app.errors import InvalidReportingModule
 from app.registries.decisions import Cell, DecisionTable
 from app.registries.parts import Identifier, Part, Slug, Source
 from app.reporting import module as shape
+from app.reporting.answers import writable
+from app.reporting.arithmetic import Unreadable
+from app.reporting.arithmetic import names as arithmetic_names
 from app.reporting.conditions import All, AnyOf, Compared, Condition, Present
+from app.reporting.order import ordered
+
+DEEPEST = 50
 
 PACKAGED = Path(__file__).parent / "modules"
 
@@ -147,6 +155,7 @@ def packaged() -> Mapping[str, shape.Module]:
 def read_own(content: bytes) -> shape.Module:
     """The module in a YAML document, or `InvalidReportingModule` with every complaint."""
     try:
+        _look_through(content)
         # Scalars stay as they were written, so that a code `010` is no number.
         written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
         document = _Document.model_validate(written)
@@ -164,7 +173,28 @@ def read_own(content: bytes) -> shape.Module:
     complaints = list(_unsound(document))
     if complaints:
         raise InvalidReportingModule(complaints)
-    return _built(document, hashlib.sha256(content).hexdigest())
+    module = _built(document, hashlib.sha256(content).hexdigest())
+    computed, looped = ordered(module.computed, {})
+    if looped is not None:
+        raise InvalidReportingModule([f"computed.{looped}: is worked out of itself"])
+    return replace(module, computed=computed)
+
+
+def _look_through(content: bytes) -> None:
+    """What YAML can be misused for is refused before anything is made of it."""
+    depth = 0
+    for event in yaml.parse(content, yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        wrong = ""
+        if isinstance(event, yaml.AliasEvent):
+            wrong = "refers to another part by an alias, which a module needs not"
+        elif depth > DEEPEST:
+            wrong = f"is nested deeper than {DEEPEST}"
+        elif isinstance(event, yaml.ScalarEvent) and not writable(event.value):
+            wrong = "holds half of a character"
+        if wrong and event.start_mark:
+            raise InvalidReportingModule([f"line {event.start_mark.line + 1}: {wrong}"])
 
 
 def _built(document: _Document, digest: str) -> shape.Module:
@@ -251,9 +281,7 @@ def _working(one: _Computed, tables: Mapping[str, DecisionTable]) -> shape.Worki
             )
         )
     if one.first:
-        return shape.Decision(
-            tuple((Present(name), shape.Words((shape.Insert(name),))) for name in one.first)
-        )
+        return shape.Decision(tuple((Present(name), shape.Taken(name)) for name in one.first))
     if one.worst is not None:
         return shape.Worst(one.worst, one.order, one.otherwise)
     if one.join is not None:
@@ -333,15 +361,36 @@ def _unsound(document: _Document) -> Iterator[str]:
     known = set(elements) | {one.id for one in document.computed}
     groups = {one.id for one in document.groups}
     tables = {one.id: one for one in document.tables}
-    names = [*elements, *(one.id for one in document.computed), *groups]
-    for name in sorted({one for one in names if names.count(one) > 1}):
-        yield f"`{name}` is declared twice"
+    for names in (
+        [
+            *(one.id for one in document.elements),
+            *(one.id for one in document.computed),
+            *(one.id for one in document.groups),
+        ],
+        [one.id for one in document.tables],
+        [one.id for one in document.end_points],
+    ):
+        for name, times in sorted(Counter(names).items()):
+            if times > 1:
+                yield f"`{name}` is declared twice"
+    numeric = set(_numeric(document, tables))
+    group_of = {one.id: one.group for one in document.elements}
+    group_of |= {one.id: one.group for one in document.computed}
     for table in document.tables:
         for place, message in table.complaints():
             yield f"tables.{table.id}.{'.'.join(map(str, place))}: {message}"
         for one in table.inputs:
+            where = f"tables.{table.id}"
             if one.id not in known:
-                yield f"tables.{table.id}: there is no element `{one.id}`"
+                yield f"{where}: there is no element `{one.id}`"
+                continue
+            if one.numbers is not None and one.id not in numeric:
+                yield f"{where}: `{one.id}` is no number"
+            looked_at = elements.get(one.id)
+            if looked_at is not None and looked_at.kind == "choices":
+                yield f"{where}: `{one.id}` has several answers, of which a table sees none"
+            if looked_at is not None and one.numbers is None:
+                yield from _unknown(where, {one.id: one.values}, elements)
     grouped = [(one.id, one.group) for one in document.elements]
     for name, group in (*grouped, *((one.id, one.group) for one in document.computed)):
         if group is not None and group not in groups:
@@ -349,6 +398,9 @@ def _unsound(document: _Document) -> Iterator[str]:
     for element in document.elements:
         if bool(element.choices) != (element.kind in ("choice", "choices")):
             yield f"elements.{element.id}: choices belong to a choice, and a choice needs them"
+        for value, times in sorted(Counter(one.value for one in element.choices).items()):
+            if times > 1:
+                yield f"elements.{element.id}: the choice `{value}` is declared twice"
         for what, answers in (
             ("relevant_when", element.relevant_when),
             ("required_when", element.required_when),
@@ -365,8 +417,27 @@ def _unsound(document: _Document) -> Iterator[str]:
         if sum(way is not None for way in ways) != 1:
             yield f"computed.{computed.id}: needs one way to be worked out, and no second"
         looked = [computed.table] if computed.table else []
-        for by_answer in (computed.choose or {}).values():
+        for chosen_by, by_answer in (computed.choose or {}).items():
             looked.extend(by_answer.values())
+            where = f"computed.{computed.id}.choose"
+            yield from _unknown(where, {chosen_by: tuple(by_answer)}, elements, known)
+        if computed.arithmetic is not None:
+            try:
+                read = sorted(set(arithmetic_names(computed.arithmetic)))
+            except Unreadable as unreadable:
+                read = []
+                yield f"computed.{computed.id}: {unreadable}"
+            for name in read:
+                if name not in numeric:
+                    yield f"computed.{computed.id}: there is no number `{name}`"
+        for name in _INSERT.findall(computed.text or ""):
+            if name not in known:
+                yield f"computed.{computed.id}: there is no element `{name}` to insert"
+        for grouped_by in (computed.worst, computed.join):
+            if grouped_by in known and group_of[grouped_by] is None:
+                yield f"computed.{computed.id}: `{grouped_by}` belongs to no group"
+        if computed.count in elements and elements[computed.count].kind != "choices":
+            yield f"computed.{computed.id}: `{computed.count}` has no several answers to count"
         for name in looked:
             table_id, _, output = name.partition(".")
             outputs = [one.id for one in tables[table_id].outputs] if table_id in tables else []
@@ -386,6 +457,17 @@ def _unsound(document: _Document) -> Iterator[str]:
                 if passage.when:
                     yield from _unknown(f"end_points.{end.id}", passage.when, elements, known)
         yield from _unknown(f"end_points.{end.id}", end.when, elements, known)
+
+
+def _numeric(document: _Document, tables: Mapping[str, DecisionTable]) -> Iterator[str]:
+    """What is a number: elements, and what is worked out as one."""
+    yield from (one.id for one in document.elements if one.kind in (*_NUMBERS, "time-span"))
+    for one in document.computed:
+        table, _, output = (one.table or "").partition(".")
+        outputs = tables[table].outputs if table in tables else ()
+        told = any(each.id == output and each.type in _NUMBERS for each in outputs)
+        if one.arithmetic is not None or one.count is not None or told:
+            yield one.id
 
 
 def _unknown(

@@ -94,6 +94,19 @@ def test_a_frozen_definition_reads_back_the_same(tmp_path: Path) -> None:
     again = assemble(canonical(definition), date(2027, 1, 1))
     assert again.digest == definition.digest
     assert again.derived == definition.derived
+    assert again.derived[0].expression.startswith("CASE")
+    frozen = canonical(definition)["derived"]
+    assert [sorted({"decision", "expression"} & set(one)) for one in frozen] == [
+        ["decision"], ["decision"], ["expression"],
+    ]  # fmt: skip
+
+
+def test_a_column_is_decided_or_expressed_and_not_both(tmp_path: Path) -> None:
+    both = DERIVED.replace("decision: advice.months", "decision: advice.months, expression: '6'")
+    _, complaints = read(folder(tmp_path, derived=both))
+    assert len(complaints) == 1
+    assert complaints[0].startswith("derived.yaml:3: ")
+    assert "an `expression` or a `decision`, not both" in complaints[0]
 
 
 def test_complaints_of_a_table_name_its_file_and_line(tmp_path: Path) -> None:

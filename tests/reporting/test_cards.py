@@ -203,6 +203,9 @@ def test_codes_diagnosis_and_follow_up_are_told() -> None:
         ("SectionId=\"findings\"", "SectionId=\"history\"", "`history` is no section"),
         ('<SectionIf DataElementId="long"/>', "<SectionIf/>", "`SectionIf` needs `DataElementId`"),
         ("<Value>no</Value>", "", "a Choice needs a Value"),
+        ("<Minimum>1</Minimum>", "<Minimum>1E999999</Minimum>", "line 13: a number is needed"),
+        ('Value="size"/>', 'Value="size"/><ReportText Type="InsertDataElementValue" Value="mean" SignificantDigits="29"/>', "`SignificantDigits` is a whole number from 1 to 28"),
+        ('Value="size"/>', 'Value="size"/><ReportText Type="InsertDataElementValue" Value="mean" SignificantDigits="1.5"/>', "`SignificantDigits` is a whole number from 1 to 28"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_its_line(old: str, new: str, complaint: str) -> None:
@@ -240,6 +243,8 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><ReportingModule>&c
         (b"<a>" * 300, "nested deeper"),
         (b"<ReportingModule/>", "asks nothing"),
         (WHOLE.encode("utf-16"), "encoding"),
+        (b'<?xml version="1.0" encoding="nonsense"?><a/>', "encoding"),
+        (b'<?xml version="1.0" encoding="gb2312"?><a/>', "encoding"),
         (b"<a>" + b" " * (4 * 1024 * 1024) + b"</a>", "larger than 4 MiB"),
     ],
 )
@@ -286,6 +291,22 @@ def test_partials_that_multiply_stop_at_the_length_of_a_report() -> None:
     )
     assert [(one.place, one.code) for one in outcome.flaws] == [((), "too-long")]
     assert outcome.sections == {}
+
+
+def test_what_is_worked_out_of_one_another_needs_no_order() -> None:
+    later = (
+        '<ComputedDataElement Id="c1"><ArithmeticExpression>c2 + 1</ArithmeticExpression></ComputedDataElement>'
+        '<ComputedDataElement Id="c2"><ArithmeticExpression>count * 2</ArithmeticExpression></ComputedDataElement>'
+    )
+    module = read_cards(WHOLE.replace("<DataElements>", f"<DataElements>{later}").encode())
+    assert evaluate(module, {"seen": "yes", "count": 3}).computed["c1"] == 7
+    looped = read_cards(
+        WHOLE.replace("<DataElements>", f"<DataElements>{later}")
+        .replace("count *", "c1 *")
+        .encode()
+    )
+    assert any("is worked out of itself" in one for one in looped.doubts)
+    assert "c1" not in evaluate(looped, {"seen": "yes", "count": 3}).computed
 
 
 def test_texts_that_multiply_stop_as_well() -> None:
