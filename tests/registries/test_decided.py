@@ -124,3 +124,19 @@ def test_complaints_of_a_table_name_its_file_and_line(tmp_path: Path) -> None:
     ]
     _, complaints = read(folder(tmp_path, slip))
     assert "decisions/advice.yaml:12: `size` is a number: write `< 6` or `>= 6, < 8`" in complaints
+
+
+def test_a_table_speaks_of_the_codes_that_its_column_has(tmp_path: Path) -> None:
+    derived = "- {id: advised, form: exam, type: code, decision: advice.interval}\n"
+    strange = TABLE.replace("values: [low, high]", "values: [low, high, middling]").replace(
+        "risk: high}", "risk: [high, middling]}"
+    )
+    _, complaints = read(folder(tmp_path / "strange", strange, derived))
+    assert complaints == ["derived.yaml:1: `advice` asks `risk` for `middling`, no code of it"]
+    fewer = TABLE.replace("values: [low, high]", "values: [low]").replace(
+        '  - {when: {size: "< 6", risk: high}, then: {interval: optional, months: 12}}\n', ""
+    )
+    _, complaints = read(folder(tmp_path / "fewer", fewer, derived))
+    assert complaints == ["derived.yaml:1: `advice` says nothing of `risk` being `high`"]
+    _, complaints = read(folder(tmp_path / "rest", fewer + "otherwise: {}\n", derived))
+    assert complaints == []
