@@ -15,7 +15,14 @@ class ImportedModule(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
     title: Mapped[str]
-    form: Mapped[str]
+    description: Mapped[str]
+    developed_by: Mapped[str]
+    citation: Mapped[str]
+    modalities: Mapped[list[str]]
+    source: Mapped[str]
+    doubts: Mapped[int]
+    """How many. With what stands above it is what a list tells, without reading the document."""
+    document_kind: Mapped[str]
     """`cards` (CAR/DS 2.0) or `own` (YAML)."""
     document: Mapped[bytes]
     digest: Mapped[str]

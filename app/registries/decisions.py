@@ -31,7 +31,10 @@ Value = str | bool | Decimal | None
 MOST_SITUATIONS = 100_000
 """A table that would need a look at more is to be split."""
 
-_COMPARISON = re.compile(r"\s*(<=|>=|<|>|=|)\s*(-?\d+(?:\.\d+)?)\s*")
+MOST_LOOKS = 1_000_000
+"""Likewise of its situations, each looked at in every row."""
+
+_COMPARISON = re.compile(r"\s*(<=|>=|<|>|=|)\s*(-?\d{1,18}(?:\.\d{1,18})?)\s*", re.ASCII)
 _OPERATORS = {"<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__", "=": "__eq__"}
 
 
@@ -54,6 +57,13 @@ class Input(Part):
             raise ValueError("an input has either `values` or `numbers`")
         if len(set(self.values)) < len(self.values):
             raise ValueError("a value is named twice")
+        if self.numbers is not None:
+            low, high = self.numbers.low, self.numbers.high
+            for end in (low, high):
+                if end is not None and not _plain(end):
+                    raise ValueError("a limit has at most 18 digits before and after the point")
+            if low is not None and high is not None and low > high:
+                raise ValueError("the lowest number is above the highest")
         return self
 
     @property
@@ -86,7 +96,9 @@ class Output(Part):
             number = Decimal(text)
         except InvalidOperation:
             raise ValueError("is no number") from None
-        scale = -int(number.as_tuple().exponent) if number.is_finite() else 99
+        if not _plain(number):
+            raise ValueError("is no number of at most 18 digits before and after the point")
+        scale = -int(number.as_tuple().exponent)
         if scale > (self.scale if self.type == "decimal" else 0):
             raise ValueError("is no number with so many decimals")
         return number
@@ -144,7 +156,14 @@ class _Test:
         if self.among:
             quoted = ", ".join(map(_quoted, self.among))
             return f"{text} IN ({quoted})"
-        return " AND ".join(f"{text} {sign} {limit}" for sign, limit in self.limits)
+        # Never with an exponent, as which SQL reads a number of another type.
+        return " AND ".join(f"{text} {sign} {limit:f}" for sign, limit in self.limits)
+
+
+def _plain(number: Decimal) -> bool:
+    """Whether a number can be written out in a few signs."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -18 and number.adjusted() < 18
 
 
 def _quoted(text: str) -> str:
@@ -159,6 +178,8 @@ def _read(one: Input, cell: Cell) -> _Test:
     """What a cell says; ValueError in words for a steward."""
     if cell in ("given", "missing"):
         return _Test(known=cell == "given")
+    if not cell:
+        raise ValueError(f"names no value of `{one.id}`; leave it out where any will do")
     if one.numbers is None:
         among = cell if isinstance(cell, tuple) else (cell,)
         for value in among:
@@ -231,8 +252,12 @@ class DecisionTable(Part):
             ("inputs", [one.id for one in self.inputs]),
             ("outputs", [one.id for one in self.outputs]),
         ):
+            seen = set[str]()
             for number, name in enumerate(names):
-                if name in names[:number]:
+                if name not in seen:
+                    seen.add(name)
+                else:
+                    broken = True
                     yield (kind, number), f"`{name}` is declared twice"
         outputs = {one.id: one for one in self.outputs}
         for number, row in enumerate(self.rows):
@@ -273,6 +298,14 @@ class DecisionTable(Part):
         count = 1
         for found in points.values():
             count *= len(found)
+        looks = count * len(self.rows)
+        if count <= MOST_SITUATIONS and looks > MOST_LOOKS:
+            yield (
+                ("rows",),
+                f"has {count} situations to look at in {len(self.rows)} rows, more than {MOST_LOOKS}"
+                " together: split it",
+            )
+            return
         if count > MOST_SITUATIONS:
             yield (
                 ("rows",),

@@ -141,11 +141,15 @@ def canonical(definition: Definition) -> dict[str, Any]:
     The document that is frozen when a definition is published.
 
     What was left at its default is left out, so that a release which knows more members than the
-    one that published reads the same document.
+    one that published reads the same document. So is the SQL of a column that a decision table
+    decides: the table says it, and a later release may write it otherwise.
     """
     document: dict[str, Any] = definition.model_dump(
         mode="json", exclude={"digest", "accept_until"}, exclude_defaults=True
     )
+    for derived in document.get("derived", ()):
+        if "decision" in derived:
+            derived.pop("expression", None)
     return document
 
 

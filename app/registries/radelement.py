@@ -3,15 +3,18 @@ Common data elements of RadElement: sets read into forms, and a form's elements 
 
 Both editions of the schema are read: 1.0 says `status` and `history`, 1.1 `current_status` and
 `status_history` (github.com/RSNA/ACR-RSNA-CDEs, cde.schema.json). What both sides know is carried
-without loss: names, definitions, questions, units, limits, cardinalities, values and their codes,
-index codes of RadLex, SNOMED CT and LOINC. What a definition has no word for (contributors,
-images, references) is left behind, and `Import.left` says so.
+without loss: names, definitions, questions, units, limits, steps that are a power of ten, one value
+or several, values and their codes, an index code each of RadLex, SNOMED CT and LOINC. What a
+definition has no word for (contributors, images, references, body parts, how many values at least
+and at most) is left behind, and `Import.left` says so.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -53,6 +56,9 @@ SPECIALTIES = {
 _INDEX = {"RADLEX": "radlex", "SNOMEDCT": "snomed", "LOINC": "loinc"}
 _ELEMENT = re.compile(r"(RDE|TO_BE_DETERMINED)\d+")
 _LONGEST_CODE = 20
+_UNTOLD_SCALE = 3
+"""Decimals of a number whose set tells neither a step nor limits; such a number has no step there."""
+_LEFT = ("contributors", "references", "images", "body_parts", "modalities")
 _FREE_TEXT = "a text, a date or a yes-no has no kind of element there"
 
 
@@ -71,6 +77,23 @@ class _Read(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class _Adorned(_Read):
+    """What may carry more than a definition has a word for."""
+
+    contributors: Any = None
+    references: Any = None
+    images: Any = None
+    body_parts: Any = None
+    modalities: Any = None
+
+    def left(self) -> Iterator[str]:
+        """Those that say something. Empty lists and objects of empty lists do not."""
+        for name in _LEFT:
+            found = getattr(self, name)
+            if any(found.values()) if isinstance(found, Mapping) else found:
+                yield name
+
+
 class IndexCode(_Read):
     system: str | None = None
     code: str | None = None
@@ -82,7 +105,7 @@ class _Version(_Read):
     date: str | None = None
 
 
-class _Value(_Read):
+class _Value(_Adorned):
     code: str
     value: str | None = None
     name: str
@@ -103,7 +126,7 @@ class _Number(_Read):
     unit: str | None = None
 
 
-class RadElement(_Read):
+class RadElement(_Adorned):
     """One element of a set, of exactly one kind."""
 
     id: Annotated[str, Field(pattern=r"^(RDE|TO_BE_DETERMINED)\d+$")]
@@ -126,7 +149,7 @@ class RadElement(_Read):
         return self
 
 
-class RadElementSet(_Read):
+class RadElementSet(_Adorned):
     """A set of elements, in either edition of the schema."""
 
     id: Annotated[str, Field(pattern=r"^(RDES|TO_BE_DETERMINED)\d+$")]
@@ -136,6 +159,13 @@ class RadElementSet(_Read):
     status: dict[str, Any] = Field(validation_alias=AliasChoices("current_status", "status"))
     index_codes: tuple[IndexCode, ...] = ()
     elements: Annotated[tuple[RadElement, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> RadElementSet:
+        for name, times in Counter(one.id for one in self.elements).items():
+            if times > 1:
+                raise ValueError(f"{name} is there twice")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +211,7 @@ def import_set(
     As a `part` it is carried by a form of entries; a steward gives it a key and a period to have it
     stand alone.
     """
-    left = list[str]()
+    left = [*read.left(), *(["index_codes"] if _further(read.index_codes) else [])]
     taken = set[str]()
     elements, value_sets = [], []
     for number, one in enumerate(read.elements):
@@ -211,6 +241,8 @@ def import_set(
             )
             if several and one.value_set.max_cardinality is not None:
                 left.append(f"elements.{number}.value_set.max_cardinality")
+            if one.value_set.min_cardinality > 1:
+                left.append(f"elements.{number}.value_set.min_cardinality")
             continue
         whole = one.integer_value is not None
         numbers = one.integer_value or one.float_value
@@ -218,6 +250,8 @@ def import_set(
         step = numbers.step
         if whole and step not in (None, Decimal(1)):
             left.append(f"elements.{number}.integer_value.step")
+        if not whole and step is not None and step != _step(_scale(numbers)):
+            left.append(f"elements.{number}.float_value.step")
         low, high = numbers.min, numbers.max
         elements.append(
             Element(
@@ -257,14 +291,25 @@ def export_set(
     left, elements = list[str](), list[dict[str, Any]]()
     status = {"date": on.isoformat(), "status": "Proposed"}
     version = {"number": 1, "date": on.isoformat()}
-    for number, one in enumerate(form.elements, start=1):
+    # An id is not given to a second element, nor invented where another has it.
+    own = [one.codes.radelement for one in form.elements]
+    given = set[str]()
+    free = (
+        f"TO_BE_DETERMINED{number}"
+        for number in itertools.count(1)
+        if f"TO_BE_DETERMINED{number}" not in own
+    )
+    for one in form.elements:
         if one.identifying or one.identity is not None:
             left.append(f"{one.id}: says who or where, which is no part of a set")
             continue
         # What the registry codes by a whole set has no element id of its own.
         name = one.codes.radelement or ""
-        if not _ELEMENT.fullmatch(name):
-            name = f"TO_BE_DETERMINED{number}"
+        if name in given:
+            left.append(f"{one.id}: has the id of another element; one is to be determined")
+        if not _ELEMENT.fullmatch(name) or name in given:
+            name = next(free)
+        given.add(name)
         kind = _kind(one, name, value_sets)
         if kind is None:
             left.append(f"{one.id}: {_FREE_TEXT}")
@@ -310,8 +355,8 @@ def _kind(one: Element, name: str, value_sets: Mapping[str, ValueSet]) -> dict[s
         for name, limit in (("min", hard.low), ("max", hard.high)) if hard else ():
             if limit is not None:
                 numbers[name] = number(limit)
-        if one.type == "decimal":
-            numbers["step"] = float(Decimal(1).scaleb(-one.scale))
+        if one.type == "decimal" and (step := _step(one.scale)) is not None:
+            numbers["step"] = float(step)
         if one.unit:
             numbers["unit"] = _PLAIN.get(one.unit, one.unit)
         return {"integer_value" if one.type == "integer" else "float_value": numbers}
@@ -320,16 +365,20 @@ def _kind(one: Element, name: str, value_sets: Mapping[str, ValueSet]) -> dict[s
     codes = [code for code in value_sets[one.value_set].codes if not code.retired]
     if len(codes) < 2:
         return None
+    coded = {code.radelement for code in codes}
+    numbered = (
+        f"{name}.{number}" for number in itertools.count() if f"{name}.{number}" not in coded
+    )
     written: dict[str, Any] = {
         "min_cardinality": 1 if one.required else 0,
         "values": [
             {
-                "code": code.radelement or f"{name}.{number}",
+                "code": code.radelement or next(numbered),
                 "value": code.code,
                 "name": code.label,
                 **({"index_codes": found} if (found := list(_index_codes(code))) else {}),
             }
-            for number, code in enumerate(codes)
+            for code in codes
         ],
     }
     if one.type == "code":
@@ -340,17 +389,24 @@ def _kind(one: Element, name: str, value_sets: Mapping[str, ValueSet]) -> dict[s
 def _value_set(one: RadElement, values: _ValueSet, number: int, left: list[str]) -> ValueSet:
     codes = list[Code]()
     taken = set[str]()
+    spelled = [one.value or one.name for one in values.values]
+    wanted = [re.sub(r"[\s;,|]+", "_", one.strip()) for one in spelled]
+    free = (str(one) for one in itertools.count() if str(one) not in wanted)
     for place, value in enumerate(values.values):
-        spelled = value.value or value.name
-        code = re.sub(r"[\s;,|]+", "_", spelled.strip())
+        here = f"elements.{number}.value_set.values.{place}"
+        code = wanted[place]
         if not code or len(code) > _LONGEST_CODE or code in taken:
-            code = str(place)
-            left.append(f"elements.{number}.value_set.values.{place}.value")
+            code = next(free)
+        if code != spelled[place]:
+            left.append(f"{here}.value")
         taken.add(code)
         if value.definition:
-            left.append(f"elements.{number}.value_set.values.{place}.definition")
-        index = value.index_codes
-        found = _indexed(index if isinstance(index, tuple) else (index,))
+            left.append(f"{here}.definition")
+        left.extend(f"{here}.{what}" for what in value.left())
+        index = value.index_codes if isinstance(value.index_codes, tuple) else (value.index_codes,)
+        if _further(index):
+            left.append(f"{here}.index_codes")
+        found = _indexed(index)
         codes.append(Code(code=code, label=value.name, radelement=value.code, **found))
     return ValueSet(
         id=one.id.lower().replace("_", "-"), title=one.name, codes=tuple(codes), reference=SYSTEM
@@ -358,11 +414,16 @@ def _value_set(one: RadElement, values: _ValueSet, number: int, left: list[str])
 
 
 def _scale(numbers: _Number) -> int:
-    """Decimals enough for its step and limits; two where neither says."""
+    """Decimals enough for its step and limits."""
     told = [one for one in (numbers.step, numbers.min, numbers.max) if one is not None]
     if numbers.step is None and not any(_places(one) for one in told):
-        return 2
+        return _UNTOLD_SCALE
     return max(map(_places, told))
+
+
+def _step(scale: int) -> Decimal | None:
+    """The step of a number of so many decimals; None where a set tells none."""
+    return None if scale == _UNTOLD_SCALE else Decimal(1).scaleb(-scale)
 
 
 def _places(number: Decimal) -> int:
@@ -385,9 +446,14 @@ def _index_codes(codes: Coding | Code) -> Iterator[dict[str, str]]:
 
 
 def _left(one: RadElement) -> Iterator[str]:
-    known = [code.system for code in one.index_codes if code.system in _INDEX]
-    if len(one.index_codes) > len(set(known)):
+    yield from one.left()
+    if _further(one.index_codes):
         yield "index_codes"
+
+
+def _further(codes: Sequence[IndexCode]) -> bool:
+    """Whether there are more index codes than a definition takes: one of each vocabulary it knows."""
+    return len(codes) > len(_indexed(codes))
 
 
 def _named(name: str, taken: set[str]) -> str:

@@ -13,7 +13,14 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from app.registries.decisions import DecisionTable
 from app.registries.improvement import ImprovementTemplate
@@ -225,6 +232,12 @@ class Derived(Part):
     filter: Expression | None = None
     source: Source = "confirmed"
     reference: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Derived:
+        if self.decision is not None and "expression" in self.model_fields_set:
+            raise ValueError("a column has an `expression` or a `decision`, not both")
+        return self
 
 
 def decided(derived: Derived, tables: Mapping[str, DecisionTable]) -> str | None:
@@ -459,7 +472,7 @@ class Definition(Part):
     def _fill_in_decided(
         cls, derived: tuple[Derived, ...], info: ValidationInfo
     ) -> tuple[Derived, ...]:
-        """The SQL of columns that a decision table decides; `soundness.py` complains of what is none."""
+        """The SQL of columns that a decision table decides; `soundness` complains of what is none."""
         tables = {one.id: one for one in info.data.get("decisions", ())}
         return tuple(
             one.model_copy(update={"expression": text})

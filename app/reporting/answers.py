@@ -6,14 +6,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from app.reporting.conditions import Answer
+from app.reporting.conditions import MOST_DIGITS, Answer, number_in
 from app.reporting.module import Element
 
-_SPAN = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?")
+LONGEST_TEXT = 4_000
+MOST_CHOICES = 100
+
+_SPAN = re.compile(
+    r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?", re.ASCII
+)
+_MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class Question:
     maximum: Decimal | None
     without: tuple[str, ...]
     """Choices that are out of place."""
+    whole: Decimal | None = None
+    """The answer to the element that this one is a part of."""
 
     @property
     def open(self) -> bool:
@@ -47,10 +57,13 @@ class Question:
         """Why an answer of the right kind is still none."""
         if isinstance(answer, Decimal):
             low, high = self.minimum, self.maximum
-            if (low is None or answer >= low) and (high is None or answer <= high):
-                return None
-            ends = [f"from {low}"] if low is not None else []
-            return Refused("out-of-range", " ".join([*ends, *([f"to {high}"] if high else [])]))
+            if (low is not None and answer < low) or (high is not None and answer > high):
+                ends = [f"from {low}"] if low is not None else []
+                ends += [f"to {high}"] if high is not None else []
+                return Refused("out-of-range", " ".join(ends))
+            if self.whole is not None and answer > self.whole:
+                return Refused("larger-than-whole", f"no more than `{self.element.part_of}`")
+            return None
         several = answer if isinstance(answer, tuple) else (answer,)
         if set(several) & set(self.without):
             left = [one.value for one in self.element.choices if one.value not in self.without]
@@ -62,6 +75,13 @@ def understood(element: Element, value: Any) -> Answer | Refused | None:
     """An answer of the element's kind, or why it is none; None where nothing was answered."""
     if value is None or value == "" or value == []:
         return None
+    texts = value if isinstance(value, list) else [value]
+    if len(texts) > MOST_CHOICES:
+        return Refused("too-many", f"at most {MOST_CHOICES}")
+    if any(
+        isinstance(one, str) and not (len(one) <= LONGEST_TEXT and writable(one)) for one in texts
+    ):
+        return Refused("not-a-text", f"at most {LONGEST_TEXT} characters of Unicode")
     allowed = ", ".join(one.value for one in element.choices)
     match element.kind:
         case "choice":
@@ -80,18 +100,13 @@ def understood(element: Element, value: Any) -> Answer | Refused | None:
             return tuple(dict.fromkeys(several))
         case "integer" | "decimal":
             whole = element.kind == "integer"
-            says = "a whole number" if whole else "a number"
-            if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-                return Refused("not-a-number", says)
-            try:
-                number = Decimal(str(value))
-            except InvalidOperation:
-                return Refused("not-a-number", says)
-            if not number.is_finite() or (whole and number != number.to_integral_value()):
-                return Refused("not-a-number", says)
+            number = _number(value)
+            if number is None or (whole and number != number.to_integral_value()):
+                says = "a whole number" if whole else "a number"
+                return Refused("not-a-number", f"{says} of at most {MOST_DIGITS} digits")
             return number
         case "date-time":
-            if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+            if not isinstance(value, str) or not _is_moment(value):
                 return Refused("not-a-time", "a date or time as ISO 8601 writes it")
             return value
         case "time-span":
@@ -102,3 +117,30 @@ def understood(element: Element, value: Any) -> Answer | Refused | None:
             return sum((Decimal(part) * size for part, size in parts if part), Decimal(0))
         case _:
             return value if isinstance(value, str) else Refused("not-a-text", "a text")
+
+
+def _number(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    # Python refuses to write out an integer of thousands of digits.
+    if isinstance(value, int) and value.bit_length() > 128:
+        return None
+    return number_in(str(value))
+
+
+def _is_moment(text: str) -> bool:
+    if not _MOMENT.fullmatch(text):
+        return False
+    try:
+        if len(text) == len("2026-01-02"):
+            date.fromisoformat(text)
+        else:
+            datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def writable(text: str) -> bool:
+    """Whether a text can be written out: half of a surrogate pair has no UTF-8."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

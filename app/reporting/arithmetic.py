@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, DecimalException
 from functools import lru_cache
 
+from app.reporting.conditions import MOST_DIGITS, number_in
+
 LONGEST = 2_000
 _CONTEXT = Context(prec=28)
 _NAME = re.compile(r"\{\s*([^{}]+?)\s*\}")
@@ -49,12 +51,16 @@ def names(text: str) -> Iterator[str]:
 
 def value(text: str, answers: Mapping[str, object]) -> Decimal | None:
     """What it comes to; None where an answer is missing or it cannot be worked out (a division by
-    nothing)."""
+    nothing, a number of more than 28 digits before the point)."""
     tree, _, braced = _parsed(text)
     try:
-        return _value(tree, answers, braced)
-    except (DecimalException, TypeError, ValueError):
+        found = _value(tree, answers, braced)
+    except (DecimalException, TypeError, ValueError, OverflowError):
         return None
+    if found is None or not found.is_finite() or found.adjusted() > MOST_DIGITS:
+        return None
+    # What is smaller than can be told is nothing.
+    return found if found.adjusted() >= -MOST_DIGITS else Decimal(0)
 
 
 @lru_cache(maxsize=1_000)
@@ -117,7 +123,7 @@ def _value(
             return Decimal(str(number))
         case ast.Name(name):
             given = answers.get(braced.get(name, name))
-            return None if given is None else Decimal(str(given))
+            return given if isinstance(given, Decimal) else number_in(str(given))
         case ast.Call(ast.Name(name), arguments):
             given_values = [_value(one, answers, braced) for one in arguments]
             known = [one for one in given_values if one is not None]

@@ -9,12 +9,14 @@ element does not offer) is kept as written and noted as a doubt: published modul
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from app.errors import InvalidReportingModule
 from app.reporting.arithmetic import Unreadable, names
 from app.reporting.conditions import (
+    MOST_DIGITS,
     All,
     AnyChoices,
     AnyOf,
@@ -24,6 +26,7 @@ from app.reporting.conditions import (
     Contains,
     Not,
     Present,
+    number_in,
 )
 from app.reporting.markup import Node, read, spaced
 from app.reporting.module import (
@@ -49,6 +52,7 @@ from app.reporting.module import (
     Words,
     Working,
 )
+from app.reporting.order import endless, ordered
 
 _KINDS: dict[str, Kind] = {
     "ChoiceDataElement": "choice",
@@ -128,6 +132,10 @@ class _Reading:
         self.whole(root, module)
         if self.complaints:
             raise InvalidReportingModule(self.complaints)
+        computed, looped = ordered(module.computed, module.partials)
+        if looped is not None:
+            self.doubt(root, f"`{looped}` is worked out of itself")
+        object.__setattr__(module, "computed", computed)
         object.__setattr__(module, "doubts", tuple(dict.fromkeys(self.doubts)))
         return module
 
@@ -141,7 +149,7 @@ class _Reading:
             self.complain(root, "decides nothing: Rules has no DecisionPoint")
         ids = [one.id for one in module.elements] + [one.id for one in module.computed]
         ids += [one.id for one in module.end_points]
-        for name in sorted({one for one in ids if ids.count(one) > 1}):
+        for name in sorted(one for one, times in Counter(ids).items() if times > 1):
             self.complain(root, f"the Id `{name}` is used twice")
         for node, condition in self.conditions:
             element = module.by_id.get(condition.element)
@@ -164,6 +172,8 @@ class _Reading:
             for piece in passage.pieces:
                 if isinstance(piece, Partial) and piece.id not in module.partials:
                     self.doubt(root, f"there is no TemplatePartial `{piece.id}`")
+        for wrong in endless(module.partials):
+            self.complain(root, wrong)
         pending = list(module.rules)
         while pending:
             point = pending.pop()
@@ -327,8 +337,7 @@ class _Reading:
 
     def insert(self, node: Node, name: str) -> Insert:
         self.inserts.append((node, name))
-        digits = self.number(node, node.attributes.get("SignificantDigits"))
-        return Insert(name, None if digits is None else int(digits))
+        return Insert(name, self.small(node, "SignificantDigits"))
 
     # --- conditions ---
 
@@ -352,8 +361,7 @@ class _Reading:
         elif node.name == "ContainsCondition":
             found = Contains(element, self.attribute(node, "ComparisonValue"))
         elif node.name == "HasAnyNChoicesCondition":
-            least = self.number(node, node.attributes.get("MinimumChoices"))
-            found = AnyChoices(element, int(least or 1))
+            found = AnyChoices(element, self.small(node, "MinimumChoices") or 1)
         else:
             found = Compared(element, _SIGNS[node.name], self.attribute(node, "ComparisonValue"))
         self.conditions.append((node, found))
@@ -454,14 +462,20 @@ class _Reading:
     def number(self, node: Node, text: str | None) -> Decimal | None:
         if text is None:
             return None
-        try:
-            number = Decimal(text.strip())
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite():
+        number = number_in(text)
+        if number is None:
             self.complain(node, "a number is needed")
-            return None
         return number
+
+    def small(self, node: Node, name: str) -> int | None:
+        """An attribute that is a whole number from 1 to 28, if it is given."""
+        number = self.number(node, node.attributes.get(name))
+        if number is None:
+            return None
+        if number not in range(1, MOST_DIGITS + 1):
+            self.complain(node, f"`{name}` is a whole number from 1 to {MOST_DIGITS}")
+            return None
+        return int(number)
 
 
 def _value(node: Node | None) -> str:

@@ -8,9 +8,10 @@ nothing, is greater or less than nothing and contains nothing, so that only `Not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 Answer = str | Decimal | tuple[str, ...]
@@ -19,10 +20,25 @@ Answers = Mapping[str, Answer]
 _Sortable = TypeVar("_Sortable", str, Decimal)
 Comparison = Literal["=", "!=", "<", "<=", ">", ">="]
 
+_NUMBER = re.compile(r"[+-]?(\d{1,28}(\.\d{0,28})?|\.\d{1,28})([eE][+-]?\d{1,2})?", re.ASCII)
+MOST_DIGITS = 28
+
+
+def number_in(text: str) -> Decimal | None:
+    """The number that a text writes, of at most 28 digits before and after the point; None where it
+    writes none."""
+    if not _NUMBER.fullmatch(text.strip(" ")):
+        return None
+    number = Decimal(text.strip(" "))
+    exponent = number.as_tuple().exponent
+    small = isinstance(exponent, int) and exponent >= -MOST_DIGITS
+    return number if small and abs(number.adjusted()) <= MOST_DIGITS else None
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """An answer beside a value; numbers as numbers, choices as they are spelled."""
+    """An answer beside a value: numbers as numbers, choices and texts as they are spelled. Only
+    which of two is greater is told by number where both write one, and otherwise as text."""
 
     element: str
     sign: Comparison
@@ -36,13 +52,13 @@ class Compared:
             return False
         if isinstance(given, tuple):
             return self.sign == "=" and given == (self.value,)
-        try:
-            number, limit = Decimal(given), Decimal(self.value)
-        except InvalidOperation:
-            if self.sign == "=":
-                return given == self.value
+        limit = number_in(self.value)
+        if isinstance(given, Decimal):
+            return limit is not None and _ordered(given, self.sign, limit)
+        number = number_in(given)
+        if self.sign == "=" or number is None or limit is None:
             # Points in time are compared as they are written: ISO 8601 sorts as text.
-            return isinstance(given, str) and _ordered(given, self.sign, self.value)
+            return _ordered(given, self.sign, self.value)
         return _ordered(number, self.sign, limit)
 
     def elements(self) -> Iterator[str]:

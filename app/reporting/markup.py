@@ -88,6 +88,8 @@ def read(content: bytes) -> Node:
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise InvalidReportingModule([f"line {error.lineno}: {reason}"]) from None
+    except (LookupError, ValueError):
+        raise InvalidReportingModule(["line 1: names an encoding that is not known"]) from None
     except _Refused as refused:
         raise InvalidReportingModule([f"line {reader.CurrentLineNumber}: {refused}"]) from None
     return roots[0]

@@ -8,7 +8,7 @@ our own, which CAR/DS has no word for: groups of elements that are answered once
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -72,6 +72,8 @@ class Element:
     conditionals: tuple[Conditional, ...] = ()
     codings: tuple[Coding, ...] = ()
     group: str | None = None
+    part_of: str | None = None
+    """The number that this one is a part of, and so no larger than."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """The value of the highest place in `order` that an element has in any item of its group."""
+    """The value of the highest place in `order` that an element has in any item of its group;
+    `otherwise` where there is no item. An item without a value leaves it open: it may be the worst.
+    """
 
     element: str
     order: tuple[str, ...]
@@ -156,7 +160,21 @@ class Joined:
     between: str = "\n"
 
 
-Working = Arithmetic | Words | Decision | Looked | Worst | Joined
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many choices were made of an element; none where it was not answered."""
+
+    element: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to another element, as it is."""
+
+    element: str
+
+
+Working = Arithmetic | Words | Decision | Looked | Worst | Joined | Counted | Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +274,29 @@ class Module:
         return frozenset(self.by_id) | {one.id for one in self.computed}
 
     @cached_property
+    def group_of(self) -> dict[str, str | None]:
+        """The group of each element and computed answer."""
+        return {one.id: one.group for one in self.elements} | {
+            one.id: one.group for one in self.computed
+        }
+
+    @cached_property
     def ends(self) -> dict[str, EndPoint]:
         return {one.id: one for one in self.end_points}
 
     def passages(self) -> Iterator[Passage]:
         """Every passage of every end point and partial."""
-        pending = [
-            *(one for passages in self.partials.values() for one in passages),
-            *(one for end in self.end_points for _, passages in end.sections for one in passages),
-        ]
-        while pending:
-            passage = pending.pop()
-            yield passage
-            pending.extend(passage.inner)
+        for passages in self.partials.values():
+            yield from within(passages)
+        for end in self.end_points:
+            for _, passages in end.sections:
+                yield from within(passages)
+
+
+def within(passages: Iterable[Passage]) -> Iterator[Passage]:
+    """The passages, and those they hold inside."""
+    pending = list(passages)
+    while pending:
+        passage = pending.pop()
+        yield passage
+        pending.extend(passage.inner)

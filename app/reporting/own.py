@@ -11,123 +11,39 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from app.errors import InvalidReportingModule
-from app.registries.decisions import Cell, DecisionTable
-from app.registries.parts import Identifier, Part, Slug, Source
+from app.registries.decisions import DecisionTable
 from app.reporting import module as shape
-from app.reporting.conditions import All, AnyOf, Compared, Condition, Present
+from app.reporting.answers import writable
+from app.reporting.conditions import (
+    All,
+    AnyOf,
+    Compared,
+    Condition,
+    Present,
+)
+from app.reporting.document import (
+    INSERT,
+    Answers,
+    Code,
+    Computed,
+    Document,
+    Element,
+    EndPoint,
+)
+from app.reporting.order import ordered
+from app.reporting.soundness import unsound
+
+DEEPEST = 50
 
 PACKAGED = Path(__file__).parent / "modules"
-
-_INSERT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-Answers = dict[Identifier, Cell]
-
-
-class _Code(Part):
-    system: str
-    code: str
-    display: str = ""
-
-
-class _Choice(Part):
-    value: str
-    label: str
-    says: str = ""
-    default: bool = False
-    codes: tuple[_Code, ...] = ()
-
-
-class _Element(Part):
-    id: Identifier
-    kind: shape.Kind
-    label: str
-    hint: str = ""
-    unit: str = ""
-    group: Identifier | None = None
-    required: bool = False
-    choices: tuple[_Choice, ...] = ()
-    low: Decimal | None = None
-    high: Decimal | None = None
-    relevant_when: Answers | None = None
-    """Element -> the answers of which one must be given."""
-    codes: tuple[_Code, ...] = ()
-
-
-class _Computed(Part):
-    """Exactly one of the ways to work a value out."""
-
-    id: Identifier
-    label: str = ""
-    group: Identifier | None = None
-    shown: bool = False
-    arithmetic: str | None = None
-    text: str | None = None
-    table: str | None = None
-    """`<table>.<output>`"""
-    choose: dict[Identifier, dict[str, str]] | None = None
-    """Element -> answer -> `<table>.<output>`"""
-    first: tuple[Identifier, ...] = ()
-    """The first of these that has a value."""
-    worst: Identifier | None = None
-    order: tuple[str, ...] = ()
-    otherwise: str | None = None
-    join: Identifier | None = None
-
-
-class _Passage(Part):
-    when: Answers | None = None
-    text: str
-
-
-class _FollowUp(Part):
-    exam: str = ""
-    acceptable: tuple[str, ...] = ()
-    indication: str = ""
-    earliest: str = ""
-    latest: str = ""
-
-
-class _EndPoint(Part):
-    id: Slug
-    label: str
-    when: Answers
-    report: dict[str, tuple[_Passage, ...]]
-    diagnosis: str = ""
-    codes: tuple[_Code, ...] = ()
-    actionable: str = ""
-    follow_up: _FollowUp | None = None
-
-
-class _Group(Part):
-    id: Identifier
-    title: str
-    at_most: Annotated[int, Field(ge=1, le=100)] = 20
-
-
-class _Document(Part):
-    id: Slug
-    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")]
-    title: str
-    description: str
-    developed_by: str
-    citation: str = ""
-    references: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
-    source: Source = "confirmed"
-    codes: tuple[_Code, ...] = ()
-    groups: tuple[_Group, ...] = ()
-    elements: Annotated[tuple[_Element, ...], Field(min_length=1)]
-    tables: tuple[DecisionTable, ...] = ()
-    computed: tuple[_Computed, ...] = ()
-    end_points: Annotated[tuple[_EndPoint, ...], Field(min_length=1)]
 
 
 @lru_cache(maxsize=1)
@@ -140,9 +56,10 @@ def packaged() -> Mapping[str, shape.Module]:
 def read_own(content: bytes) -> shape.Module:
     """The module in a YAML document, or `InvalidReportingModule` with every complaint."""
     try:
+        _look_through(content)
         # Scalars stay as they were written, so that a code `010` is no number.
         written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
-        document = _Document.model_validate(written)
+        document = Document.model_validate(written)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
@@ -154,13 +71,39 @@ def read_own(content: bytes) -> shape.Module:
                 for one in error.errors(include_input=False, include_url=False)
             ]
         ) from None
-    complaints = list(_unsound(document))
+    except (ValueError, OverflowError):
+        # An escape beyond the last character there is.
+        raise InvalidReportingModule(["is no YAML"]) from None
+    complaints = list(unsound(document))
     if complaints:
         raise InvalidReportingModule(complaints)
-    return _built(document, hashlib.sha256(content).hexdigest())
+    module = _built(document, hashlib.sha256(content).hexdigest())
+    computed, looped = ordered(module.computed, {})
+    if looped is not None:
+        raise InvalidReportingModule([f"computed.{looped}: is worked out of itself"])
+    return replace(module, computed=computed)
 
 
-def _built(document: _Document, digest: str) -> shape.Module:
+def _look_through(content: bytes) -> None:
+    """What YAML can be misused for is refused before anything is made of it."""
+    depth = 0
+    for event in yaml.parse(content, yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        wrong = ""
+        if isinstance(event, yaml.AliasEvent):
+            wrong = "refers to another part by an alias, which a module needs not"
+        elif depth > DEEPEST:
+            wrong = f"is nested deeper than {DEEPEST}"
+        elif isinstance(event, yaml.ScalarEvent) and not (
+            writable(event.value) and "\x00" not in event.value
+        ):
+            wrong = "holds what is no character of a text"
+        if wrong and event.start_mark:
+            raise InvalidReportingModule([f"line {event.start_mark.line + 1}: {wrong}"])
+
+
+def _built(document: Document, digest: str) -> shape.Module:
     tables = {one.id: one for one in document.tables}
     return shape.Module(
         id=document.id,
@@ -195,10 +138,13 @@ def _built(document: _Document, digest: str) -> shape.Module:
     )
 
 
-def _element(one: _Element) -> shape.Element:
+def _element(one: Element) -> shape.Element:
     conditionals: tuple[shape.Conditional, ...] = ()
     if one.relevant_when is not None:
         conditionals = (shape.Conditional(_condition(one.relevant_when), relevant=True),)
+    if one.required_when is not None:
+        required = shape.Conditional(_condition(one.required_when), required=True)
+        conditionals = (*conditionals, required)
     return shape.Element(
         id=one.id,
         kind=one.kind,
@@ -221,10 +167,11 @@ def _element(one: _Element) -> shape.Element:
         conditionals=conditionals,
         codings=_codings(one.codes),
         group=one.group,
+        part_of=one.part_of,
     )
 
 
-def _working(one: _Computed, tables: Mapping[str, DecisionTable]) -> shape.Working:
+def _working(one: Computed, tables: Mapping[str, DecisionTable]) -> shape.Working:
     if one.arithmetic is not None:
         return shape.Arithmetic(one.arithmetic)
     if one.text is not None:
@@ -240,13 +187,13 @@ def _working(one: _Computed, tables: Mapping[str, DecisionTable]) -> shape.Worki
             )
         )
     if one.first:
-        return shape.Decision(
-            tuple((Present(name), shape.Words((shape.Insert(name),))) for name in one.first)
-        )
+        return shape.Decision(tuple((Present(name), shape.Taken(name)) for name in one.first))
     if one.worst is not None:
         return shape.Worst(one.worst, one.order, one.otherwise)
-    assert one.join is not None
-    return shape.Joined(one.join)
+    if one.join is not None:
+        return shape.Joined(one.join)
+    assert one.count is not None
+    return shape.Counted(one.count)
 
 
 def _looked(name: str, tables: Mapping[str, DecisionTable]) -> shape.Looked:
@@ -254,7 +201,7 @@ def _looked(name: str, tables: Mapping[str, DecisionTable]) -> shape.Looked:
     return shape.Looked(tables[table], output)
 
 
-def _end_point(one: _EndPoint) -> shape.EndPoint:
+def _end_point(one: EndPoint) -> shape.EndPoint:
     return shape.EndPoint(
         id=one.id,
         label=one.label,
@@ -303,82 +250,12 @@ def _pieces(text: str) -> Iterator[shape.Plain | shape.Insert | shape.Maybe]:
 
 
 def _inserts(text: str) -> Iterator[shape.Plain | shape.Insert]:
-    for number, part in enumerate(_INSERT.split(text)):
+    for number, part in enumerate(INSERT.split(text)):
         if number % 2:
             yield shape.Insert(part)
         elif part:
             yield shape.Plain(part)
 
 
-def _codings(codes: tuple[_Code, ...]) -> tuple[shape.Coding, ...]:
+def _codings(codes: tuple[Code, ...]) -> tuple[shape.Coding, ...]:
     return tuple(shape.Coding(one.system, one.code, one.display) for one in codes)
-
-
-def _unsound(document: _Document) -> Iterator[str]:
-    """What does not hold across the parts of a document."""
-    elements = {one.id: one for one in document.elements}
-    known = set(elements) | {one.id for one in document.computed}
-    groups = {one.id for one in document.groups}
-    tables = {one.id: one for one in document.tables}
-    names = [*elements, *(one.id for one in document.computed), *groups]
-    for name in sorted({one for one in names if names.count(one) > 1}):
-        yield f"`{name}` is declared twice"
-    for table in document.tables:
-        for place, message in table.complaints():
-            yield f"tables.{table.id}.{'.'.join(map(str, place))}: {message}"
-        for one in table.inputs:
-            if one.id not in known:
-                yield f"tables.{table.id}: there is no element `{one.id}`"
-    grouped = [(one.id, one.group) for one in document.elements]
-    for name, group in (*grouped, *((one.id, one.group) for one in document.computed)):
-        if group is not None and group not in groups:
-            yield f"{name}: there is no group `{group}`"
-    for element in document.elements:
-        if bool(element.choices) != (element.kind in ("choice", "choices")):
-            yield f"elements.{element.id}: choices belong to a choice, and a choice needs them"
-        yield from _unknown(f"elements.{element.id}.relevant_when", element.relevant_when, elements)
-    for computed in document.computed:
-        ways = (
-            computed.arithmetic, computed.text, computed.table, computed.choose,
-            computed.first or None, computed.worst, computed.join,
-        )  # fmt: skip
-        if sum(way is not None for way in ways) != 1:
-            yield f"computed.{computed.id}: needs one way to be worked out, and no second"
-        looked = [computed.table] if computed.table else []
-        for by_answer in (computed.choose or {}).values():
-            looked.extend(by_answer.values())
-        for name in looked:
-            table_id, _, output = name.partition(".")
-            outputs = [one.id for one in tables[table_id].outputs] if table_id in tables else []
-            if output not in outputs:
-                yield f"computed.{computed.id}: there is no table and output `{name}`"
-        for seen in (*computed.first, computed.worst, computed.join):
-            if seen is not None and seen not in known:
-                yield f"computed.{computed.id}: there is no element `{seen}`"
-    for end in document.end_points:
-        for section, passages in end.report.items():
-            if section not in shape.SECTIONS:
-                yield f"end_points.{end.id}: `{section}` is no section"
-            for passage in passages:
-                for name in _INSERT.findall(passage.text):
-                    if name not in known:
-                        yield f"end_points.{end.id}: there is no element `{name}` to insert"
-                if passage.when:
-                    yield from _unknown(f"end_points.{end.id}", passage.when, elements, known)
-        yield from _unknown(f"end_points.{end.id}", end.when, elements, known)
-
-
-def _unknown(
-    place: str,
-    answers: Answers | None,
-    elements: Mapping[str, _Element],
-    known: set[str] | None = None,
-) -> Iterator[str]:
-    for name, cell in (answers or {}).items():
-        if name not in (known or set(elements)):
-            yield f"{place}: there is no element `{name}`"
-        elif (element := elements.get(name)) and element.choices:
-            offered = {one.value for one in element.choices}
-            for value in cell if isinstance(cell, tuple) else (cell,):
-                if value not in offered:
-                    yield f"{place}: `{value}` is no choice of `{name}`"

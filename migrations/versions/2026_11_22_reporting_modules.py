@@ -21,7 +21,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("developed_by", sa.Text(), nullable=False),
+        sa.Column("citation", sa.Text(), nullable=False),
+        sa.Column("modalities", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("doubts", sa.BigInteger(), nullable=False),
+        sa.Column("document_kind", sa.Text(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
@@ -29,7 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_reporting_modules")),
     )
     op.execute("GRANT SELECT, INSERT ON reporting_modules TO hounsfield_web")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON reporting_modules TO hounsfield_worker")
+    op.execute("GRANT SELECT ON reporting_modules TO hounsfield_worker")
 
 
 def downgrade() -> None:

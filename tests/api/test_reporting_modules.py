@@ -84,6 +84,49 @@ async def test_what_is_missing_is_asked_and_what_is_wrong_is_placed_without_its_
     assert {"kind", "status"} <= asked
 
 
+@pytest.mark.parametrize("place", ["", "/lung-rads-2022"])
+async def test_what_a_reader_holds_is_not_sent_again(desks: tuple[Desk, Desk], place: str) -> None:
+    _, researcher = desks
+    first = await researcher("GET", HERE + place)
+    tag = first.headers["ETag"]
+    again = await researcher("GET", HERE + place, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (
+        await researcher("GET", HERE + place, headers={"If-None-Match": '"x"'})
+    ).status_code == 200
+
+
+async def test_a_pointer_to_an_element_of_any_name_can_be_followed(
+    desks: tuple[Desk, Desk],
+) -> None:
+    operator, researcher = desks
+    odd = WHOLE.replace("renal-stone", "odd-names").replace('"count"', '"count/a~b"')
+    assert (await operator("POST", HERE, content=odd)).status_code == 201
+    answers = {"answers": {"count/a~b": 0, "seen": "yes"}}
+    answer = await researcher("POST", f"{HERE}/odd-names/evaluate", answers)
+    assert [one["pointer"] for one in answer.json()["flaws"]] == ["/answers/count~1a~0b"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1E999999999", "9" * 100_000, '"\\ud800"', '"1E-999999"', '"sNaN"', "NaN", "1" + "0" * 300],
+)
+async def test_no_answer_is_an_error_of_ours(desks: tuple[Desk, Desk], value: str) -> None:
+    _, researcher = desks
+    content = (
+        f'{{"answers": {{"nodules": [{{"kind": {value}, "diameter": {value}, "\\ud800": 1}}]}}}}'
+    )
+    answer = await researcher(
+        "POST",
+        f"{HERE}/lung-rads-2022/evaluate",
+        content=content,
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code in (200, 400, 422)
+    if answer.status_code == 200:
+        assert not answer.json()["complete"]
+
+
 @pytest.mark.parametrize("body", [{}, {"answers": []}, {"answers": {}, "more": 1}, []])
 async def test_a_body_that_is_none_is_refused(desks: tuple[Desk, Desk], body: object) -> None:
     _, researcher = desks
@@ -97,6 +140,7 @@ async def test_a_module_is_imported_once_and_frozen(desks: tuple[Desk, Desk]) ->
     first = await operator("POST", HERE, content=WHOLE)
     assert first.status_code == 201, first.text
     assert first.json() == {"id": "renal-stone", "version": "1.2", "new": True, "doubts": []}
+    assert first.headers["Location"] == f"{HERE}/renal-stone?version=1.2"
     again = await operator("POST", HERE, content=WHOLE)
     assert (again.status_code, again.json()["new"]) == (200, False)
     other = await operator("POST", HERE, content=WHOLE.replace("Made up", "Made up twice"))
@@ -110,6 +154,15 @@ async def test_a_module_is_imported_once_and_frozen(desks: tuple[Desk, Desk]) ->
             "POST", f"{HERE}/renal-stone/evaluate", {"answers": answers}, params=params
         )
         assert answer.json()["end_points"][0]["label"] == label
+    found = (await researcher("GET", first.headers["Location"])).json()
+    assert (found["version"], found["shipped"]) == ("1.2", False)
+    listed = (await researcher("GET", HERE)).json()["modules"]
+    mine = {one["version"]: one for one in listed if one["id"] == "renal-stone"}
+    assert [one["version"] for one in listed if one["id"] == "renal-stone"] == ["1.3", "1.2"]
+    assert mine["1.2"] == {name: found[name] for name in mine["1.2"] if name != "doubts"} | {
+        "doubts": 0
+    }
+    assert (mine["1.2"]["modalities"], mine["1.2"]["citation"]) == (["CT"], "Made up")
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,19 @@ def test_a_frozen_definition_reads_back_the_same(tmp_path: Path) -> None:
     again = assemble(canonical(definition), date(2027, 1, 1))
     assert again.digest == definition.digest
     assert again.derived == definition.derived
+    assert again.derived[0].expression.startswith("CASE")
+    frozen = canonical(definition)["derived"]
+    assert [sorted({"decision", "expression"} & set(one)) for one in frozen] == [
+        ["decision"], ["decision"], ["expression"],
+    ]  # fmt: skip
+
+
+def test_a_column_is_decided_or_expressed_and_not_both(tmp_path: Path) -> None:
+    both = DERIVED.replace("decision: advice.months", "decision: advice.months, expression: '6'")
+    _, complaints = read(folder(tmp_path, derived=both))
+    assert len(complaints) == 1
+    assert complaints[0].startswith("derived.yaml:3: ")
+    assert "an `expression` or a `decision`, not both" in complaints[0]
 
 
 def test_complaints_of_a_table_name_its_file_and_line(tmp_path: Path) -> None:
@@ -111,3 +124,19 @@ def test_complaints_of_a_table_name_its_file_and_line(tmp_path: Path) -> None:
     ]
     _, complaints = read(folder(tmp_path, slip))
     assert "decisions/advice.yaml:12: `size` is a number: write `< 6` or `>= 6, < 8`" in complaints
+
+
+def test_a_table_speaks_of_the_codes_that_its_column_has(tmp_path: Path) -> None:
+    derived = "- {id: advised, form: exam, type: code, decision: advice.interval}\n"
+    strange = TABLE.replace("values: [low, high]", "values: [low, high, middling]").replace(
+        "risk: high}", "risk: [high, middling]}"
+    )
+    _, complaints = read(folder(tmp_path / "strange", strange, derived))
+    assert complaints == ["derived.yaml:1: `advice` asks `risk` for `middling`, no code of it"]
+    fewer = TABLE.replace("values: [low, high]", "values: [low]").replace(
+        '  - {when: {size: "< 6", risk: high}, then: {interval: optional, months: 12}}\n', ""
+    )
+    _, complaints = read(folder(tmp_path / "fewer", fewer, derived))
+    assert complaints == ["derived.yaml:1: `advice` says nothing of `risk` being `high`"]
+    _, complaints = read(folder(tmp_path / "rest", fewer + "otherwise: {}\n", derived))
+    assert complaints == []

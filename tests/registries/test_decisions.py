@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from pydantic import ValidationError
 
 from app.registries.decisions import DecisionTable, Value
 from app.registries.expressions import Type, compile
@@ -104,6 +105,27 @@ def test_rows_that_disagree_are_named_unless_the_first_counts() -> None:
         ({"size": "small"}, ("when", "size"), "`size` is a number: write `< 6` or `>= 6, < 8`"),
         ({"size": ">= 6 < 8"}, ("when", "size"), "`size` is a number: write `< 6` or `>= 6, < 8`"),
         ({"size": "> 200"}, (), "never holds"),
+        (
+            {"size": "< " + "9" * 19},
+            ("when", "size"),
+            "`size` is a number: write `< 6` or `>= 6, < 8`",
+        ),
+        ({"size": "< \u0666"}, ("when", "size"), "`size` is a number: write `< 6` or `>= 6, < 8`"),
+        (
+            {"size": []},
+            ("when", "size"),
+            "names no value of `size`; leave it out where any will do",
+        ),
+        (
+            {"kind": []},
+            ("when", "kind"),
+            "names no value of `kind`; leave it out where any will do",
+        ),
+        (
+            {"kind": ""},
+            ("when", "kind"),
+            "names no value of `kind`; leave it out where any will do",
+        ),
     ],
 )
 def test_what_a_cell_cannot_say_is_refused_at_its_place(
@@ -136,3 +158,32 @@ def test_a_table_too_large_to_look_through_is_refused() -> None:
     many = [{"id": f"i{number}", "values": ["a", "b", "c"]} for number in range(9)]
     (complaint,) = table({}, {"category": "1"}, inputs=many).complaints()
     assert complaint[1].startswith("has 262144 situations")
+
+
+def test_a_table_of_many_situations_in_many_rows_is_refused() -> None:
+    many = [{"id": f"i{number}", "values": ["a", "b", "c"]} for number in range(6)]
+    rows: list[dict[str, Any]] = [{}, {"category": "1"}] * 300
+    (complaint,) = table(*rows, inputs=many).complaints()
+    assert complaint[1].startswith("has 4096 situations to look at in 300 rows")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"low": "8", "high": "6"}, {"low": "1E999999"}, {"high": "1E-99"}, {"high": "NaN"}],
+)
+def test_limits_that_are_none_are_refused(numbers: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        table({}, {"category": "1"}, inputs=[{"id": "size", "numbers": numbers}])
+
+
+@pytest.mark.parametrize("months", ["1E99", "1E999999999", "NaN", "sNaN", "9" * 40])
+def test_an_outcome_that_cannot_be_written_out_is_refused(months: str) -> None:
+    (complaint,) = table({}, {"category": "1", "months": months}).complaints()
+    assert complaint[0] == ("rows", 0, "then", "months")
+
+
+def test_a_small_limit_is_written_out_in_sql() -> None:
+    tiny = table({"size": "< 0.0000001"}, {"category": "1"}, otherwise={})
+    assert "0.0000001" in tiny.expression("category")
+    columns = {"size": Type("decimal", 1)}
+    assert compile(tiny.expression("category"), columns).duckdb

@@ -114,11 +114,78 @@ def test_what_has_no_word_for_it_is_said_to_be_left() -> None:
     document["elements"][0]["value_set"]["values"][0]["value"] = "a value that is far too long"
     document["elements"][1]["value_set"]["max_cardinality"] = 2
     document["elements"][3]["integer_value"]["step"] = 5
-    assert import_set(read_set(document)).left == (
+    document["contributors"] = {"people": [{"name": "Somebody"}], "organizations": []}
+    document["references"], document["images"], document["body_parts"] = ["A paper"], [], ["LUNG"]
+    document["index_codes"] = [{"system": "ACRCOMMON", "code": "1"}]
+    kind, signs, size, _ = document["elements"]
+    kind["images"] = [{"url": "https://example.org"}]
+    kind["index_codes"].append({"system": "RADLEX", "code": "RID9"})
+    kind["value_set"]["values"][1]["value"] = "ground glass"
+    signs["value_set"]["min_cardinality"] = 2
+    signs["value_set"]["values"][0]["index_codes"] = [{"system": "ACRCOMMON", "code": "2"}]
+    signs["value_set"]["values"][1]["images"] = [{"url": "https://example.org"}]
+    size["float_value"]["step"] = 0.5
+    assert set(import_set(read_set(document)).left) == {
+        "contributors",
+        "references",
+        "body_parts",
+        "index_codes",
+        "elements.0.images",
+        "elements.0.index_codes",
         "elements.0.value_set.values.0.value",
+        "elements.0.value_set.values.1.value",
         "elements.1.value_set.max_cardinality",
+        "elements.1.value_set.min_cardinality",
+        "elements.1.value_set.values.0.index_codes",
+        "elements.1.value_set.values.1.images",
+        "elements.2.float_value.step",
         "elements.3.integer_value.step",
+    }
+
+
+@pytest.mark.parametrize("step", [None, 1, 0.1, 0.01, 0.0001])
+def test_a_step_comes_back_and_none_is_invented(step: float | None) -> None:
+    document = copy.deepcopy(OLDER)
+    document["elements"][2]["float_value"] = {"min": 0, "max": 300, "unit": "mm"} | (
+        {} if step is None else {"step": step}
     )
+    found = import_set(read_set(json.loads(json.dumps(document), parse_float=str)))
+    assert found.left == ()
+    written, _ = export_set(found.form, {one.id: one for one in found.value_sets}, on=ON)
+    assert written["elements"][2]["float_value"].get("step") == step
+
+
+def test_a_code_of_one_s_own_is_none_that_another_value_has() -> None:
+    document = copy.deepcopy(OLDER)
+    values = document["elements"][1]["value_set"]["values"]
+    values[0]["value"], values[1]["value"] = "a value that is far too long", "0"
+    (_, signs) = import_set(read_set(document)).value_sets
+    assert [one.code for one in signs.codes] == ["1", "0"]
+
+
+def test_an_id_is_given_to_one_element_and_one_value() -> None:
+    found = import_set(read_set(OLDER))
+    first, second = found.form.elements[2:]
+    same = second.model_copy(update={"codes": first.codes})
+    later = first.model_copy(
+        update={
+            "id": "later",
+            "codes": first.codes.model_copy(update={"radelement": "TO_BE_DETERMINED1"}),
+        }
+    )
+    kind = found.value_sets[0]
+    codes = (
+        kind.codes[0].model_copy(update={"radelement": None}),
+        kind.codes[1].model_copy(update={"radelement": "RDE9001.0"}),
+    )
+    sets = {one.id: one for one in (kind.model_copy(update={"codes": codes}), found.value_sets[1])}
+    form = found.form.model_copy(update={"elements": (*found.form.elements[:3], same, later)})
+    written, left = export_set(form, sets, on=ON)
+    ids = [one["id"] for one in written["elements"]]
+    assert ids == ["RDE9001", "RDE9002", "RDE9003", "TO_BE_DETERMINED2", "TO_BE_DETERMINED1"]
+    assert left == (f"{same.id}: has the id of another element; one is to be determined",)
+    values = written["elements"][0]["value_set"]["values"]
+    assert [one["code"] for one in values] == ["RDE9001.1", "RDE9001.0"]
 
 
 def test_two_elements_of_one_name_get_two_ids() -> None:
@@ -134,6 +201,7 @@ def test_two_elements_of_one_name_get_two_ids() -> None:
     [
         (lambda one: one.pop("name"), "name: Field required"),
         (lambda one: one.update(id="ABC1"), "id: String should match"),
+        (lambda one: one["elements"][1].update(id="RDE9001"), "RDE9001 is there twice"),
         (lambda one: one.update(elements=[]), "elements: Tuple should have at least 1 item"),
         (lambda one: one["elements"][0].pop("value_set"), "needs exactly one of"),
         (lambda one: one["elements"][0].update(integer_value={}), "needs exactly one of"),

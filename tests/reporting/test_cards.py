@@ -203,6 +203,9 @@ def test_codes_diagnosis_and_follow_up_are_told() -> None:
         ("SectionId=\"findings\"", "SectionId=\"history\"", "`history` is no section"),
         ('<SectionIf DataElementId="long"/>', "<SectionIf/>", "`SectionIf` needs `DataElementId`"),
         ("<Value>no</Value>", "", "a Choice needs a Value"),
+        ("<Minimum>1</Minimum>", "<Minimum>1E999999</Minimum>", "line 13: a number is needed"),
+        ('Value="size"/>', 'Value="size"/><ReportText Type="InsertDataElementValue" Value="mean" SignificantDigits="29"/>', "`SignificantDigits` is a whole number from 1 to 28"),
+        ('Value="size"/>', 'Value="size"/><ReportText Type="InsertDataElementValue" Value="mean" SignificantDigits="1.5"/>', "`SignificantDigits` is a whole number from 1 to 28"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_its_line(old: str, new: str, complaint: str) -> None:
@@ -240,6 +243,8 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><ReportingModule>&c
         (b"<a>" * 300, "nested deeper"),
         (b"<ReportingModule/>", "asks nothing"),
         (WHOLE.encode("utf-16"), "encoding"),
+        (b'<?xml version="1.0" encoding="nonsense"?><a/>', "encoding"),
+        (b'<?xml version="1.0" encoding="gb2312"?><a/>', "encoding"),
         (b"<a>" + b" " * (4 * 1024 * 1024) + b"</a>", "larger than 4 MiB"),
     ],
 )
@@ -249,12 +254,69 @@ def test_a_hostile_document_is_refused(content: bytes, complaint: str) -> None:
     assert any(complaint in one for one in refused.value.complaints)
 
 
-def test_a_partial_that_inserts_itself_ends() -> None:
-    looped = WHOLE.replace(
-        '<TemplatePartial Id="size"><Branch>',
-        '<TemplatePartial Id="size"><Branch><ReportText Type="InsertPartialTemplate" Value="size"/></Branch><Branch>',
+def partials(chain: dict[str, list[str]]) -> bytes:
+    """The whole module with partials before its own, each of which inserts others."""
+    written = "".join(
+        f'<TemplatePartial Id="{name}"><Branch>'
+        + "".join(f'<ReportText Type="InsertPartialTemplate" Value="{one}"/>' for one in inserted)
+        + "</Branch></TemplatePartial>"
+        for name, inserted in chain.items()
     )
+    return WHOLE.replace("<EndPoints>", f"<EndPoints>{written}").encode()
+
+
+@pytest.mark.parametrize(
+    ("chain", "complaint"),
+    [
+        ({"a": ["a"]}, "the TemplatePartial `a` inserts itself"),
+        ({"a": ["b"], "b": ["a"]}, "inserts itself"),
+        ({f"p{number}": [f"p{number + 1}"] for number in range(2_000)}, "deeper than 20"),
+    ],
+)
+def test_partials_that_go_on_and_on_are_refused(
+    chain: dict[str, list[str]], complaint: str
+) -> None:
+    with pytest.raises(InvalidReportingModule) as refused:
+        read_cards(partials(chain))
+    assert any(complaint in one for one in refused.value.complaints)
+
+
+def test_partials_that_multiply_stop_at_the_length_of_a_report() -> None:
+    chain = {f"p{number}": [f"p{number + 1}"] * 4 for number in range(18)}
+    inserts = '<ReportText Type="InsertPartialTemplate" Value="p0"/>'
+    written = partials(chain).decode()
+    bomb = written.replace('Value="size"/>', f'Value="size"/>{inserts}')
     outcome = evaluate(
-        read_cards(looped.encode()), {"seen": "yes", "count": 1, "long": 12, "short": 12}
+        read_cards(bomb.encode()), {"seen": "yes", "count": 1, "long": 12, "short": 12}
     )
-    assert outcome.sections["findings"].startswith("large")
+    assert [(one.place, one.code) for one in outcome.flaws] == [((), "too-long")]
+    assert outcome.sections == {}
+
+
+def test_what_is_worked_out_of_one_another_needs_no_order() -> None:
+    later = (
+        '<ComputedDataElement Id="c1"><ArithmeticExpression>c2 + 1</ArithmeticExpression></ComputedDataElement>'
+        '<ComputedDataElement Id="c2"><ArithmeticExpression>count * 2</ArithmeticExpression></ComputedDataElement>'
+    )
+    module = read_cards(WHOLE.replace("<DataElements>", f"<DataElements>{later}").encode())
+    assert evaluate(module, {"seen": "yes", "count": 3}).computed["c1"] == 7
+    looped = read_cards(
+        WHOLE.replace("<DataElements>", f"<DataElements>{later}")
+        .replace("count *", "c1 *")
+        .encode()
+    )
+    assert any("is worked out of itself" in one for one in looped.doubts)
+    assert "c1" not in evaluate(looped, {"seen": "yes", "count": 3}).computed
+
+
+def test_texts_that_multiply_stop_as_well() -> None:
+    doubled = "".join(
+        f'<ComputedDataElement Id="d{number}"><TextExpression>'
+        f'<InsertValue DataElementId="d{number - 1}"/><InsertValue DataElementId="d{number - 1}"/>'
+        "</TextExpression></ComputedDataElement>"
+        for number in range(1, 40)
+    )
+    first = '<GlobalValue Id="d0">ten signs.</GlobalValue>'
+    bomb = WHOLE.replace("<DataElements>", f"<DataElements>{first}{doubled}")
+    outcome = evaluate(read_cards(bomb.encode()), {"seen": "no"})
+    assert [one.code for one in outcome.flaws] == ["too-long"]

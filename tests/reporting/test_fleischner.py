@@ -34,20 +34,24 @@ def test_a_cell_of_the_table(
     cell: tuple[str, str, str | None], diameter: float, column: int
 ) -> None:
     kind, count, risk = cell
-    answers: dict[str, Any] = {"kind": kind, "count": count, "diameter": diameter}
+    answers: dict[str, Any] = {
+        "applies": "true", "kind": kind, "count": count, "diameter": diameter,
+    }  # fmt: skip
     if risk:
         answers["risk"] = risk
     if kind == "part_solid":
-        answers["solid_diameter"] = 5.4
+        answers["solid_diameter"] = min(diameter, 5.4)
     outcome = evaluate(MODULE, answers)
     assert outcome.complete
     assert [one.id for one in outcome.end_points] == [CELLS[cell][column]]
     assert outcome.sections["recommendation"]
 
 
+PART_SOLID = {"applies": "true", "kind": "part_solid", "count": "single", "diameter": 12}
+
+
 def test_a_large_solid_part_is_suspicious() -> None:
-    answers = {"kind": "part_solid", "count": "single", "diameter": 12, "solid_diameter": 5.5}
-    (end,) = evaluate(MODULE, answers).end_points
+    (end,) = evaluate(MODULE, PART_SOLID | {"solid_diameter": 5.5}).end_points
     assert end.id == "ct-3-6-suspicious"
 
 
@@ -58,7 +62,9 @@ def test_the_guidelines_do_not_apply_to_everybody() -> None:
 
 
 def test_the_report_names_the_nodule_and_what_to_do() -> None:
-    answers = {"kind": "solid", "count": "single", "diameter": 7.2, "risk": "high"}
+    answers = {
+        "applies": "true", "kind": "solid", "count": "single", "diameter": 7.2, "risk": "high",
+    }  # fmt: skip
     outcome = evaluate(MODULE, answers)
     assert outcome.sections == {
         "impression": "single solid nodule, 7.2 mm, high risk.",
@@ -67,3 +73,28 @@ def test_the_report_names_the_nodule_and_what_to_do() -> None:
     follow_up = outcome.end_points[0].follow_up
     assert follow_up is not None
     assert (follow_up.earliest, follow_up.latest) == ("P6M", "P12M")
+    several = evaluate(MODULE, answers | {"count": "multiple"})
+    assert (
+        several.sections["impression"]
+        == "multiple nodules, the most suspicious solid, 7.2 mm, high risk."
+    )
+
+
+def test_whether_the_guidelines_apply_is_asked_and_not_assumed() -> None:
+    outcome = evaluate(MODULE, {"kind": "solid", "count": "single", "diameter": 7, "risk": "low"})
+    assert [one.element.id for one in outcome.questions if one.open] == ["applies"]
+    assert outcome.end_points == ()
+
+
+def test_a_solid_part_is_no_larger_than_its_nodule() -> None:
+    whole = evaluate(MODULE, PART_SOLID | {"solid_diameter": 12})
+    assert whole.flaws == ()
+    larger = evaluate(MODULE, PART_SOLID | {"solid_diameter": 12.1})
+    assert [(one.place, one.code, one.allowed) for one in larger.flaws] == [
+        (("solid_diameter",), "larger-than-whole", "no more than `diameter`")
+    ]
+    assert larger.end_points == ()
+
+
+def test_no_category_of_action_is_told_that_the_guidelines_do_not_name() -> None:
+    assert {one.actionable for one in MODULE.end_points} == {""}

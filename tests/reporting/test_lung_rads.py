@@ -117,6 +117,101 @@ def test_what_was_proven_benign_is_benign() -> None:
     assert category(nodule | {"proven_benign": "true"})[0] == "2"
 
 
+@pytest.mark.parametrize("status", ["stable", "decreased", "growing", "slow_growing"])
+@pytest.mark.parametrize("prior", ["4B", "4X"])
+def test_only_what_was_4b_or_4x_can_be_proven_benign(prior: str, status: str) -> None:
+    nodule = {"kind": "solid", "status": status, "diameter": 20, "proven_benign": "true"}
+    assert category(nodule | {"prior_category": prior})[0] == "2"
+    assert category(nodule)[0] == "4B"
+    assert category(nodule | {"prior_category": "2", "status": "growing"})[0] == "4B"
+    assert category(nodule | {"prior_category": "4B", "status": "baseline"})[0] == "4B"
+    benign = {"kind": "benign", "status": status, "prior_category": prior, "proven_benign": "true"}
+    assert category(benign)[0] == "1"
+
+
+def test_a_nodule_that_was_category_1_is_judged_by_its_size() -> None:
+    nodule = {"kind": "solid", "status": "stable", "diameter": 20, "prior_category": "1"}
+    assert category(nodule)[0] == "4B"
+
+
+@pytest.mark.parametrize(
+    ("diameter", "expected"), [(5.94, "2"), (5.95, "3"), (7.949, "3"), (7.95, "4A"), (14.95, "4B")]
+)
+def test_a_diameter_is_judged_to_one_decimal(diameter: float, expected: str) -> None:
+    found, outcome = category({"kind": "solid", "status": "baseline", "diameter": diameter})
+    assert found == expected
+    assert f"{round(diameter + 1e-9, 1):g} mm" in outcome.sections["findings"]
+
+
+def test_a_solid_component_is_judged_to_one_decimal_and_is_no_larger_than_the_nodule() -> None:
+    nodule = {"kind": "part_solid", "status": "baseline", "diameter": 9}
+    assert category(nodule | {"solid_diameter": 5.94})[0] == "3"
+    assert category(nodule | {"solid_diameter": 5.95})[0] == "4A"
+    (flaw,) = evaluate(MODULE, {"nodules": [nodule | {"solid_diameter": 9.1}]}).flaws
+    assert (flaw.place, flaw.code) == (("nodules", 0, "solid_diameter"), "larger-than-whole")
+
+
+def test_a_nodule_that_is_not_understood_leaves_the_examination_open() -> None:
+    small = {"kind": "solid", "status": "baseline", "diameter": 4}
+    for nodules in (
+        [small, {"kind": "solid", "status": "baseline"}],
+        [small, {}],
+        [small, {"kind": "solid", "status": "baseline", "diameter": "large"}],
+        [small] * 21,
+        "none",
+    ):
+        outcome = evaluate(MODULE, {"nodules": nodules})
+        assert not outcome.complete
+        assert outcome.end_points == ()
+        assert outcome.sections == {}
+
+
+def test_a_nodule_s_answers_belong_into_its_group() -> None:
+    outcome = evaluate(MODULE, {"kind": "solid", "status": "baseline", "diameter": 20})
+    assert [(one.place, one.code) for one in outcome.flaws] == [((), "unknown-element")]
+    assert not outcome.complete
+
+
+def test_a_refused_answer_is_not_taken_for_the_default() -> None:
+    nodule = {"kind": "solid", "status": "baseline", "diameter": 9, "suspicious": "perhaps"}
+    outcome = evaluate(MODULE, {"nodules": [nodule]})
+    assert "category" not in outcome.items["nodules"][0]
+    assert outcome.end_points == ()
+    outcome = evaluate(MODULE, {"nodules": [], "evaluable": "perhaps"})
+    assert outcome.end_points == ()
+
+
+def test_a_diameter_out_of_range_gives_no_category() -> None:
+    nodule = {"kind": "solid", "status": "baseline", "diameter": 301}
+    outcome = evaluate(MODULE, {"nodules": [nodule]})
+    assert [one.code for one in outcome.flaws] == ["out-of-range"]
+    assert outcome.end_points == ()
+
+
+def test_a_follow_up_tells_no_time_that_the_table_does_not() -> None:
+    by_id = {one.id: one for one in MODULE.end_points}
+    for name in ("category-4b", "category-4x"):
+        follow_up = by_id[name].follow_up
+        assert follow_up is not None
+        assert (follow_up.earliest, follow_up.latest) == ("", "")
+    assert {one.actionable for one in MODULE.end_points} == {""}
+    assert by_id["category-0"].follow_up is None
+    _, outcome = category(evaluable="inflammatory")
+    follow_up = outcome.end_points[0].follow_up
+    assert follow_up is not None
+    assert (follow_up.earliest, follow_up.latest) == ("P1M", "P3M")
+
+
+def test_rows_of_what_has_not_grown_say_that_they_are_not_confirmed() -> None:
+    for table in MODULE.tables:
+        for row in table.rows:
+            status = row.when.get("status")
+            named = set(status) if isinstance(status, tuple) else {status}
+            if table.id in ("solid", "part_solid") and named & {"stable", "decreased"}:
+                assert row.source == "unconfirmed"
+                assert named <= {"stable", "decreased"}
+
+
 @pytest.mark.parametrize(("diameter", "expected"), [(5, "2"), (6, "4X"), (9, "4X"), (16, "4X")])
 def test_suspicious_features_make_4x_of_three_and_four_alone(
     diameter: float, expected: str

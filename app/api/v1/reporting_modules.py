@@ -1,5 +1,6 @@
 """Structured reporting modules: what is asked, and what answers come to. Nothing answered is kept."""
 
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -11,12 +12,13 @@ from app import audit, errors
 from app.access import Act
 from app.api.dependencies import Asker, Transactions
 from app.api.fields import Sent
-from app.api.problems import problems
+from app.api.pages import NOT_MODIFIED, TAGGED, Conditional
+from app.api.problems import pointer, problems
 from app.registries.decisions import DecisionTable
 from app.reporting import markup, module
 from app.reporting.conditions import Answer
 from app.reporting.evaluate import Outcome, evaluate
-from app.reporting.shelf import Volume, keep, shelf, taken
+from app.reporting.shelf import Spine, keep, read_module, shelf, spine, taken
 
 router = APIRouter(prefix="/reporting-modules", tags=["reporting modules"])
 
@@ -56,21 +58,8 @@ class ModuleSummary(BaseModel):
     doubts: int = Field(description="How many places read as a slip of its author.")
 
     @classmethod
-    def members(cls, volume: Volume) -> dict[str, Any]:
-        one = volume.module
-        return {
-            "id": one.id,
-            "version": one.version,
-            "title": one.title,
-            "description": one.description,
-            "developed_by": one.developed_by,
-            "citation": one.citation,
-            "modalities": list(one.modalities),
-            "source": one.source,
-            "shipped": volume.imported_at is None,
-            "imported_at": volume.imported_at,
-            "digest": volume.digest,
-        }
+    def members(cls, one: Spine) -> dict[str, Any]:
+        return {**asdict(one), "shipped": one.imported_at is None}
 
 
 class ReportingModules(BaseModel):
@@ -228,17 +217,20 @@ class Evaluated(BaseModel):
     flaws: list[AnswerFlaw]
 
 
-@router.get("", response_model=ReportingModules, responses=problems(401, 403))
-async def list_reporting_modules(asker: Asker, transactions: Transactions) -> ReportingModules:
+@router.get(
+    "",
+    response_model=ReportingModules,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(401, 403)},
+)
+async def list_reporting_modules(
+    asker: Asker, transactions: Transactions, conditions: Conditional
+) -> ReportingModules | Response:
     """The modules at hand, shipped and imported."""
     asker.require(Act.READ_DEFINITIONS)
     async with transactions.begin() as session:
-        volumes = await shelf(session)
-    return ReportingModules(
-        modules=[
-            ModuleSummary(**ModuleSummary.members(one), doubts=len(one.module.doubts))
-            for one in volumes
-        ]
+        spines = await shelf(session)
+    return conditions.reply(
+        ReportingModules(modules=[ModuleSummary(**ModuleSummary.members(one)) for one in spines])
     )
 
 
@@ -268,8 +260,10 @@ async def import_reporting_module(
         content += chunk
         if len(content) > markup.LARGEST:
             raise errors.TooLarge(markup.LARGEST)
+    document = bytes(content)
+    found = await read_module(document)
     async with transactions.begin() as session:
-        found, new = await keep(session, bytes(content), asker.key_id)
+        new = await keep(session, found, document, asker.key_id)
         if new:
             await audit.record(
                 session,
@@ -280,22 +274,29 @@ async def import_reporting_module(
                 details={"version": found.version},
             )
     response.status_code = 201 if new else 200
-    response.headers["Location"] = f"{router.prefix}/{found.id}"
+    response.headers["Location"] = f"/v1{router.prefix}/{found.id}?version={found.version}"
     return Imported(id=found.id, version=found.version, new=new, doubts=list(found.doubts))
 
 
-@router.get("/{module_id}", response_model=ReportingModule, responses=problems(401, 403, 404))
+@router.get(
+    "/{module_id}",
+    response_model=ReportingModule,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(401, 403, 404)},
+)
 async def read_reporting_module(
-    module_id: ModuleId, asker: Asker, transactions: Transactions, version: ModuleVersion = None
-) -> ReportingModule:
+    module_id: ModuleId,
+    asker: Asker,
+    transactions: Transactions,
+    conditions: Conditional,
+    version: ModuleVersion = None,
+) -> ReportingModule | Response:
     """A module: its questions, its tables, where it can end."""
     asker.require(Act.READ_DEFINITIONS)
     async with transactions.begin() as session:
         volume = await taken(session, module_id, version)
     one = volume.module
-    return ReportingModule(
-        **ModuleSummary.members(volume),
-        doubts=list(one.doubts),
+    shown = ReportingModule(
+        **ModuleSummary.members(spine(volume)) | {"doubts": list(one.doubts)},
         groups=[
             ModuleGroup(id=each.id, title=each.title, at_most=each.at_most) for each in one.groups
         ],
@@ -326,6 +327,7 @@ async def read_reporting_module(
         tables=list(one.tables),
         references=list(one.references),
     )
+    return conditions.reply(shown)
 
 
 @router.post(
@@ -349,6 +351,7 @@ async def evaluate_reporting_module(
 
 
 def _told(one: module.Module, outcome: Outcome) -> Evaluated:
+    named = frozenset(("answers", *one.by_id, *(group.id for group in one.groups)))
     return Evaluated(
         module=one.id,
         version=one.version,
@@ -386,7 +389,7 @@ def _told(one: module.Module, outcome: Outcome) -> Evaluated:
         ],
         flaws=[
             AnswerFlaw(
-                pointer="/".join(("/answers", *map(str, flaw.place))),
+                pointer=pointer(("answers", *flaw.place), named),
                 code=flaw.code,
                 allowed=flaw.allowed,
             )

@@ -1,6 +1,7 @@
 """Columns that are derived from cases, and the decision tables that some of them take."""
 
 from app.registries import rows
+from app.registries.decisions import DecisionTable
 from app.registries.expressions import Kind, Type
 from app.registries.schema import Derived
 from app.registries.soundness.ground import Complaints, Ground, Place
@@ -70,6 +71,33 @@ class DerivedColumns:
         yield from self.ground.missing(place, wanted, known, "table and output")
         if derived.over != "case":
             yield place, "a table decides of a case by itself: leave out `over`", 0
+        for table in self.ground.definition.decisions:
+            if table.id == wanted.partition(".")[0]:
+                yield from self.codes(place, derived, table)
+
+    def codes(self, place: Place, derived: Derived, table: DecisionTable) -> Complaints:
+        """Inputs that are coded columns: whether the table speaks of the codes there are."""
+        definition = self.ground.definition
+        form = self.ground.sound(self.ground.forms[derived.form])
+        elements = {one.id: one for one in definition.visible_elements(form.id)}
+        for one in table.inputs:
+            element = elements.get(one.id)
+            if one.expression or not one.values or element is None or element.value_set is None:
+                continue
+            value_set = definition.value_sets.get(element.value_set)
+            if value_set is None:
+                continue
+            known = {code.code for code in value_set.codes}
+            for value in one.values:
+                if value not in known:
+                    yield place, f"`{table.id}` asks `{one.id}` for `{value}`, no code of it", 0
+            silent = [
+                code.code
+                for code in value_set.codes
+                if not code.retired and code.code not in one.values
+            ]
+            if silent and table.otherwise is None:
+                yield place, f"`{table.id}` says nothing of `{one.id}` being `{silent[0]}`", 0
 
 
 def rows_kind(kind: str) -> Kind:
