@@ -119,9 +119,10 @@ def evaluate(module: Module, given: Mapping[str, Any]) -> Outcome:
             if name not in refused
         }
     )
-    end_points = tuple(_reached(module, whole.answers))
     sheets = [whole, *(one for sheets in items.values() for one in sheets)]
     flaws.extend(flaw for sheet in sheets for flaw in sheet.flaws)
+    # What was meant by an answer that cannot be taken is not known: nothing is concluded beside it.
+    end_points = () if flaws else tuple(_reached(module, whole.answers))
     try:
         if room.left < 0:
             raise TooLong

@@ -203,7 +203,7 @@ class EndPoint(BaseModel):
 
 
 class Evaluated(BaseModel):
-    """What a module makes of answers. While it is not complete, text and end points are provisional."""
+    """What a module makes of answers. Not complete, text and end points are provisional; with a flaw there are none."""
 
     module: str
     version: str
