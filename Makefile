@@ -4,8 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests run on as many workers as there are cores; `make test WORKERS=0` runs them in one process.
-WORKERS ?= auto
+# One worker more than there are cores: many tests wait for servers. `make test WORKERS=0` runs them in one process.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 CHECKS := types style walls dockerfile definitions wire
 

@@ -194,7 +194,9 @@ def ready(process: subprocess.Popen[str]) -> str:
     return next(line for line in process.stderr if "worker is ready" in line)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
+)
 def test_the_process_stops_cleanly_on_a_signal(settings: Settings, number: signal.Signals) -> None:
     process = started(settings)
     try:

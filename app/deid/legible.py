@@ -42,6 +42,9 @@ CLOSER = 60_000
 """Pixels of places with strokes that nobody has read yet which are seen closely, twice as large."""
 READ = 0.6
 """Part of a place from which, when it is covered by what was taken, nothing is left to see there."""
+TWICE = 1_500_000
+"""Pixels up to which a picture is seen closely once more. Of a larger one every place with strokes was
+seen at its own size, and to look through five million pixels again takes as long as all before."""
 TAIL = 99.0
 """Per cent of the pixels that are left out where the brightest, darkest or most coloured are seen."""
 SURER = 0.1
@@ -68,10 +71,8 @@ def legible(
     `exact` has the grey values of `picture` where it shows them coarser. A picture that is looked
     at `again`, beside another of the same frames, is seen only where it has edges.
     """
-    text = _read(picture, mean, again)
-    if mean >= MEAN_OF_BOX:
-        text = _told(picture, text)
-    if not again:
+    text = _told(picture, _read(picture, mean, again))
+    if not again and picture.shape[0] * picture.shape[1] <= TWICE:
         text += _closely(picture, text, mean)
     if text and (more := elsewhere(picture, text, exact)):
         inked, bounds = more

@@ -43,7 +43,9 @@ def accounted(out: Path) -> None:
         assert dcmread(out / name).PatientIdentityRemoved == "YES"
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
+)
 def test_a_run_that_is_killed_leaves_whole_outputs_with_their_lines_and_the_next_one_finishes(
     tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -110,7 +112,9 @@ def members(session: int) -> list[str]:
     return listed.stdout.split()
 
 
-@pytest.mark.parametrize("limit", [2_000, 6_000, 60_000])
+@pytest.mark.parametrize(
+    "limit", [2_000, *(pytest.param(one, marks=pytest.mark.soak) for one in (6_000, 60_000))]
+)
 def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_goes_on(
     tmp_path: Path, limit: int
 ) -> None:

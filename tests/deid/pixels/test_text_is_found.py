@@ -42,7 +42,9 @@ def test_of_twelve_lines_in_each_style_eleven_are_hidden_whole(style: str) -> No
     assert sum(share > 0.99 for share in shares) >= 11, shares
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(768, 1024), (1300, 1100)])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [(768, 1024), pytest.param(1300, 1100, marks=pytest.mark.soak)]
+)
 def test_small_letters_in_large_pictures_are_seen_at_their_own_size(
     rows: int, columns: int
 ) -> None:
