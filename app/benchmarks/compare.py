@@ -40,7 +40,8 @@ from app.benchmarks.tabulate import lock
 from app.benchmarks.withholding import Tallies, reasons_to_withhold
 from app.database import copy_records, staging
 from app.models import Snapshot
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))

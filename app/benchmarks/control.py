@@ -28,7 +28,7 @@ from app.benchmarks.statistics.control_charts import (
     u_prime_chart,
     xmr_chart,
 )
-from app.registries.schema import ControlChart, Measure
+from app.registries.measure import ControlChart, Measure
 
 FEWEST = 10
 """Points below which no control chart is made: as for a run chart."""

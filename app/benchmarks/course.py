@@ -22,7 +22,8 @@ from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import Interval, half_up, newcombe, rate_ratio, welch
 from app.benchmarks.statistics.charts import Chart
 from app.benchmarks.statistics.run_charts import Trend, run_chart, trend
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 MONTHS, QUARTERS = 24, 12
 """How many points a course looks back over: months for a single month, else quarters."""

@@ -25,7 +25,8 @@ from app.benchmarks.populations import (
 from app.benchmarks.relation import behind, narrowed
 from app.database import driver_connection
 from app.errors import NotFound
-from app.registries.schema import Definition, Derived, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition, Derived
 
 ELSEWHERE = "another-facility"
 REASONS = {ELSEWHERE: "Entries of another facility about the same person decide this value."}

@@ -22,7 +22,8 @@ from typing import Any
 from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.relation import Relation, narrowed, relation, relation_name
 from app.registries.expressions import Dialect, Expression
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 COUNTS = (
     "initial_population",

@@ -21,7 +21,8 @@ from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
 from app.benchmarks.records import INTEGER, Array, Reader, Records
 from app.database import driver_connection
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -28,7 +28,8 @@ from app.benchmarks.populations import (
 from app.benchmarks.rates import Counts
 from app.benchmarks.relation import narrowed
 from app.database import driver_connection
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 _THEIR_CASES = """
 SELECT c.id, c.subject_id, c.case_date, v.elements ->> $8 AS npi

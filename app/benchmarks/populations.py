@@ -23,7 +23,8 @@ from app.benchmarks.periods import Period
 from app.benchmarks.relation import narrowed
 from app.database import driver_connection
 from app.errors import Unprocessable
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 Population = Literal[
     "initial-population",

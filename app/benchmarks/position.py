@@ -34,7 +34,7 @@ from app.benchmarks.statistics.norms import (
     proportion_norm,
 )
 from app.benchmarks.statistics.probabilities import of_scores
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 
 Ints = npt.NDArray[np.int64]
 Norm = ProportionNorm | MeanNorm

@@ -23,7 +23,8 @@ from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings
 from app.benchmarks.statistics import half_up, histogram_quantile
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 __all__ = ["REASONS", "Answer", "AsOf", "Result", "Spread", "results"]
 

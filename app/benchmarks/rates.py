@@ -12,7 +12,7 @@ from typing import Any
 
 from app.benchmarks.periods import Period
 from app.benchmarks.statistics import Interval, Sums, exact_poisson, half_up, mean_interval, wilson
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 
 PROPORTION_DIGITS = 6
 

@@ -23,7 +23,8 @@ from app.benchmarks.spread import rank
 from app.benchmarks.told import Place, Told, told
 from app.errors import NotFound
 from app.models import Snapshot, SnapshotSpread
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 UNCOVERED = "no-snapshot"
 REASONS = {

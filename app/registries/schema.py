@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BeforeValidator,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -24,6 +22,7 @@ from pydantic import (
 
 from app.registries.decisions import DecisionTable
 from app.registries.improvement import ImprovementTemplate
+from app.registries.measure import Measure
 from app.registries.parts import Expression, Identifier, Limits, Part, Slug, Source
 
 __all__ = ["Definition", "Limits", "Part", "Source"]
@@ -34,17 +33,9 @@ ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "bool
 Level = Literal["subject", "case", "follow-up", "facility-period"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
 RuleSeverity = Literal["reject", "warn"]
-Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
-Improvement = Literal["increase", "decrease", "none"]
-ControlChart = Literal["auto", "p", "u", "xmr", "g", "t"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
 Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
-
-
-def _whole(value: object) -> object:
-    """A literal number is compared, not converted: text is made one first."""
-    return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 9 else value
 
 
 class Module(Part):
@@ -251,150 +242,6 @@ def decided(derived: Derived, tables: Mapping[str, DecisionTable]) -> str | None
         return table.expression(output)
     except ValueError:
         return None
-
-
-class Stratifier(Part):
-    """A way to split a measure; strata are never crossed. NULL belongs to no stratum."""
-
-    id: Identifier
-    title: str
-    expression: Expression
-    """Gives the stratum as text."""
-    strata: dict[str, str] = {}
-    """Label of each stratum, in the order of display."""
-    source: Source = "confirmed"
-
-
-class ShownWhen(Part):
-    """A result is shown only when another measure of the same facility and period reaches this."""
-
-    measure: Identifier
-    at_least: Decimal
-
-
-class ExampleFollowUp(Part):
-    form: Identifier
-    elements: dict[str, Any]
-
-
-class ExampleCase(Part):
-    """A case of a worked example: elements as anybody would send them."""
-
-    subject: str
-    facility: str = "200001"
-    form: Identifier | None = None
-    """The measure's form when left out."""
-    elements: dict[str, Any]
-    follow_ups: tuple[ExampleFollowUp, ...] = ()
-
-
-class Counts(Part):
-    """What a facility counts in an example; `stratum` is `<stratifier>:<stratum>`, else overall."""
-
-    facility: str = "200001"
-    stratum: str | None = None
-    initial_population: int | None = None
-    """Checked where it is given: for a cohort it is all there is."""
-    denominator: int = 0
-    numerator: int = 0
-    exclusions: int = 0
-    exceptions: int = 0
-    observations: int | None = None
-    """How many observations went into the sum; the denominator when left out."""
-    sum: Decimal | None = None
-    sum_of_squares: Decimal | None = None
-    histogram: tuple[int, ...] | None = None
-
-
-class Example(Part):
-    """A worked example: cases in, counts out. Examples are tests."""
-
-    title: str
-    common: dict[str, Any] = {}
-    """Elements that every case of this example has unless it says otherwise (null takes away)."""
-    cases: Annotated[tuple[ExampleCase, ...], Field(min_length=1)]
-    subjects: dict[str, dict[str, Any]] = {}
-    """Subject entries sent by themselves: subject -> elements."""
-    expect: tuple[Counts, ...]
-
-
-class Qpp(Part):
-    """Which measure of CMS's Quality Payment Program a measure is, in which performance years.
-
-    CMS's eligible population is the denominator with the exceptions, and with the exclusions unless
-    they are `outside` of it.
-    """
-
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,20}$")]
-    """As CMS writes it: `ACRAD34`, `364`."""
-    years: Annotated[
-        tuple[Annotated[int, Field(ge=2017, le=2099)], ...], Field(min_length=1, max_length=83)
-    ]
-    """The performance years in which it is that measure."""
-    clinician: Identifier
-    """The element with the NPI of whom a case counts for."""
-    exclusions: Literal["outside", "exclusion", "numerator-exclusion", "not-reported"] = "outside"
-    """What exclusions are to CMS. Not reported: eligible, and nothing known of the performance."""
-    exceptions: Literal["exception", "numerator-exclusion", "not-reported"] = "exception"
-    """What exceptions are to CMS."""
-    stratifier: Identifier | None = None
-    """For a measure that CMS takes in strata: what splits it."""
-    strata: dict[str, str] = {}
-    """CMS's name of each stratum -> the stratifier's."""
-    end_to_end: bool = False
-    """Whether its data come from certified technology, untouched by hand all the way."""
-    source: Source = "confirmed"
-    reference: str | None = None
-
-
-class Measure(Part):
-    """What is counted, in the words of FHIR's Measure. NULL counts as FALSE everywhere.
-
-    A case of `form` in `initial_population` and `denominator` is an exclusion if
-    `denominator_exclusion`; else, if not in `numerator`, an exception if `denominator_exception`.
-    What is left is the denominator that a rate divides by. A continuous variable sums
-    `observation` over that denominator, where it is not NULL. A ratio divides the sum of
-    `observation` over the numerator by the count of the denominator. A cohort only counts.
-    """
-
-    id: Identifier
-    title: str
-    description: str
-    module: Slug | None = None
-    form: Identifier
-    scoring: Scoring
-    initial_population: Expression = "TRUE"
-    denominator: Expression = "TRUE"
-    denominator_exclusion: Expression | None = None
-    denominator_exception: Expression | None = None
-    numerator: Expression | None = None
-    observation: Expression | None = None
-    scale: Annotated[int, Field(ge=0, le=9)] = 0
-    """Decimals of the observation."""
-    stratifiers: tuple[Stratifier, ...] = ()
-    improvement: Improvement = "none"
-    matures_after: Annotated[int, Field(ge=0, le=120)] = 0
-    """Months after a period's end before its results are shown."""
-    shown_when: ShownWhen | None = None
-    minimum_cases: Annotated[int, Field(ge=0)] = 10
-    """Below this many a rate is withheld."""
-    caution_below: Annotated[int, Field(ge=0)] = 30
-    """Below this many a rate is shown with caution."""
-    per: Annotated[Literal[1, 100, 1000], BeforeValidator(_whole)] = 100
-    """A rate is displayed per so many."""
-    control_chart: ControlChart = "auto"
-    """The control chart of its course. By itself p of a share, u of a rate per 1,000, XmR of a mean or
-    ratio, and g, cases between events, where a quarter of the periods have none. `t` is days between."""
-    bins: Annotated[tuple[Decimal, ...], Field(max_length=64)] = ()
-    """Edges of the histogram of the observation: below the first, between, at or above the last."""
-    unit: str | None = None
-    section: str | None = None
-    """The part of a feedback report it stands in."""
-    qpp: tuple[Qpp, ...] = ()
-    """What it is to CMS's Quality Payment Program, if anything."""
-    source: Source = "confirmed"
-    reference: str | None = None
-    examples: tuple[Example, ...] = ()
 
 
 class Band(Part):

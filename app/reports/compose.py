@@ -19,7 +19,8 @@ from app.benchmarks.periods import Period, year_before
 from app.benchmarks.position import position_of
 from app.benchmarks.query import AsOf, Result, results
 from app.models.account import CorporateAccount, Facility
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports import spans, words
 from app.reports.composition import (
     Composition,

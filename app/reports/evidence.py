@@ -19,7 +19,7 @@ from app.benchmarks.query import Result, Spread
 from app.benchmarks.statistics import half_up
 from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 from app.reports import words
 from app.reports.composition import Change, Funnel, FunnelLimit, Placing
 from app.reports.figures import MOST_DECIMALS, figures, read

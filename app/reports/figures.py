@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.benchmarks import rates
 from app.benchmarks.query import REASONS, Result, Spread
 from app.benchmarks.statistics import half_up
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 from app.reports import words
 from app.reports.composition import Figures, Standing, Strata, Stratum, Withheld
 

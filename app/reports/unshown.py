@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from app.benchmarks.periods import period
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports import words
 from app.reports.composition import Figures, MeasureFeedback, NotShown
 

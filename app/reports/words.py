@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from app.benchmarks.position import Position
 from app.benchmarks.statistics.charts import Kind
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports.composition import Change, Completeness, Delay, Figures, Note, Placing, Standing
 
 MONTHS = [

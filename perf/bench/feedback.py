@@ -21,7 +21,8 @@ from app.benchmarks.measures import Layout, Series, tabulation
 from app.benchmarks.periods import later
 from app.database import copy_records
 from app.models import CorporateAccount, Facility, Feed, Generation, Participation
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 Random = np.random.Generator
 

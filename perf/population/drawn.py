@@ -14,7 +14,8 @@ from app.benchmarks import records
 from app.benchmarks.measures import Layout, Series
 from app.benchmarks.periods import later
 from app.benchmarks.records import INTEGER, Array, Records, Text
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 MEDIAN_VOLUME, SPREAD = 320.0, 1.1
 """Cases a month of the facility in the middle, and how far others lie from it (log scale)."""

@@ -14,7 +14,7 @@ from app.benchmarks.periods import Period, period
 from app.benchmarks.query import Result
 from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import half_up
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 from tests.benchmarks.toy import MEASURES
 
 FOUND, DOSE = (next(one for one in MEASURES if one.id == name) for name in ("found", "dose"))

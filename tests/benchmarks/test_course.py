@@ -21,7 +21,7 @@ from app.benchmarks.statistics import Sums, half_up, newcombe, rate_ratio, welch
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 from tests.benchmarks.history import History, settle
 from tests.benchmarks.toy import MEASURES, definition
 from tests.make.accounts import bearer, key_for

@@ -17,8 +17,9 @@ from app.benchmarks.rates import Counts
 from app.registries import expressions
 from app.registries.entries import FormCheck
 from app.registries.load import PACKAGED, folders, load
+from app.registries.measure import Example, Measure
 from app.registries.rows import rule_columns, sql_columns, structure
-from app.registries.schema import Definition, Example, Form, Measure
+from app.registries.schema import Definition, Form
 
 DEFINITIONS = [load(folder) for folder in folders(PACKAGED)]
 EXAMPLES = [

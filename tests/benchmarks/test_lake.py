@@ -27,7 +27,8 @@ from app.commands.running import environment
 from app.database import EVERYTHING
 from app.errors import Unavailable
 from app.postgres import Addresses
-from app.registries.schema import Derived, Element, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Derived, Element
 from app.settings import Settings
 from tests.benchmarks.history import History
 from tests.benchmarks.tables import raw

@@ -4,7 +4,8 @@ from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
-from app.registries.schema import Definition, Derived, Element, Form, Measure, Stratifier, ValueSet
+from app.registries.measure import Measure, Stratifier
+from app.registries.schema import Definition, Derived, Element, Form, ValueSet
 
 REGISTRY = "toy"
 

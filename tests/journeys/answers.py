@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.simulation.sending import Nation, Office
 from tests.oracles.answers import Group, Period, Truth, groups_of, members_of
 

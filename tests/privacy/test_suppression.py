@@ -27,7 +27,8 @@ from app.benchmarks.rates import peer_digits
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
-from app.registries.schema import Band, Definition, Measure, PeerGroup
+from app.registries.measure import Measure
+from app.registries.schema import Band, Definition, PeerGroup
 from app.reports.vega import Chart
 from tests.benchmarks.conftest import workshop
 from tests.benchmarks.toy import definition

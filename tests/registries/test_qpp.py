@@ -11,11 +11,11 @@ import yaml
 
 from app.errors import Unprocessable
 from app.registries.load import PACKAGED, load
+from app.registries.measure import Measure, Qpp, Stratifier
 from app.registries.qpp import published as files
 from app.registries.qpp.condense import condense, written
 from app.registries.qpp.mapping import claimed_twice, unfit
 from app.registries.qpp.published import published, years
-from app.registries.schema import Measure, Qpp, Stratifier
 from tests.benchmarks.toy import EXAM
 from tests.reports.qpp.registry import READER, WITH_READER
 

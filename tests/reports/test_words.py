@@ -7,7 +7,7 @@ import pytest
 from app.benchmarks.periods import Period, period
 from app.benchmarks.query import Result, Spread
 from app.benchmarks.rates import Counts
-from app.registries.schema import Measure
+from app.registries.measure import Measure
 from app.reports.composition import MeasureFeedback, Summary
 from app.reports.evidence import change
 from app.reports.figures import figures, standing

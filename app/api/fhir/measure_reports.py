@@ -48,7 +48,8 @@ from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import half_up
 from app.models import Case, Subject
 from app.models.account import Physician, PhysicianFacility
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.settings import Settings
 
 router = APIRouter(prefix="/Measure/{measure_id}")

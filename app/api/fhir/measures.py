@@ -9,7 +9,8 @@ from app import errors
 from app.access import Act
 from app.api.dependencies import Asker, RegistryInForce, SettingsInForce
 from app.api.fhir.replies import RESOURCE, resource
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.settings import Settings
 
 router = APIRouter(prefix="/Measure")

@@ -26,7 +26,8 @@ from app.benchmarks import explanation, periods, populations, query
 from app.benchmarks.engine import Engine
 from app.benchmarks.populations import Placed, Population
 from app.models import Case
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 
 router = APIRouter(
     prefix="/registries/{registry_id}/metrics/{measure_id}/cases", tags=["benchmarks"]

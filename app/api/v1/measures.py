@@ -7,7 +7,9 @@ from app import errors
 from app.access import Act
 from app.api.dependencies import Asker, RegistryInForce
 from app.api.problems import problems
-from app.registries import schema
+from app.registries.measure import Improvement, Scoring
+from app.registries.measure import Measure as DefinedMeasure
+from app.registries.parts import Source
 from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}/measures", tags=["benchmarks"])
@@ -43,7 +45,7 @@ class Measure(BaseModel):
     description: str
     module: str | None
     form: str
-    scoring: schema.Scoring
+    scoring: Scoring
     initial_population: str
     denominator: str
     denominator_exclusion: str | None
@@ -51,7 +53,7 @@ class Measure(BaseModel):
     numerator: str | None
     observation: str | None
     stratifiers: list[Stratifier]
-    improvement: schema.Improvement
+    improvement: Improvement
     matures_after: int
     shown_when: ShownWhen | None
     minimum_cases: int
@@ -59,7 +61,7 @@ class Measure(BaseModel):
     per: int
     unit: str | None
     section: str | None
-    source: schema.Source
+    source: Source
     reference: str | None
 
 
@@ -87,13 +89,13 @@ async def show_measure(
     definition: RegistryInForce,
     asker: Asker,
     measure_id: str = Path(description="A measure's id.", min_length=1, max_length=100),
-) -> schema.Measure:
+) -> DefinedMeasure:
     """One measure."""
     asker.require(Act.READ_DEFINITIONS)
     return known_measure(definition, measure_id)
 
 
-def known_measure(definition: Definition, measure_id: str) -> schema.Measure:
+def known_measure(definition: Definition, measure_id: str) -> DefinedMeasure:
     """A measure of a definition; 404 when it has none of that id."""
     try:
         return definition.measure(measure_id)

@@ -33,7 +33,7 @@ from app.api.v1.beside import (
 from app.api.v1.measures import known_measure
 from app.benchmarks import course, periods, query, standing
 from app.benchmarks.ground import ground
-from app.registries import schema
+from app.registries.measure import Improvement, Measure, Scoring
 from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}/metrics", tags=["benchmarks"])
@@ -89,7 +89,7 @@ class Metric(BaseModel):
 
     measure: str
     title: str
-    scoring: schema.Scoring
+    scoring: Scoring
     facility: int
     period: str
     stratifier: str | None
@@ -109,7 +109,7 @@ class Metric(BaseModel):
     median: float | None = Field(description="Of the observations, where a histogram is kept.")
     per: int = Field(description="What a proportion is usually displayed per: 1, 100 or 1,000.")
     unit: str | None
-    improvement: schema.Improvement
+    improvement: Improvement
     caution: bool = Field(description="Few cases: read the interval, not the rate.")
     peers: list[Peers]
     change: Change | None = Field(description="With `include=change`, where both may be shown.")
@@ -250,7 +250,7 @@ def the_facility(asker: access.Asker, facility: int | None, definition: Definiti
 
 
 def asked_stratum(
-    definition: Definition, text: str | None, measure: schema.Measure | None = None
+    definition: Definition, text: str | None, measure: Measure | None = None
 ) -> tuple[str | None, str | None]:
     """A stratifier, and one of its strata if one was named; of any measure, or of this one."""
     stratifier, _, named = (text or "").partition(":")
@@ -261,7 +261,7 @@ def asked_stratum(
     return stratifier or None, named or None
 
 
-def asked_measures(definition: Definition, ids: list[str] | None) -> list[schema.Measure] | None:
+def asked_measures(definition: Definition, ids: list[str] | None) -> list[Measure] | None:
     """The measures that were asked for, each once; none named means all."""
     return [known_measure(definition, one) for one in dict.fromkeys(ids)] if ids else None
 

@@ -8,8 +8,9 @@ here, and nothing is said.
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 
+from app.registries.measure import Measure, Qpp
 from app.registries.qpp.published import Published, published, years
-from app.registries.schema import Form, Measure, Qpp
+from app.registries.schema import Form
 
 Place = tuple[str | int, ...]
 Complaints = Iterator[tuple[Place, str]]

@@ -6,8 +6,9 @@ from app.registries import expressions
 from app.registries.entries import FormCheck
 from app.registries.expressions import ExpressionRefused, Type
 from app.registries.findings import Severity
+from app.registries.measure import Example, Measure
 from app.registries.qpp.mapping import unfit
-from app.registries.schema import Example, Form, Measure
+from app.registries.schema import Form
 from app.registries.soundness.derived import Columns
 from app.registries.soundness.ground import Complaints, Ground, Place
 

@@ -24,7 +24,8 @@ from app.models.improvement import (
     ImprovementProject,
 )
 from app.registries.improvement import ImprovementTemplate
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports import words
 from app.reports.composition import Figures
 from app.reports.evidence import change

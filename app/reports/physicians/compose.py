@@ -20,7 +20,8 @@ from app.benchmarks.query import Answer, Result, judged
 from app.benchmarks.rates import Counts
 from app.benchmarks.suppress import FEWEST_FACILITIES, MOST_PERCENT, SMALLEST_COUNT
 from app.models.account import Physician
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports import words
 from app.reports.composition import Withheld
 from app.reports.figures import figures, read, withheld

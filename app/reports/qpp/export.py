@@ -20,8 +20,9 @@ from app.benchmarks.periods import Period, period
 from app.benchmarks.physicians import Asked, Tallies
 from app.benchmarks.rates import Counts
 from app.errors import Conflict, Unprocessable
+from app.registries.measure import Measure, Qpp
 from app.registries.qpp.published import Published, Year, published, years
-from app.registries.schema import Definition, Measure, Qpp
+from app.registries.schema import Definition
 from app.reports.qpp import formulas
 from app.reports.qpp.check import METHOD, RefusedByQpp, check
 from app.reports.qpp.entities import Entity, Places, places

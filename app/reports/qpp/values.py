@@ -12,9 +12,9 @@ from typing import Any
 from app.benchmarks import rates
 from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import half_up
+from app.registries.measure import Measure, Qpp
 from app.registries.qpp.mapping import CQM
 from app.registries.qpp.published import Published
-from app.registries.schema import Measure, Qpp
 from app.reports.qpp import formulas
 from app.reports.qpp.check import Complaint, RefusedByQpp
 

@@ -1,6 +1,7 @@
 """The toy registry with a reader of each exam, and a measure of each kind that CMS takes."""
 
-from app.registries.schema import Definition, Element, Measure, Qpp, Stratifier
+from app.registries.measure import Measure, Qpp, Stratifier
+from app.registries.schema import Definition, Element
 from tests.benchmarks.toy import EXAM, FOLLOW_UP, PERSON, definition
 
 READER = "reader_npi"

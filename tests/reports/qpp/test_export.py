@@ -17,7 +17,8 @@ from app.commands.qpp import app as commands
 from app.commands.running import environment
 from app.errors import RegistryError, Unprocessable
 from app.registries.load import PACKAGED, load
-from app.registries.schema import Definition, Measure
+from app.registries.measure import Measure
+from app.registries.schema import Definition
 from app.reports.qpp.check import RefusedByQpp, check
 from app.reports.qpp.export import mapped, none_mapped, submission
 from app.settings import Settings
