@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, suppress
-from app.benchmarks.compare import snapshot_of
 from app.benchmarks.ground import Ground, Taken
 from app.benchmarks.peers import groups, measured_by, peers_of
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
+from app.benchmarks.snapshots import snapshot_of
 from app.benchmarks.spread import rank
 from app.benchmarks.told import Place, Told, told
 from app.errors import NotFound
