@@ -32,6 +32,7 @@ from app.reports.composition import (
 )
 from app.reports.evidence import change, funnel, peer_position
 from app.reports.figures import Split, figures, standing, strata
+from app.reports.methods import METHODS
 from app.reports.quality import quality
 from app.reports.runs import run
 from app.reports.summary import summary
@@ -94,7 +95,7 @@ async def compose(
             feed_number=as_of.feed_number,
             as_of=as_of.at,
             snapshot_on=next((day for day in snapshots if day is not None), None),
-            says=words.METHODS,
+            says=METHODS,
             unconfirmed=words.unconfirmed(definition),
         ),
     )
