@@ -80,7 +80,7 @@ class Fits:
         fit = self._over(self._months(asked))
         if fit.withheld is not None:
             return text | {"withheld": fit.withheld}
-        cases, events = (floats(one[inside]) for one in mixed)
+        cases, events = (one if inside.all() else one[inside] for one in mixed)
         predictor = predictor_of(self.kinds, self.measure, fit.effects)
         of_kinds, observed = cases.sum(axis=0), events.sum(axis=1)
         exact = national_intercept(predictor, of_kinds, float(observed.sum()))
@@ -120,9 +120,10 @@ class Fits:
             tellable: dict[str, int] = {}
             sizes: dict[str, int] = {}
             for level in factor.every:
-                inside = np.array([one[place] == level for one in self.kinds])
+                inside = np.array([one[place] == level for one in self.kinds], np.float64)
                 n, x = (
-                    self.nation.by_account(one[:, inside].sum(axis=1)) for one in (cases, events)
+                    self.nation.by_account((one @ inside).astype(np.int64))
+                    for one in (cases, events)
                 )
                 found = suppress.log_odds_digits(EFFECT_DIGITS, n, x, self.parts)
                 if found is not None:

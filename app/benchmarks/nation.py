@@ -90,15 +90,14 @@ class Nation:
         over: Floats = running[slot, end] - running[slot, start]
         return over
 
-    def mixed(self, measure: Measure, asked: Period) -> tuple[Ints, Ints] | None:
+    def mixed(self, measure: Measure, asked: Period) -> tuple[Floats, Floats] | None:
         """Cases and events, facility x combination of levels; None where the cells do not hold them."""
         running = self.mixes.get(measure.id)
         if running is None:
             return None
         start, end = _ends(self.first, asked, len(running) - 1)
-        over = (running[end] - running[start]).astype(np.int64)
-        cases, events = np.split(over, 2, axis=1)
-        return cases, events
+        over, kinds = running[end] - running[start], running.shape[2] // 2
+        return over[:, :kinds].astype(np.float64), over[:, kinds:].astype(np.float64)
 
     @cached_property
     def owners(self) -> Ints:

@@ -24,6 +24,7 @@ STEPS = 100
 ENOUGH = 1e-9
 """What a last step would add to the log-likelihood: it is taken, and no other after it."""
 ROUNDING = 1e-12
+TOGETHER = 256
 ALIASED = 1e-9
 """A curvature below this share of the largest tells nothing: its column repeats others."""
 
@@ -67,34 +68,36 @@ class CaseMix:
         return Expected(_by(of, n * p, count), _by(of, n * p * (1 - p), count))
 
 
+class _Look(NamedTuple):
+    """What a place in the space of intercepts and slopes looks like."""
+
+    short: float
+    """By how much the log-likelihood is below 0."""
+    own: Floats
+    """Curvature against each intercept."""
+    outer: Floats
+    """Slope against each intercept."""
+    crossed: Floats
+    """Curvature against intercepts and slopes together: facilities × columns."""
+    curvature: Floats
+    """Against slopes: columns × columns."""
+    gradient: Floats
+    """Slope against slopes."""
+
+
 class _Counted(Protocol):
     """Cases and events as they were counted: by facility, and by what cases bring."""
 
     @property
-    def events(self) -> Floats: ...
-
-    @property
-    def cases(self) -> Floats: ...
-
-    def predictor(self, intercepts: Floats, slopes: Floats) -> Floats:
-        """The log-odds where cases were counted, from one intercept a facility."""
+    def width(self) -> int:
+        """How many columns there are."""
         ...
 
-    def by_facility(self, values: Floats) -> Floats:
-        """Their sums."""
+    def start(self, slopes: Floats) -> Floats:
+        """Intercepts to begin from: a facility's own share of events, less what its cases bring."""
         ...
 
-    def crossed(self, values: Floats) -> Floats:
-        """Sums of values times features, facilities × columns."""
-        ...
-
-    def weighed(self, values: Floats) -> Floats:
-        """Sums of values times features."""
-        ...
-
-    def curvature(self, weights: Floats) -> Floats:
-        """Sums of weights times features times features."""
-        ...
+    def look(self, intercepts: Floats, slopes: Floats) -> _Look: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,21 +109,27 @@ class _Rows:
     cases: Floats
     places: Places
 
-    def predictor(self, intercepts: Floats, slopes: Floats) -> Floats:
-        return floats(intercepts[self.places] + self.features @ slopes)
+    @property
+    def width(self) -> int:
+        return int(self.features.shape[1])
 
-    def by_facility(self, values: Floats) -> Floats:
+    def _sums(self, values: Floats) -> Floats:
         return _by(self.places, values)
 
-    def crossed(self, values: Floats) -> Floats:
-        columns = [self.by_facility(values * column) for column in self.features.T]
-        return np.column_stack(columns) if columns else np.empty((int(self.places.max()) + 1, 0))
+    def start(self, slopes: Floats) -> Floats:
+        cases = self._sums(self.cases)
+        brought = self._sums(self.cases * (self.features @ slopes))
+        return floats(special.logit(self._sums(self.events) / cases) - brought / cases)
 
-    def weighed(self, values: Floats) -> Floats:
-        return floats(self.features.T @ values)
-
-    def curvature(self, weights: Floats) -> Floats:
-        return floats((self.features * weights[:, None]).T @ self.features)
+    def look(self, intercepts: Floats, slopes: Floats) -> _Look:
+        z, y, n = self.features, self.events, self.cases
+        p, short = _at(intercepts[self.places] + z @ slopes, y, n)
+        weights, left = n * p * (1 - p), y - n * p
+        own = self._sums(weights)
+        columns = [self._sums(weights * column) for column in z.T]
+        crossed = np.column_stack(columns) if columns else np.empty((len(own), 0))
+        curvature = floats((z * weights[:, None]).T @ z)
+        return _Look(short, own, self._sums(left), crossed, curvature, floats(z.T @ left))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,20 +140,35 @@ class _Kinds:
     events: Floats
     cases: Floats
 
-    def predictor(self, intercepts: Floats, slopes: Floats) -> Floats:
-        return floats(intercepts[:, None] + self.features @ slopes)
+    @property
+    def width(self) -> int:
+        return int(self.features.shape[1])
 
-    def by_facility(self, values: Floats) -> Floats:
-        return floats(values.sum(axis=1))
+    def start(self, slopes: Floats) -> Floats:
+        cases = self.cases.sum(axis=1)
+        brought = self.cases @ (self.features @ slopes)
+        return floats(special.logit(self.events.sum(axis=1) / cases) - brought / cases)
 
-    def crossed(self, values: Floats) -> Floats:
-        return floats(values @ self.features)
-
-    def weighed(self, values: Floats) -> Floats:
-        return floats(values.sum(axis=0) @ self.features)
-
-    def curvature(self, weights: Floats) -> Floats:
-        return floats((self.features * weights.sum(axis=0)[:, None]).T @ self.features)
+    def look(self, intercepts: Floats, slopes: Floats) -> _Look:
+        z, count = self.features, len(intercepts)
+        brought, short = z @ slopes, 0.0
+        own, outer = np.empty(count), np.empty(count)
+        weighed, left_over = np.zeros(len(z)), np.zeros(len(z))
+        crossed = np.empty((count, self.width))
+        # Some facilities at a time: what stays near the processor costs a third.
+        for begin in range(0, count, TOGETHER):
+            some = slice(begin, begin + TOGETHER)
+            y, n = self.events[some], self.cases[some]
+            p, its = _at(intercepts[some, None] + brought, y, n)
+            seen = n * p
+            left, weights = y - seen, seen * (1 - p)
+            short += its
+            own[some], outer[some] = weights.sum(axis=1), left.sum(axis=1)
+            crossed[some] = weights @ z
+            weighed += weights.sum(axis=0)
+            left_over += left.sum(axis=0)
+        curvature = floats((z * weighed[:, None]).T @ z)
+        return _Look(short, own, outer, crossed, curvature, floats(left_over @ z))
 
 
 def case_mix(
@@ -263,44 +287,37 @@ def _fit(counted: _Counted, start: Floats | None = None) -> tuple[Floats, Floats
     The intercepts' curvatures stand on a diagonal and are eliminated first, so that thousands of
     facilities cost no more than one.
     """
-    y, n = counted.events, counted.cases
-    of_facility = counted.by_facility(n)
-    intercepts = special.logit(counted.by_facility(y) / of_facility)
-    slopes = np.zeros(counted.weighed(n).size) if start is None else start
-    # A facility's mean of what its cases bring is in its share of events already.
-    intercepts = intercepts - counted.crossed(n) @ slopes / of_facility
-    p, short = _at(counted, intercepts, slopes)
+    slopes = np.zeros(counted.width) if start is None else start
+    intercepts = counted.start(slopes)
+    here = counted.look(intercepts, slopes)
     for _ in range(STEPS):
-        weights, left = n * p * (1 - p), y - n * p
-        own = np.maximum(counted.by_facility(weights), np.finfo(float).tiny)
-        crossed, outer = counted.crossed(weights), counted.by_facility(left)
-        curvature = counted.curvature(weights) - crossed.T @ (crossed / own[:, None])
-        gradient = counted.weighed(left) - crossed.T @ (outer / own)
+        own = np.maximum(here.own, np.finfo(float).tiny)
+        curvature = here.curvature - here.crossed.T @ (here.crossed / own[:, None])
+        gradient = here.gradient - here.crossed.T @ (here.outer / own)
         step = np.linalg.lstsq(curvature, gradient, rcond=ALIASED)[0]
-        inner = (outer - crossed @ step) / own
-        if gradient @ step + (outer**2 / own).sum() <= ENOUGH:
+        inner = (here.outer - here.crossed @ step) / own
+        if gradient @ step + (here.outer**2 / own).sum() <= ENOUGH:
             return intercepts + inner, slopes + step, True
         # Half a step, and half again, if a whole one leads beyond the top.
         for halving in range(30):
             tried = intercepts + inner / 2**halving, slopes + step / 2**halving
-            p, found = _at(counted, *tried)
-            if found <= short * (1 + ROUNDING):
+            there = counted.look(*tried)
+            if there.short <= here.short * (1 + ROUNDING):
                 break
         else:
             return intercepts, slopes, False
-        (intercepts, slopes), short = tried, found
+        (intercepts, slopes), here = tried, there
     return intercepts, slopes, False
 
 
-def _at(counted: _Counted, intercepts: Floats, slopes: Floats) -> tuple[Floats, float]:
-    """Probabilities, and by how much their log-likelihood is below 0."""
-    predictor = counted.predictor(intercepts, slopes)
+def _at(predictor: Floats, y: Floats, n: Floats) -> tuple[Floats, float]:
+    """Probabilities at some log-odds, and by how much their log-likelihood is below 0."""
     # One exponential serves both: of the smaller side, which does not overflow.
     small = np.exp(-np.abs(predictor))
     whole = 1 + small
     p = np.where(predictor >= 0, 1.0, small) / whole
     without = np.log(whole) + np.maximum(predictor, 0.0)
-    return p, float(np.vdot(counted.cases, without) - np.vdot(counted.events, predictor))
+    return p, float((n * without - y * predictor).sum())
 
 
 def _balanced(predictor: Floats, wanted: float, n: Floats) -> float:
