@@ -80,6 +80,15 @@ class Nation:
             min(max(month_place(self.first, asked.last) + 1, 0), months),
         )
 
+    def mixed(self, measure: Measure, asked: Period) -> tuple[Floats, Floats] | None:
+        """Cases and events, facility x combination of levels; None where the cells do not hold them."""
+        running = self.running.mixes.get(measure.id)
+        if running is None:
+            return None
+        start, end = self._ends(asked)
+        over, kinds = running[end] - running[start], running.shape[2] // 2
+        return over[:, :kinds].astype(np.float64), over[:, kinds:].astype(np.float64)
+
     @cached_property
     def owners(self) -> Ints:
         """A number for each facility's account, rising."""

@@ -5,7 +5,7 @@ Only what rates are made of is kept: a row holds five counts and two sums of eve
 comparison needs two or three.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.measures import Layout, Series
 from app.benchmarks.peers import measured_by
-from app.benchmarks.records import INTEGER, Array, Reader, Records
+from app.benchmarks.records import INTEGER, Array, Columns, Reader, Records
 from app.database import driver_connection
+from app.registries import case_mix
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
@@ -37,6 +38,8 @@ class Running:
     """By measure and population; sums of observations are `total`."""
     squares: Mapping[str, Floats]
     """Of sums of squares, which may be too large for whole numbers, and are not needed to the last digit."""
+    mixes: Mapping[str, npt.NDArray[np.int32]]
+    """Of measures with a case mix: month x facility x (cases by combination of levels, then events)."""
 
 
 def counted(measure: Measure) -> tuple[str, ...]:
@@ -67,16 +70,43 @@ async def read_running(
         for one in definition.measures
         if one.scoring != "cohort" or one.id in volumes
     }
+    place = _Place(session, facilities, months[0])
+    shape = month_place(*months) + 2, len(facilities)
     counts, squares = dict[tuple[str, str], Ints](), dict[str, Floats]()
     for series in layout.series:
         if series.stratifier:
             continue
-        shape = month_place(*months) + 2, len(facilities)
         table = _Table(series, wanted, shape)
-        await _read(session, generation_id, series.form, table, facilities, months[0])
+        await table.read(place, generation_id)
         counts |= table.counts()
         squares |= table.squares()
-    return Running(counts, squares)
+    mixes = {
+        one.id: await _mix(place, generation_id, one, shape)
+        for one in definition.measures
+        if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
+    }
+    return Running(counts, squares, mixes)
+
+
+async def _mix(
+    place: "_Place", generation_id: int, measure: Measure, shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """Running sums of cases and events by combination of levels."""
+    width = 2 * case_mix.size(measure.case_mix)
+    into = np.zeros((*shape, width), np.int32)
+
+    def put(rows: Records, month: Ints, facility: Ints) -> None:
+        into[month, facility] = rows["bins"]["value"]
+
+    columns: Columns = {"facility_id": INTEGER, "month": INTEGER, "bins": Array(width)}
+    await place.each(
+        "SELECT facility_id, month, bins FROM histograms"
+        " WHERE generation_id = $1 AND measure_id = $2",
+        (generation_id, measure.id),
+        columns,
+        put,
+    )
+    return np.cumsum(into, axis=0, out=into)
 
 
 def month_place(first: date, month: date) -> int:
@@ -103,7 +133,8 @@ class _Table:
                     self.of[name].append((measure, slots[name]))
                 else:
                     self.counted.append(((measure, name), slots[name]))
-        self.width = 1 + max(
+        self._form = series.form
+        self._width = 1 + max(
             slot
             for its in series.slots.values()
             for name, slot in its.items()
@@ -114,12 +145,32 @@ class _Table:
         self._squares = np.zeros((*shape, len(self.of["total_of_squares"])))
         self._slots = [slot for _, slot in self.counted]
 
-    def put(self, rows: Records, month: Ints, place: Ints) -> None:
-        """Put rows of cells into their places."""
-        self._counts[month, place] = rows["counts"]["value"][:, self._slots]
+    async def read(self, place: "_Place", generation_id: int) -> None:
+        """Put the cells of a generation into their places."""
+        # All counts are asked for: to pick some would unpack the row's array once for each.
+        columns: dict[str, tuple[str, str | Array]] = {
+            "facility_id": ("facility_id", INTEGER),
+            "month": ("month", INTEGER),
+            "counts": ("counts", Array(self._width)),
+        }
+        # Squares alone could be too large for an array of whole numbers.
+        for name, kind in ("total", "bigint"), ("total_of_squares", "float8"):
+            if self.of[name]:
+                picked = ", ".join(f"sums[{slot + 1}]::{kind}" for _, slot in self.of[name])
+                columns[name] = f"ARRAY[{picked}]", Array(len(self.of[name]), kind)
+        await place.each(
+            f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
+            " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
+            (generation_id, self._form),
+            {name: kind for name, (_, kind) in columns.items()},
+            self._put,
+        )
+
+    def _put(self, rows: Records, month: Ints, facility: Ints) -> None:
+        self._counts[month, facility] = rows["counts"]["value"][:, self._slots]
         for name, array in ("total", self._totals), ("total_of_squares", self._squares):
             if self.of[name]:
-                array[month, place] = rows[name]["value"]
+                array[month, facility] = rows[name]["value"]
 
     def counts(self) -> dict[tuple[str, str], Ints]:
         """Running sums over the months, each measure's population by itself."""
@@ -141,50 +192,38 @@ def _running(table: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return np.ascontiguousarray(table.transpose(2, 0, 1))
 
 
-async def _read(
-    session: AsyncSession,
-    generation_id: int,
-    form: str,
-    table: _Table,
-    facilities: Sequence[int],
-    first: date,
-) -> None:
-    # All counts are asked for: to pick some would unpack the row's array once for each.
-    columns: dict[str, tuple[str, str | Array]] = {
-        "facility_id": ("facility_id", INTEGER),
-        "month": ("month", INTEGER),
-        "counts": ("counts", Array(table.width)),
-    }
-    # Squares alone could be too large for an array of whole numbers.
-    for name, kind in ("total", "bigint"), ("total_of_squares", "float8"):
-        if table.of[name]:
-            picked = ", ".join(f"sums[{slot + 1}]::{kind}" for _, slot in table.of[name])
-            columns[name] = f"ARRAY[{picked}]", Array(len(table.of[name]), kind)
-    ids = np.array(facilities)
-    order = np.argsort(ids)
-    reader = Reader({name: kind for name, (_, kind) in columns.items()})
+class _Place:
+    """Where rows of facilities' months belong."""
 
-    def put(rows: Records) -> None:
-        place = order[np.searchsorted(ids, rows["facility_id"], sorter=order)]
-        days = EPOCH + rows["month"].astype("timedelta64[D]")
-        month = days.astype("datetime64[M]").astype(np.int64) - _months(first) + 1
-        table.put(rows, month, place)
+    def __init__(self, session: AsyncSession, facilities: Sequence[int], first: date) -> None:
+        self._session, self._first = session, _months(first)
+        self._ids = np.array(facilities)
+        self._order = np.argsort(self._ids)
 
-    async def take(piece: bytes) -> None:
-        for rows in reader.take(piece):
-            put(rows)
+    async def each(
+        self,
+        query: str,
+        arguments: tuple[object, ...],
+        columns: Columns,
+        put: Callable[[Records, Ints, Ints], None],
+    ) -> None:
+        """Give the rows of a query to `put`, with the place of each one's month and facility."""
+        reader = Reader(columns)
 
-    driver = await driver_connection(session)
-    await driver.copy_from_query(
-        f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
-        " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
-        generation_id,
-        form,
-        output=take,
-        format="binary",
-    )
-    for rows in reader.end():
-        put(rows)
+        def placed(rows: Records) -> None:
+            found = np.searchsorted(self._ids, rows["facility_id"], sorter=self._order)
+            days = EPOCH + rows["month"].astype("timedelta64[D]")
+            month = days.astype("datetime64[M]").astype(np.int64) - self._first + 1
+            put(rows, month, self._order[found])
+
+        async def take(piece: bytes) -> None:
+            for rows in reader.take(piece):
+                placed(rows)
+
+        driver = await driver_connection(self._session)
+        await driver.copy_from_query(query, *arguments, output=take, format="binary")
+        for rows in reader.end():
+            placed(rows)
 
 
 def _months(month: date) -> int:

@@ -6,7 +6,16 @@ from app.benchmarks.position import Position
 from app.benchmarks.statistics.charts import Kind
 from app.registries.measure import Measure
 from app.registries.schema import Definition
-from app.reports.composition import Change, Completeness, Delay, Figures, Note, Placing, Standing
+from app.reports.composition import (
+    Adjusted,
+    Change,
+    Completeness,
+    Delay,
+    Figures,
+    Note,
+    Placing,
+    Standing,
+)
 
 MONTHS = [
     "January",
@@ -182,6 +191,29 @@ def placing_says(found: Position, shrunk: str, low: str, high: str, measure: Mea
         f" reliability {found.reliability:.2f})."
     )
     return " ".join(said)
+
+
+def adjusted_says(measure: Measure, adjusted: Adjusted) -> str:
+    """A result beside what its cases lead to expect."""
+    unit = unit_of(measure)
+    brought = listed(lowered(one) for one in adjusted.factors)
+    said = (
+        f"Of such cases {adjusted.expected} would be expected anywhere, and there were"
+        f" {adjusted.observed:,}: {adjusted.ratio} times as many ({adjusted.ratio_low} to"
+        f" {adjusted.ratio_high}). As if all facilities had the same patients ({brought}), that is"
+        f" {adjusted.rate}{unit} ({adjusted.low} to {adjusted.high})."
+    )
+    if float(adjusted.reliability or 0) < RELIABLE:
+        said += (
+            f" Allowing for chance, the best estimate is {adjusted.shrunk} times as many"
+            f" ({adjusted.shrunk_low} to {adjusted.shrunk_high})."
+        )
+    return said
+
+
+def unadjusted_says(reason: str) -> str:
+    """Why a result does not stand beside what its cases lead to expect."""
+    return f"What patients bring is not allowed for. {reason}"
 
 
 NO_TREND = "There is no trend yet: these are this facility's first results."
