@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, floats
 
@@ -49,7 +49,7 @@ class CaseMix:
 
     def probabilities(self, features: npt.ArrayLike) -> Floats:
         """Of the event, for each row of features (rows × columns)."""
-        return floats(special.expit(self.intercept + floats(features) @ self.coefficients))
+        return floats(scipy.special.expit(self.intercept + floats(features) @ self.coefficients))
 
     def expected(
         self,
@@ -104,7 +104,7 @@ def case_mix(
         _, slopes = _fit(z[tells], y[tells], n[tells], places)
         intercepts = np.array([_balanced(z @ slopes, y, n)])
     coefficients = slopes / scale
-    fitted = special.expit(intercepts[0] + z @ slopes)
+    fitted = scipy.special.expit(intercepts[0] + z @ slopes)
     return CaseMix(
         float(intercepts[0] - centre @ coefficients),
         coefficients,
@@ -120,10 +120,10 @@ def _fit(z: Floats, y: Floats, n: Floats, places: Places) -> tuple[Floats, Float
     facilities cost no more than one.
     """
     shares = _by(places, y) / _by(places, n)
-    intercepts, slopes = special.logit(shares), np.zeros(z.shape[1])
-    deviance = _deviance(y, n, special.expit(intercepts[places]))
+    intercepts, slopes = scipy.special.logit(shares), np.zeros(z.shape[1])
+    deviance = _deviance(y, n, scipy.special.expit(intercepts[places]))
     for _ in range(STEPS):
-        p = special.expit(intercepts[places] + z @ slopes)
+        p = scipy.special.expit(intercepts[places] + z @ slopes)
         weights, left = n * p * (1 - p), y - n * p
         own = np.maximum(_by(places, weights), np.finfo(float).tiny)
         crossed = np.column_stack(
@@ -136,7 +136,7 @@ def _fit(z: Floats, y: Floats, n: Floats, places: Places) -> tuple[Floats, Float
         # Half a step, and half again, if a whole one leads beyond the top.
         for halving in range(30):
             tried = intercepts + inner / 2**halving, slopes + step / 2**halving
-            found = _deviance(y, n, special.expit(tried[0][places] + z @ tried[1]))
+            found = _deviance(y, n, scipy.special.expit(tried[0][places] + z @ tried[1]))
             if found <= deviance * (1 + ENOUGH):
                 break
         else:
@@ -156,7 +156,7 @@ def _balanced(predictor: Floats, y: Floats, n: Floats) -> float:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        if (n * special.expit(middle + predictor)).sum() < wanted:
+        if (n * scipy.special.expit(middle + predictor)).sum() < wanted:
             low = middle
         else:
             high = middle
@@ -165,7 +165,9 @@ def _balanced(predictor: Floats, y: Floats, n: Floats) -> float:
 
 def _deviance(y: Floats, n: Floats, p: Floats) -> float:
     """Twice the log-likelihood that is short of a perfect fit."""
-    return float(2 * (special.rel_entr(y, n * p) + special.rel_entr(n - y, n * (1 - p))).sum())
+    return float(
+        2 * (scipy.special.rel_entr(y, n * p) + scipy.special.rel_entr(n - y, n * (1 - p))).sum()
+    )
 
 
 def _by(places: Places, values: Floats, count: int = 0) -> Floats:
