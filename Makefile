@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # One worker more than there are cores: many tests wait for servers. `make test WORKERS=0` runs them in one process.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+# The tests start some hundred processes: each would compile every module again where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 
 CHECKS := types style walls dockerfile definitions wire
 

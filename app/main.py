@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import postgres
-from app.api import dicomweb, fhir, openapi, problems, v1
+from app.api import dicomweb, fhir, openapi, problems
 from app.api.dependencies import House
-from app.api.v1 import operations
+from app.api.v1 import operations, routes
 from app.api.wire import Answered, Compressed, Guarded, Traced
 from app.archive import Archive
 from app.catalogue import Catalogue
@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     problems.install(app)
-    app.include_router(v1.router)
+    app.include_router(routes.router)
     app.include_router(dicomweb.router)
     app.include_router(fhir.router)
     app.include_router(operations.router)

@@ -12,6 +12,7 @@ are copies of it. Under pytest-xdist the workers are told the addresses.
 """
 
 import asyncio
+import gc
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.cli import COLLECT_AFTER
 from app.database import Database, Role, migrate
 from app.postgres import Addresses, Embedded
 from app.settings import Settings
@@ -58,6 +60,8 @@ LONGEST = (
 
 CI = bool(os.environ.get("CI"))
 
+gc.set_threshold(COLLECT_AFTER)  # as every process of ours has it: loading the tests makes millions
+
 
 def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
@@ -89,12 +93,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda one: place.get(one.path, len(place)))
 
 
+def pytest_collection_finish() -> None:
+    """The modules and tests of a run stay: nobody need look through them for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["hounsfield"] = node.config._hounsfield
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.unfreeze()
     cluster = getattr(config, "_hounsfield_cluster", None)
     if cluster is not None:
         cluster.destroy()

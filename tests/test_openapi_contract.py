@@ -10,9 +10,9 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from zlib import crc32
 
@@ -22,6 +22,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
+from schemathesis.pytest.lazy import get_all_tests
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     ignored_auth,
@@ -32,6 +33,7 @@ from schemathesis.specs.openapi.checks import (
 
 from app.archive import Archive
 from app.benchmarks.periods import period
+from app.commands.serve import OPENAPI
 from app.database import Database, Role
 from app.main import create_app
 from app.postgres import addresses
@@ -78,16 +80,46 @@ OF_ANOTHER_REGISTRY = {
 }
 """The packaged registry has no measure that CMS takes today; tests/reports/qpp has one that does."""
 
-DOCUMENT = create_app(Settings()).openapi()
 YEAR = "2025"
 """The year of the exam that is sent: it has ended, and there is something to draw of it."""
 REPORTS = "/v1/facilities/{facility_id}/reports/{registry_id}/{period}"
-EACH = 60 / sum(1 for _ in operations(DOCUMENT))
-"""Seconds for the requests of an operation in the long form, so that all take about two minutes."""
-# The short form leaves out the phase that tries every boundary of every parameter by turns.
-SHORT = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": False}}})
-short = schemathesis.openapi.from_dict(DOCUMENT, config=SHORT)
-long = schemathesis.openapi.from_dict(DOCUMENT)
+LONG = 60
+"""Seconds shared out among the operations in the long form, for each of its phases."""
+WRITTEN = json.loads(OPENAPI.read_text())
+OPERATIONS = [f"{method} {path}" for method, path, _ in operations(WRITTEN)]
+"""The operations of the document as it is written down, which `make check` holds the service to."""
+
+
+@cache
+def document() -> dict[str, Any]:
+    """What the application says of its wire."""
+    return create_app(Settings()).openapi()
+
+
+@cache
+def schema(*, whole: bool) -> schemathesis.BaseSchema:
+    """The document as schemathesis reads it; `whole` tries every boundary of every parameter."""
+    config = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": whole}}})
+    return schemathesis.openapi.from_dict(document(), config=config)
+
+
+def holding(
+    test: Callable[..., None], *, whole: bool, examples: int, derandomize: bool
+) -> dict[str, Callable[..., None]]:
+    """
+    A test for each operation, by "METHOD path". `schema.parametrize()` would make the same requests
+    of all operations when tests are collected, in every worker, also where none is run.
+    """
+    chosen = settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=derandomize,
+    )
+    every = get_all_tests(
+        schema=schema(whole=whole), test_func=test, settings=chosen, given_kwargs=None
+    )
+    return {operation.label: made for operation, made in (one.ok() for one in every)}
 
 
 @schemathesis.serializer(
@@ -244,10 +276,12 @@ class Teller:
         request.read()
         answer = self.http.send(request)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-        case = short[path][method].Case(path_parameters=where or {}, query=query or {})
+        case = schema(whole=False)[path][method].Case(
+            path_parameters=where or {}, query=query or {}
+        )
         # What was sent is right, and nobody is asked twice: a key that ended once cannot end again.
         case.validate_response(answer, checks=[one for one in CHECKS if one is not ignored_auth])
-        documented = DOCUMENT["paths"][path][method.lower()]["responses"][str(answer.status_code)]
+        documented = document()["paths"][path][method.lower()]["responses"][str(answer.status_code)]
         assert bool(answer.content) == ("content" in documented), f"{method} {path}: the body"
         self.answered.add(f"{method} {path}")
         return answer
@@ -366,7 +400,7 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
     chart = f"{REPORTS}/charts/{{measure_id}}/{{chart}}.vl.json"
     known |= {f"{REPORTS}/issued period": YEAR, f"{chart} period": YEAR}
     known[f"{chart} measure_id"] = "screens"  # a count is shown however small
-    for method, path, operation in operations(DOCUMENT):
+    for method, path, operation in operations(document()):
         if method != "GET":
             continue
         asked = operation.get("parameters", [])
@@ -391,7 +425,7 @@ def test_every_operation_done_right_answers_as_the_document_says(served: Served)
         tell = Teller(served, http)
         made = write_everything(tell, served)
         read_everything(tell, served, made)
-    every = {f"{method} {path}" for method, path, _ in operations(DOCUMENT)}
+    every = {f"{method} {path}" for method, path, _ in operations(document())}
     assert tell.answered == every - OF_ANOTHER_REGISTRY
 
 
@@ -403,25 +437,43 @@ def keeps_its_word(case: schemathesis.Case, served: Served) -> None:
     )
 
 
-@short.parametrize()
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_every_operation_answers_as_the_document_says(
-    case: schemathesis.Case, served: Served
-) -> None:
+@pytest.fixture(scope="module")
+def short() -> dict[str, Callable[..., None]]:
+    """The short form leaves out the phase that tries every boundary of every parameter by turns."""
+    return holding(one_keeps_its_word, whole=False, examples=6, derandomize=True)
+
+
+def one_keeps_its_word(case: schemathesis.Case, served: Served) -> None:
     keeps_its_word(case, served)
 
 
-@pytest.mark.soak
-@long.parametrize()
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_operation_answers_as_the_document_says_at_length(
-    case: schemathesis.Case, served: Served, until: dict[str, float]
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_answers_as_the_document_says(
+    operation: str, short: dict[str, Callable[..., None]], served: Served
 ) -> None:
-    if time.monotonic() < until.setdefault(case.operation.label, time.monotonic() + EACH):
-        keeps_its_word(case, served)
+    short[operation](served=served)
 
 
 @pytest.fixture(scope="module")
-def until() -> dict[str, float]:
-    """When the time is up that each operation has in the long form."""
-    return {}
+def long() -> dict[str, Callable[..., None]]:
+    """About two minutes of requests, the same time for each operation."""
+    until: dict[str, float] = {}
+
+    def one_keeps_its_word_for_a_while(case: schemathesis.Case, served: Served) -> None:
+        each = LONG / len(OPERATIONS)
+        if time.monotonic() < until.setdefault(case.operation.label, time.monotonic() + each):
+            keeps_its_word(case, served)
+
+    return holding(one_keeps_its_word_for_a_while, whole=True, examples=30, derandomize=False)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_answers_as_the_document_says_at_length(
+    operation: str, long: dict[str, Callable[..., None]], served: Served
+) -> None:
+    long[operation](served=served)
+
+
+def test_what_is_tried_is_every_operation(short: dict[str, Callable[..., None]]) -> None:
+    assert set(short) == set(OPERATIONS)

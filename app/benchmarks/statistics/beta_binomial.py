@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, Intervals, floats, tail
 from app.benchmarks.statistics.maximum import Slopes, maximum
@@ -72,7 +72,8 @@ class BetaBinomial:
             return Intervals(mean, mean)
         out, a, b = tail(level), self.a + x, self.b + n - x
         return Intervals(
-            floats(special.betaincinv(a, b, out)), floats(special.betainccinv(a, b, out))
+            floats(scipy.special.betaincinv(a, b, out)),
+            floats(scipy.special.betainccinv(a, b, out)),
         )
 
 
@@ -103,7 +104,7 @@ def beta_binomial(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Bet
     best = maximum(lambda place: _likelihood(place, x, n), start)
     if best is None:  # too flat to tell: facilities hardly differ
         return rough
-    return BetaBinomial(float(special.expit(best[0])), float(np.exp(best[1])))
+    return BetaBinomial(float(scipy.special.expit(best[0])), float(np.exp(best[1])))
 
 
 def beta_binomial_moments(
@@ -137,15 +138,17 @@ def _told(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> tuple[Float
 
 def _likelihood(place: Floats, x: Floats, n: Floats) -> Slopes:
     """At (logit of the mean, log of the precision)."""
-    mean, precision = float(special.expit(place[0])), float(np.exp(place[1]))
+    mean, precision = float(scipy.special.expit(place[0])), float(np.exp(place[1]))
     a, b = mean * precision, (1 - mean) * precision
-    value = (special.betaln(a + x, b + n - x) - special.betaln(a, b)).sum()
+    value = (scipy.special.betaln(a + x, b + n - x) - scipy.special.betaln(a, b)).sum()
 
     def first(plus: Floats, base: float) -> float:
-        return float((special.digamma(base + plus) - special.digamma(base)).sum())
+        return float((scipy.special.digamma(base + plus) - scipy.special.digamma(base)).sum())
 
     def second(plus: Floats, base: float) -> float:
-        return float((special.zeta(2, base + plus) - special.zeta(2, base)).sum())  # trigamma
+        return float(
+            (scipy.special.zeta(2, base + plus) - scipy.special.zeta(2, base)).sum()
+        )  # trigamma
 
     both, both_again = first(n, precision), second(n, precision)
     by_a, by_b = first(x, a) - both, first(n - x, b) - both

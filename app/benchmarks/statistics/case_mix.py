@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, floats
 
@@ -53,7 +53,7 @@ class CaseMix:
 
     def probabilities(self, features: npt.ArrayLike) -> Floats:
         """Of the event, for each row of features (rows × columns)."""
-        return floats(special.expit(self.intercept + floats(features) @ self.coefficients))
+        return floats(scipy.special.expit(self.intercept + floats(features) @ self.coefficients))
 
     def expected(
         self,
@@ -119,7 +119,7 @@ class _Rows:
     def start(self, slopes: Floats) -> Floats:
         cases = self._sums(self.cases)
         brought = self._sums(self.cases * (self.features @ slopes))
-        return floats(special.logit(self._sums(self.events) / cases) - brought / cases)
+        return floats(scipy.special.logit(self._sums(self.events) / cases) - brought / cases)
 
     def look(self, intercepts: Floats, slopes: Floats) -> _Look:
         z, y, n = self.features, self.events, self.cases
@@ -147,7 +147,7 @@ class _Kinds:
     def start(self, slopes: Floats) -> Floats:
         cases = self.cases.sum(axis=1)
         brought = self.cases @ (self.features @ slopes)
-        return floats(special.logit(self.events.sum(axis=1) / cases) - brought / cases)
+        return floats(scipy.special.logit(self.events.sum(axis=1) / cases) - brought / cases)
 
     def look(self, intercepts: Floats, slopes: Floats) -> _Look:
         z, count = self.features, len(intercepts)
@@ -269,7 +269,7 @@ def _model(
     """The regression in the features' own units, at the national intercept where none is given."""
     predictor = scaled.features @ slopes
     at = _balanced(predictor, float(y.sum()), n) if intercept is None else intercept
-    fitted = special.expit(at + predictor)
+    fitted = scipy.special.expit(at + predictor)
     coefficients = slopes / scaled.scale
     some = n > 0
     return CaseMix(
@@ -327,7 +327,7 @@ def _balanced(predictor: Floats, wanted: float, n: Floats) -> float:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        if (n * special.expit(middle + predictor)).sum() < wanted:
+        if (n * scipy.special.expit(middle + predictor)).sum() < wanted:
             low = middle
         else:
             high = middle
@@ -336,7 +336,9 @@ def _balanced(predictor: Floats, wanted: float, n: Floats) -> float:
 
 def _deviance(y: Floats, n: Floats, p: Floats) -> float:
     """Twice the log-likelihood that is short of a perfect fit."""
-    return float(2 * (special.rel_entr(y, n * p) + special.rel_entr(n - y, n * (1 - p))).sum())
+    return float(
+        2 * (scipy.special.rel_entr(y, n * p) + scipy.special.rel_entr(n - y, n * (1 - p))).sum()
+    )
 
 
 def _by(places: Places, values: Floats, count: int = 0) -> Floats:

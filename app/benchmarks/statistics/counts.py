@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Interval, Intervals, floats, one, tail
 from app.benchmarks.statistics.proportions import clopper_pearson_intervals
@@ -18,8 +18,8 @@ def exact_poisson_intervals(counts: npt.ArrayLike, level: float = 0.95) -> Inter
     if not np.all(x >= 0):
         raise ValueError("a count is not negative")
     out = tail(level)
-    low = np.where(x == 0, 0.0, special.gammaincinv(np.maximum(x, 1), out))
-    return Intervals(low, floats(special.gammainccinv(x + 1, out)))
+    low = np.where(x == 0, 0.0, scipy.special.gammaincinv(np.maximum(x, 1), out))
+    return Intervals(low, floats(scipy.special.gammainccinv(x + 1, out)))
 
 
 def exact_poisson(count: int, level: float = 0.95) -> Interval:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.intervals import Floats, Intervals, critical, floats, tail
@@ -115,11 +115,15 @@ def _interpolated(chance: _Chance, z: float, probability: float) -> Floats:
 
 def _binomial(n: Floats, share: float) -> _Chance:
     def at(k: Floats) -> Floats:
-        ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+        ways = (
+            scipy.special.gammaln(n + 1)
+            - scipy.special.gammaln(k + 1)
+            - scipy.special.gammaln(n - k + 1)
+        )
         return floats(np.exp(ways + k * np.log(share) + (n - k) * np.log1p(-share)))
 
     def at_most(k: Floats) -> Floats:
-        return np.where(k < n, special.betaincc(k + 1, np.maximum(n - k, 1), share), 1.0)
+        return np.where(k < n, scipy.special.betaincc(k + 1, np.maximum(n - k, 1), share), 1.0)
 
     mean = n * share
     return _Chance(mean, mean * (1 - share), 1 - 2 * share, n, at, at_most)
@@ -127,9 +131,9 @@ def _binomial(n: Floats, share: float) -> _Chance:
 
 def _poisson(mean: Floats) -> _Chance:
     def at(k: Floats) -> Floats:
-        return floats(np.exp(k * np.log(mean) - mean - special.gammaln(k + 1)))
+        return floats(np.exp(k * np.log(mean) - mean - scipy.special.gammaln(k + 1)))
 
     def at_most(k: Floats) -> Floats:
-        return floats(special.gammaincc(k + 1, mean))
+        return floats(scipy.special.gammaincc(k + 1, mean))
 
     return _Chance(mean, mean, 1.0, np.full(mean.shape, np.inf), at, at_most)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, Intervals, floats, tail
 from app.benchmarks.statistics.maximum import Slopes, maximum
@@ -61,8 +61,8 @@ class GammaPoisson:
             return Intervals(mean, mean)
         out, shape, rate = tail(level), o + self.shape, e + self.rate
         return Intervals(
-            floats(special.gammaincinv(shape, out) / rate),
-            floats(special.gammainccinv(shape, out) / rate),
+            floats(scipy.special.gammaincinv(shape, out) / rate),
+            floats(scipy.special.gammainccinv(shape, out) / rate),
         )
 
 
@@ -114,13 +114,13 @@ def _likelihood(place: Floats, o: Floats, e: Floats) -> Slopes:
     shape = float(np.exp(place[1]))
     mean = np.exp(place[0]) * e
     total = shape + mean
-    value = special.gammaln(shape + o) - special.gammaln(shape) + o * place[0]
+    value = scipy.special.gammaln(shape + o) - scipy.special.gammaln(shape) + o * place[0]
     value += shape * place[1] - (shape + o) * np.log(total)
     by_mean = shape * (o - mean) / total
-    by_shape = (special.digamma(shape + o) - special.digamma(shape) + np.log(shape / total)) + (
-        mean - o
-    ) / total
-    again = special.zeta(2, shape + o) - special.zeta(2, shape)  # trigamma
+    by_shape = (
+        scipy.special.digamma(shape + o) - scipy.special.digamma(shape) + np.log(shape / total)
+    ) + (mean - o) / total
+    again = scipy.special.zeta(2, shape + o) - scipy.special.zeta(2, shape)  # trigamma
     again += 1 / shape - 2 / total + (shape + o) / total**2
     gradient = np.array([by_mean.sum(), shape * by_shape.sum()])
     cross = shape * (mean * (o - mean) / total**2).sum()

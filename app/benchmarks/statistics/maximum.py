@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, floats
 
@@ -38,7 +38,7 @@ def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats | N
         return last[0][1]
 
     scale = max(abs(at(start).value), 1.0)
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         lambda place: -at(place).value / scale,
         start,
         jac=lambda place: -at(place).gradient / scale,

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Interval, tail
 
@@ -29,7 +29,7 @@ class Sums(NamedTuple):
 
 def student_quantile(probability: float, freedom: float) -> float:
     """The quantile of Student's t; degrees of freedom need not be whole."""
-    return float(special.stdtrit(freedom, probability))
+    return float(scipy.special.stdtrit(freedom, probability))
 
 
 def mean_interval(

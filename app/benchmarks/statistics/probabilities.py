@@ -7,14 +7,14 @@ The smaller tail, twice. Of counts it is the exact tail with half the probabilit
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import Floats, floats
 
 
 def of_scores(scores: npt.ArrayLike) -> Floats:
     """Of a score z: the normal distribution's tails beyond it, both sides. NaN stays NaN."""
-    return floats(2 * special.ndtr(-np.abs(floats(scores))))
+    return floats(2 * scipy.special.ndtr(-np.abs(floats(scores))))
 
 
 def of_proportions(numerators: npt.ArrayLike, denominators: npt.ArrayLike, target: float) -> Floats:
@@ -22,8 +22,8 @@ def of_proportions(numerators: npt.ArrayLike, denominators: npt.ArrayLike, targe
     x, n = floats(numerators), floats(denominators)
     if not np.all((x >= 0) & (x <= n)) or not 0 < target < 1:
         raise ValueError("proportions and a target between 0 and 1 are needed")
-    below = np.where(x > 0, special.betaincc(np.maximum(x, 1), n - x + 1, target), 0.0)
-    above = np.where(x < n, special.betainc(x + 1, np.maximum(n - x, 1), target), 0.0)
+    below = np.where(x > 0, scipy.special.betaincc(np.maximum(x, 1), n - x + 1, target), 0.0)
+    above = np.where(x < n, scipy.special.betainc(x + 1, np.maximum(n - x, 1), target), 0.0)
     return _mid(below, above)
 
 
@@ -32,8 +32,8 @@ def of_counts(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Floats:
     o, e = floats(observed), floats(expected)
     if not np.all((o >= 0) & (e > 0)):
         raise ValueError("counts and expected numbers above 0 are needed")
-    below = np.where(o > 0, special.gammaincc(np.maximum(o, 1), e), 0.0)
-    return _mid(below, floats(special.gammainc(o + 1, e)))
+    below = np.where(o > 0, scipy.special.gammaincc(np.maximum(o, 1), e), 0.0)
+    return _mid(below, floats(scipy.special.gammainc(o + 1, e)))
 
 
 def _mid(below: Floats, above: Floats) -> Floats:

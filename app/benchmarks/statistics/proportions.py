@@ -6,7 +6,7 @@ Counts in, one interval each out; NaN for a denominator of 0.
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks.statistics.intervals import (
     Floats,
@@ -54,8 +54,8 @@ def clopper_pearson_intervals(
     x, n = _checked(numerators, denominators)
     out = tail(level)
     # Where a limit is 0 or 1 the inverse is not asked: its arguments would not be above 0.
-    low = np.where(x == 0, 0.0, special.betaincinv(np.maximum(x, 1), n - x + 1, out))
-    high = np.where(x == n, 1.0, special.betainccinv(x + 1, np.maximum(n - x, 1), out))
+    low = np.where(x == 0, 0.0, scipy.special.betaincinv(np.maximum(x, 1), n - x + 1, out))
+    high = np.where(x == n, 1.0, scipy.special.betainccinv(x + 1, np.maximum(n - x, 1), out))
     return _where_any(n, low, high)
 
 
