@@ -18,6 +18,8 @@ from app.registries.schema import Definition, Element, Form
 
 ROWS = 10_000
 """Rows that have drop-down lists; more may be filled in."""
+SHEET_NAME = 31
+"""The most characters that Excel lets a sheet's name have."""
 _FORMATS = {"date": "yyyy-mm-dd", "integer": "0", "boolean": "General"}
 
 
@@ -36,12 +38,19 @@ def template(definition: Definition, form_id: str) -> bytes:
             "created": started,
         }
     )
-    entries = book.add_worksheet("Entries")
+    entries = book.add_worksheet(_sheet(definition, form))
     places = _codes(book, definition, form)
     _entries(book, entries, definition, form, places)
     _elements(book, definition, form)
     book.close()
     return made.getvalue()
+
+
+def _sheet(definition: Definition, form: Form) -> str:
+    """A sheet named after a form holds that form's rows, whatever its column `_form` leaves open."""
+    if form.id == definition.first_case_form.id or len(form.id) > SHEET_NAME:
+        return "Entries"
+    return form.id
 
 
 def _columns(form: Form) -> list[Element]:
@@ -65,9 +74,8 @@ def _entries(
         sheet.write_string(0, column, name, plain)
         sheet.data_validation(1, column, ROWS, column, {"validate": "list", "source": choices})
         sheet.set_column(column, column, 12)
-    sheet.write_comment(
-        0, 0, f"{form.id}; may stay empty if {definition.first_case_form.id} is meant."
-    )
+    open_for = definition.first_case_form.id if sheet.get_name() == "Entries" else form.id
+    sheet.write_comment(0, 0, f"{form.id}; may stay empty if {open_for} is meant.")
     sheet.write_comment(0, 1, "save, submit or withdraw; empty means submit.")
     for column, element in enumerate(_columns(form), start=2):
         required = element.required or element.id in form.key[:1]

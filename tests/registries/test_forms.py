@@ -90,7 +90,7 @@ def test_a_filled_in_template_is_an_entry_without_a_flaw(
     lung: Definition, form: str, entry: dict[str, Any]
 ) -> None:
     book = openpyxl.load_workbook(io.BytesIO(template(lung, form)))
-    sheet = book["Entries"]
+    sheet = book["Entries" if form == "exam" else form]
     headings = [cell.value for cell in sheet[1]]
     assert headings[:2] == ["_form", "_action"]
     for name, value in entry.items():

@@ -19,18 +19,18 @@ class Headings:
 
     def __init__(self, cells: Sequence[object], definition: Definition, offset: int = 0) -> None:
         """`offset` is how many columns lie left of the first cell."""
-        known = names(definition)
         self._offset = offset + 1
-        self._targets: list[tuple[int, str]] = []
-        self._strangers: list[int] = []
-        for column, cell in enumerate(cells):
-            name = _reserved(cell) or known.get(spelled(cell))
-            if name is not None:
-                self._targets.append((column, name))
-            else:
-                self._strangers.append(column)
+        self._first = definition.first_case_form.id
+        self._form = [column for column, cell in enumerate(cells) if _reserved(cell) == FORM]
+        self._targets: dict[str, list[tuple[int, str]]] = {}
+        meant = [(column, _reserved(cell), spelled(cell)) for column, cell in enumerate(cells)]
+        for form, known in names(definition).items():
+            found = ((column, own or known.get(name)) for column, own, name in meant)
+            self._targets[form] = [(column, name) for column, name in found if name is not None]
+        told = {column for column, _ in self._targets[self._first]}
+        self._strangers = [column for column in range(len(cells)) if column not in told]
         self._width = len(cells)
-        if not self._targets:
+        if not told:
             raise UnreadableSubmission(
                 "The first row must hold headings: element names as in the data dictionary."
             )
@@ -40,7 +40,7 @@ class Headings:
         elements: dict[str, object] = {}
         repeated: list[str] = []
         width = len(cells)
-        for column, name in self._targets:
+        for column, name in self._targets[self._form_of(cells, form)]:
             if column < width:
                 cell = cells[column]
                 if cell != "" and cell is not None:
@@ -64,6 +64,13 @@ class Headings:
         }
         return packed(entry, repeated=repeated, strangers=strangers[:STRANGERS_NAMED])
 
+    def _form_of(self, cells: Sequence[object], form: str | None) -> str:
+        """The form whose headings a row is read by; a form that is none is found at check."""
+        for column in self._form:
+            if column < len(cells) and isinstance(named := cells[column], str):
+                form = named.strip().lower() or form
+        return form if form in self._targets else self._first
+
 
 def spelled(heading: object) -> str:
     """A heading without what people vary: case, surrounding blanks, spaces and hyphens."""
@@ -72,14 +79,21 @@ def spelled(heading: object) -> str:
     return "_".join(heading.strip().lower().replace("-", " ").replace("_", " ").split())
 
 
-def names(definition: Definition) -> Mapping[str, str]:
-    """Every heading a table of this registry may have, and the element it stands for."""
-    return {
-        spelled(name): element.id
+def names(definition: Definition) -> Mapping[str, Mapping[str, str]]:
+    """By form: every heading a table of this registry may have, and the element it stands for.
+
+    Forms may call different elements alike; a heading that only another form knows is that form's.
+    """
+    of_form = {
+        form.id: {
+            spelled(name): element.id
+            for element in form.all_elements
+            for name in (element.source_name, element.id)
+        }
         for form in definition.entry_forms
-        for element in form.all_elements
-        for name in (element.source_name, element.id)
     }
+    anywhere = {name: meant for known in of_form.values() for name, meant in known.items()}
+    return {form: anywhere | known for form, known in of_form.items()}
 
 
 def plain(cell: object) -> object:

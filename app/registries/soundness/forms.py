@@ -21,6 +21,8 @@ RESERVED = frozenset(
         *rows.CASE_COLUMNS,
     )
 )
+SHEETS = frozenset(("entries", "codes", "elements"))
+"""What the sheets of a template are called, which forms lend their names to as well."""
 _LEADING = (rows.PARENT, rows.SUBJECT_RECORD, "_")
 
 
@@ -45,6 +47,8 @@ class Forms:
                 )
 
     def form(self, place: Place, form: Form) -> Complaints:
+        if form.id in SHEETS:
+            yield (*place, "id"), f"`{form.id}` is a word of our own", 0
         if form.module is not None:
             yield from self.ground.missing(
                 (*place, "module"), form.module, self.ground.modules, "module"
