@@ -148,7 +148,7 @@ def _facility(delivery: Delivery, entry: Entry, form: FormAtWork) -> None:
 def says_who(entry: Entry, form: FormAtWork) -> bool:
     """Whether a form that speaks of a person says which; a draft may, if it has a key, wait."""
     keyed = bool(form.form.key or form.form.otherwise_key)
-    if form.form.level == "facility-period" or (keyed and entry.action != "submit"):
+    if form.form.of_facility or (keyed and entry.action != "submit"):
         return True
     if keyed and form.national is None and form.local is None:
         return True
@@ -250,7 +250,8 @@ def _record(vault: Vault, registry: str, entry: Entry) -> tuple[Any, ...]:
         private = {one: shown.pop(one) for one in form.identifying if one in shown}
         written = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
         secret = orjson.dumps(private, option=orjson.OPT_SORT_KEYS)
-        identity = identities.seal(vault, registry, entry.number, entry.row, secret)
+        if not form.form.of_facility:  # what is about nobody has nothing to hide
+            identity = identities.seal(vault, registry, entry.number, entry.row, secret)
         digest = vault.digest(registry, b"\n".join((form.form.id.encode(), written, secret)))
         public = written.decode()
     return (
@@ -266,7 +267,7 @@ def _tokens(
         value = values.get(element) if element is not None else None
         return str(value) if value is not None else None
 
-    if form.form.level == "facility-period":
+    if form.form.of_facility:
         # Nobody's record: it hangs on a subject that stands for the facility itself.
         return Tokens(local=vault.subject_token(registry, "facility", str(facility)))
     return identities.tokens(

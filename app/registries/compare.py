@@ -94,6 +94,8 @@ def _element(
         yield Change("refused", place, f"kept {before.scale} decimals, keeps {after.scale}")
     elif before.scale < after.scale:
         yield Change("changed", place, f"keeps {after.scale} decimals, kept {before.scale}")
+    if before.precision != after.precision:
+        yield Change("refused", place, f"was a {before.precision}, is a {after.precision}")
     if before.identifying != after.identifying:
         yield Change("refused", place, "what identifies and what does not live in different rooms")
     if before.identity != after.identity:

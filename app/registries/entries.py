@@ -174,6 +174,12 @@ _DAY = (
     r"^(?:19|20)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
     r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))$"
 )
+_FIRST_DAYS = {
+    "day": _DAY,
+    "month": r"^(?:19|20)\d\d-(?:0[1-9]|1[0-2])-01$",
+    "year": r"^(?:19|20)\d\d-01-01$",
+}
+"""Of a month or a year, its first day stands for it."""
 _PLAIN = "^[!-~](?:[ -~]*[!-~])?$"
 
 
@@ -204,7 +210,7 @@ def _quick(element: Element, value_set: ValueSet | None) -> Any:
         case "decimal":
             return Annotated[str, AfterValidator(_remembered(_only(usual_decimal(element))))]
         case "date":
-            return Annotated[str, StringConstraints(pattern=_DAY)]
+            return Annotated[str, StringConstraints(pattern=_FIRST_DAYS[element.precision])]
         case "boolean":
             return bool
         case "npi":

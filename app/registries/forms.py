@@ -15,6 +15,7 @@ from app.registries.conditions import condition
 from app.registries.schema import Coding, Definition, Element, Form, Limits, Source, ValueSet
 
 ACTIONS = ("save", "submit", "withdraw")
+_OF_PERIODS = {"month": "month, YYYY-MM", "year": "year, YYYY"}
 MARKS: dict[Source, str] = {
     "confirmed": "",
     "unconfirmed": "not confirmed by a source",
@@ -93,7 +94,7 @@ def _row(definition: Definition, form: Form, element: Element) -> DictionaryRow:
         element=element.id,
         source_name=element.source_name,
         title=element.title,
-        type=_TYPES[element.type],
+        type=_OF_PERIODS.get(element.precision, _TYPES[element.type]),
         unit=element.unit,
         decimals=element.scale if element.type == "decimal" else None,
         required=required,
@@ -306,6 +307,8 @@ def _json_schema(definition: Definition, element: Element) -> dict[str, Any]:
             schema |= _numbers(element)
         case "date":
             schema |= {"type": "string", "format": "date"}
+            if element.precision != "day":
+                schema["pattern"] = "-01-01$" if element.precision == "year" else "-01$"
         case "boolean":
             schema |= {"type": "boolean"}
         case "npi":
@@ -363,6 +366,7 @@ def _question(definition: Definition, form: Form, element: Element) -> dict[str,
         "element": element.id,
         "title": element.title,
         "type": element.type,
+        "precision": element.precision if element.type == "date" else None,
         "unit": element.unit,
         "required": element.required or element.id in form.key[:1],
         "required_when": needed.document() if needed else None,

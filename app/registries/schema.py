@@ -31,6 +31,7 @@ Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 
 ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
 Level = Literal["subject", "case", "follow-up", "facility-period"]
+Precision = Literal["day", "month", "year"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
 RuleSeverity = Literal["reject", "warn"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
@@ -108,6 +109,8 @@ class Element(Part):
     type: ValueType
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     """Decimals that are kept, rounded half up; only decimals have a scale above 0."""
+    precision: Precision = "day"
+    """What is kept of a date: a month or a year is kept as its first day."""
     unit: str | None = None
     """UCUM."""
     value_set: Slug | None = None
@@ -148,7 +151,8 @@ class Form(Part):
     level: Level
     module: Slug | None = None
     key: tuple[Identifier, ...] = ()
-    """What tells two records apart. A subject form without one is kept per subject."""
+    """What tells two records apart. A subject form without one is kept per subject, a form of a
+    facility's periods per period."""
     otherwise_key: tuple[Identifier, ...] = ()
     """Used when an element of `key` was left out."""
     parent: Identifier | None = None
@@ -158,13 +162,30 @@ class Form(Part):
     part: bool = False
     """Only ever carried by another form; never sent by itself."""
     period: Identifier | None = None
-    """The date that places a record in a month."""
+    """The date that places a record in a month; of a facility's periods, the month or year itself."""
     codes: Coding = Coding()
     physician: Identifier | None = None
     """The element with the NPI of the physician whose own results a case counts in."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
     included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
     """The forms named by `includes`, filled in when the definition is put together."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kept_by_period(cls, form: Any) -> Any:
+        if isinstance(form, dict) and form.get("level") == "facility-period" and form.get("period"):
+            return {"key": (form["period"],), **form}
+        return form
+
+    @property
+    def counted(self) -> bool:
+        """Whether measures count its records: cases, and what a facility reports of its periods."""
+        return self.level in ("case", "facility-period") and not self.part
+
+    @property
+    def of_facility(self) -> bool:
+        """Whether its records are a facility's own, and nobody's in particular."""
+        return self.level == "facility-period"
 
     @cached_property
     def all_elements(self) -> tuple[Element, ...]:
@@ -209,7 +230,7 @@ class Derived(Part):
     type: ValueType
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     form: Identifier
-    """The case form that gains the column."""
+    """The form that gains the column: of cases, or of a facility's periods."""
     over: Literal["case", "follow_up", "subject"] = "case"
     follow_up: Identifier | None = None
     """The follow-up form looked through; the form's only one when left out."""

@@ -102,6 +102,8 @@ def _entries(
 def _shape(element: Element) -> str:
     if element.type == "decimal":
         return "0." + "0" * element.scale if element.scale else "0"
+    if element.precision != "day":
+        return "0" if element.precision == "year" else "yyyy-mm"
     return _FORMATS.get(element.type, "@")
 
 

@@ -5,6 +5,7 @@ groups, a facility's own list. Through every door there is, from the entry to th
 
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def review(number: int, changed: str) -> dict[str, Any]:
 
 async def metric(
     client: httpx.AsyncClient, landing: Landing, measure: str, period: str = "2025-03"
-) -> tuple[int, int]:
+) -> tuple[int | None, int]:
     """What a facility is told: numerator and denominator."""
     while await steps.tabulate(landing.works.workshop) or await steps.build(landing.works.workshop):
         pass
@@ -165,3 +166,61 @@ async def test_a_table_is_read_by_the_headings_of_each_rows_form(
     landed = await landing.land(book, XLSX)
     assert landed.outcomes == ["accepted"]
     assert landed.findings == [(1, "minutes", "unusual")]
+
+
+def month(of: str, down: int, action: str = "submit", **changes: Any) -> dict[str, Any]:
+    elements = {"reported_month": of, "hours_open": 200, "hours_down": down}
+    return {"form": "month", "action": action, "elements": elements | changes}
+
+
+async def test_a_facility_reports_a_period_once_and_sees_which_are_missing(
+    client: httpx.AsyncClient, landing: Landing, definition: Definition
+) -> None:
+    year = {"form": "year", "elements": {"reported_year": "2025", "technologists": "2.5"}}
+    landed = await landing.land([month("2025-02", 10), month("2025-03-17", 4), year])
+    assert landed.outcomes == ["accepted"] * 3
+    # The same month, however it is spelled and through whichever door, is the same record.
+    book = filled(
+        definition,
+        "month",
+        {"reported_month": "03/2025", "hours_open": 200, "hours_down": 12},
+        {"reported_month": "2025-13", "hours_open": 200, "hours_down": 300},
+    )
+    landed = await landing.land(book, XLSX)
+    assert landed.outcomes == ["amended", "rejected"]
+    assert landed.findings == [
+        (2, "reported_month", "not-a-date"),
+        (2, "hours_down", "rule"),
+    ]
+    rows = "_form,Year,Technologists\nyear,2025,3\n".encode()
+    assert (await landing.land(rows, "text/csv")).outcomes == ["amended"]
+    assert await metric(client, landing, "hours_down") == (None, 1)
+    assert await metric(client, landing, "hours_down", "2025") == (None, 2)
+    assert await metric(client, landing, "fewer_hours_down", "2025") == (0, 1)
+    assert await metric(client, landing, "staff", "2025") == (None, 1)
+    # What is about nobody has nothing in the vault.
+    kept = await landing.rows(
+        "SELECT c.form FROM vault.identities i JOIN cases c ON c.id = i.case_id"
+        " WHERE c.form IN ('month', 'year')"
+    )
+    assert kept == []
+    await landing.rows(
+        "UPDATE participations SET created_at = '2025-01-15' WHERE facility_id = :one RETURNING id",
+        one=landing.facilities[0],
+    )
+    await landing.land([month("2025-03", 0, "withdraw"), month("2025-05", 3, "save")])
+    assert await metric(client, landing, "hours_down", "2025") == (None, 1)
+    key = await landing.key()
+    address = "/v1/registries/workshop/periods"
+    answer = await client.get(f"{address}?facility={landing.facilities[0]}", headers=key)
+    told = answer.json()
+    assert {one["period"]: one["state"] for one in told[-5:]} == {
+        "2025-05": "draft",
+        "2025-04": "missing",
+        "2025-03": "withdrawn",
+        "2025-02": "submitted",
+        "2025": "submitted",
+    }
+    today = datetime.now(UTC).date()
+    assert told[0]["period"] == f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
+    assert (await client.get(f"{address}?facility=999999", headers=key)).status_code == 404

@@ -16,9 +16,9 @@ class DerivedColumns:
 
     def derived(self, place: Place, derived: Derived) -> Complaints:
         form = self.ground.forms.get(derived.form)
-        if form is None or form.level != "case" or form.part:
+        if form is None or not form.counted:
             yield from self.ground.missing(
-                (*place, "form"), derived.form, self.ground.case_forms(), "form of cases"
+                (*place, "form"), derived.form, self.ground.counted_forms(), "form that is counted"
             )
             return
         if (derived.expression == "NULL") and derived.decision is None:

@@ -101,6 +101,8 @@ class Forms:
                 yield (*place, "physician"), "only cases are a physician's own", 0
         if form.level == "case" and not form.part and (not form.key or form.period is None):
             yield place, "a case form needs a `key` and a `period`", 0
+        if form.level == "facility-period":
+            yield from self.period_of_facility(place, form)
         if form.level != "follow-up":
             if form.parent is not None:
                 yield (*place, "parent"), "only a follow-up form has a parent", 0
@@ -118,6 +120,23 @@ class Forms:
             for element in parent.key:
                 if element not in known:
                     yield place, f"needs the element `{element}` to name its case", 0
+
+    def period_of_facility(self, place: Place, form: Form) -> Complaints:
+        """A record of a facility and a month or year; it is about nobody."""
+        period = form.by_id.get(form.period or "")
+        if form.period is None:
+            yield place, "a form of a facility's periods needs a `period`", 0
+        elif period is not None and period.precision == "day":
+            yield (*place, "period"), "is a date with the `precision` month or year", 0
+        elif form.period not in form.key or form.otherwise_key:
+            yield (*place, "key"), f"a record is told by its `{form.period}`", 0
+        yield from self.about_nobody(place, form)
+
+    def about_nobody(self, place: Place, form: Form) -> Complaints:
+        for number, element in enumerate(form.elements):
+            if element.identifying or element.identity not in (None, "facility"):
+                at = (*place, "elements", number)
+                yield at, f"`{element.id}` is about a person, and the form is a facility's", 0
 
     def element(self, place: Place, form: Form, element: Element) -> Complaints:
         if element.id in RESERVED and element.identity != "facility":
@@ -138,6 +157,8 @@ class Forms:
             )
         if element.scale and element.type != "decimal":
             yield (*place, "scale"), "only a decimal has a scale", 0
+        if element.precision != "day" and element.type != "date":
+            yield (*place, "precision"), "only a date has a precision", 0
         yield from self.limits(place, element)
         yield from self.text(place, element)
         yield from self.conditions(place, form, element)

@@ -28,7 +28,7 @@ class Measures:
         form = self.ground.forms.get(measure.form)
         if form is None or measure.form not in self.columns or form.part:
             yield from self.ground.missing(
-                (*place, "form"), measure.form, self.ground.case_forms(), "form of cases"
+                (*place, "form"), measure.form, self.ground.counted_forms(), "form that is counted"
             )
             return
         seen = self.columns[measure.form]
