@@ -21,7 +21,9 @@ from typing import TypeAlias
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.schema import Element, Limits, Precision, ValueSet
 
-Canonical: TypeAlias = str | int | bool | list[str]
+Canonical: TypeAlias = str | int | bool | list[str] | list[dict[str, "Canonical"]]
+"""Of an element; of a group, its rows."""
+Rows: TypeAlias = list[dict[str, Canonical]]
 
 DIGITS = 18
 """What fits a BIGINT and a DECIMAL(18, scale) alike."""

@@ -7,14 +7,16 @@ import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
 import openpyxl
+import orjson
 import pytest
 import pytest_asyncio
 
-from app.benchmarks import steps
+from app.benchmarks import generations, steps
 from app.registries.load import load
 from app.registries.schema import Definition
 from app.registries.workbook import template
@@ -55,6 +57,7 @@ def job(number: int, action: str = "submit", **changes: Any) -> dict[str, Any]:
         "patient": f"P-{number}",
         "ordered_on": "2025-03-04",
         "urgent": "N",
+        "models": [{"model_kind": "A"}],
     }
     return {"form": "job", "action": action, "elements": elements | changes}
 
@@ -79,6 +82,14 @@ async def metric(
     client: httpx.AsyncClient, landing: Landing, measure: str, period: str = "2025-03"
 ) -> tuple[int | None, int]:
     """What a facility is told: numerator and denominator."""
+    found = await result(client, landing, measure, period)
+    return found["numerator"], found["denominator"]
+
+
+async def result(
+    client: httpx.AsyncClient, landing: Landing, measure: str, period: str = "2025-03"
+) -> dict[str, Any]:
+    """What a facility is told of a measure."""
     while await steps.tabulate(landing.works.workshop) or await steps.build(landing.works.workshop):
         pass
     answer = await client.get(
@@ -88,7 +99,8 @@ async def metric(
     )
     assert answer.status_code == 200, answer.text
     (found,) = answer.json()["metrics"]
-    return found["numerator"], found["denominator"]
+    told: dict[str, Any] = found
+    return told
 
 
 def filled(definition: Definition, form: str, *rows: dict[str, Any]) -> bytes:
@@ -145,8 +157,9 @@ async def test_a_table_is_read_by_the_headings_of_each_rows_form(
 ) -> None:
     # `Date` is what both forms' own documents call the day, and it is another element in each.
     rows = (
-        "_form,Job_ID,Session,Patient,Date,Urgent,Minutes\n"
-        "job,T-1,,P-1,2025-04-01,Y,\nplanning,,T-2,P-2,04/02/2025,,45\n,T-3,,P-3,2025-04-03,N,\n"
+        "_form,Job_ID,Session,Patient,Date,Urgent,Minutes,Models.1.Model_Kind\n"
+        "job,T-1,,P-1,2025-04-01,Y,,A\nplanning,,T-2,P-2,04/02/2025,,45,\n"
+        ",T-3,,P-3,2025-04-03,N,,G\n"
     )
     landed = await landing.land(rows.encode(), "text/csv")
     assert landed.outcomes == ["accepted"] * 3
@@ -192,7 +205,7 @@ async def test_a_facility_reports_a_period_once_and_sees_which_are_missing(
         (2, "reported_month", "not-a-date"),
         (2, "hours_down", "rule"),
     ]
-    rows = "_form,Year,Technologists\nyear,2025,3\n".encode()
+    rows = b"_form,Year,Technologists\nyear,2025,3\n"
     assert (await landing.land(rows, "text/csv")).outcomes == ["amended"]
     assert await metric(client, landing, "hours_down") == (None, 1)
     assert await metric(client, landing, "hours_down", "2025") == (None, 2)
@@ -224,3 +237,154 @@ async def test_a_facility_reports_a_period_once_and_sees_which_are_missing(
     today = datetime.now(UTC).date()
     assert told[0]["period"] == f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
     assert (await client.get(f"{address}?facility=999999", headers=key)).status_code == 404
+
+
+MODELS: list[dict[str, Any]] = [
+    {
+        "model_kind": "A",
+        "model_volume": "10.5",
+        "parts": [
+            {"material": "R", "layer": "0.10", "printed_on": "2025-03-08", "colours": ["RED"]},
+            {"material": "M"},
+        ],
+    },
+    {"model_kind": "O", "model_other": "Phantom"},
+]
+COLUMNS = {
+    "models.1.model_kind": "A",
+    "models.1.model_volume": "10.5",
+    "models.1.parts.1.material": "R",
+    "models.1.parts.1.layer": "0.1",
+    "models.1.parts.1.printed_on": "03/08/2025",
+    "models.1.parts.1.colours": "RED",
+    "models.1.parts.2.material": "M",
+    "models.2.model_kind": "O",
+    "models.2.model_other": "Phantom",
+}
+"""The same rows as flat columns, spelled as people do."""
+
+
+async def test_rows_of_a_group_come_the_same_through_every_door(
+    client: httpx.AsyncClient, landing: Landing, definition: Definition
+) -> None:
+    key = await landing.key()
+    sent = job(1, models=MODELS)
+    landed = await landing.land([sent])
+    assert (landed.outcomes, landed.findings) == (["accepted"], [])
+    kept = await landing.rows(
+        "SELECT v.elements FROM versions v JOIN cases c ON c.version_id = v.id"
+        " WHERE c.form = 'job' AND c.facility_id = :one",
+        one=landing.facilities[0],
+    )
+    (elements,) = kept[0]
+    assert elements["models"][0]["parts"][0] == {
+        "material": "R",
+        "layer": "0.10",
+        "printed_on": "2025-03-08",
+        "colours": ["RED"],
+        "slices": "105.00",  # worked out from the part and the model around it
+    }
+    assert elements["models"][1] == {"model_kind": "O", "model_other": "Phantom"}
+    flat: dict[str, str] = {**sent["elements"], **COLUMNS}
+    del flat["models"]
+    line = ",".join(flat) + "\n" + ",".join(flat.values()) + "\n"
+    doors = (
+        (line.encode(), "text/csv"),
+        (line.replace(",", "|").encode(), "text/plain"),
+        (orjson.dumps(sent), "application/x-ndjson"),
+        (filled(definition, "job", flat), XLSX),
+    )
+    for body, content_type in doors:
+        again = await landing.land(body, content_type)
+        assert (again.outcomes, again.findings) == (["unchanged"], []), content_type
+    fewer = [{**MODELS[0], "parts": MODELS[0]["parts"][1:]}]
+    assert (await landing.land([job(1, models=fewer)])).outcomes == ["amended"]
+    (case,) = (await client.get("/v1/registries/workshop/cases?form=job", headers=key)).json()
+    shown = (await client.get(f"/v1/cases/{case['id']}", headers=key)).json()
+    assert shown["elements"]["models"] == [
+        {"model_kind": "A", "model_volume": "10.5", "parts": [{"material": "M"}]}
+    ]
+
+
+async def test_what_is_wrong_in_a_row_is_told_with_its_place(
+    landing: Landing, definition: Definition
+) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"model_kind": "G", "parts": [{"material": "R"}, {"material": "M", "layer": 9}]},
+        {"model_kind": "O", "model_other": "", "rushed_hours": 90},
+        {"model_kind": "A", "model_other": "x", "model_volume": 600, "unheard_of": 1},
+    ]
+    line = ",".join(
+        ("job_id", "patient", "ordered_on", "urgent", "models.2.model_kind", "models.6.model_kind")
+    )
+    landed = await landing.land([job(3, urgent="Y", models=wrong), job(4, models=[]), job(5)])
+    assert landed.outcomes == ["rejected", "rejected", "accepted"]
+    assert sorted(landed.findings) == [
+        (1, "models[0].parts[1].layer", "out-of-range"),
+        (1, "models[0].parts[1].material", "rule"),
+        (1, "models[1].model_other", "missing"),
+        (1, "models[1].rushed_hours", "rule"),
+        (1, "models[2].member 4", "unknown-element"),
+        (1, "models[2].model_other", "not-relevant"),
+        (1, "models[2].model_volume", "unusual"),
+        (2, "models", "missing"),
+    ]
+    late = f"{line}\nC-1,P-1,2025-03-04,N,A,A\nC-2,P-2,2025-03-04,N,,\n"
+    landed = await landing.land(late.encode(), "text/csv")
+    assert landed.findings == [
+        (1, "column 6", "unknown-element"),  # five models and no more
+        (1, "models[0]", "missing"),
+        (2, "models", "missing"),
+    ]
+    twice = (
+        b'{"form":"job","elements":{"job_id":"D","models":[{"model_kind":"A","model_kind":"G"}]}}'
+    )
+    landed = await landing.land(twice, "application/x-ndjson")
+    assert (1, "models[0].model_kind", "duplicate-element") in landed.findings
+
+
+async def test_measures_see_rows_as_an_oracle_counts_them(
+    client: httpx.AsyncClient, landing: Landing
+) -> None:
+    rng = Random(7)
+    jobs: list[dict[str, Any]] = []
+    for number in range(30):
+        models: list[dict[str, Any]] = [
+            {
+                "model_kind": rng.choice("AG"),
+                **({"model_volume": str(rng.randint(1, 400))} if rng.random() < 0.8 else {}),
+                "parts": [{"material": rng.choice("RP")} for _ in range(rng.randint(0, 3))]
+                + ([{"material": "M"}] if number % 4 == 0 else []),
+            }
+            for _ in range(rng.randint(1, 5))
+        ]
+        for model in models:
+            if model["parts"] and model["model_kind"] == "G":
+                model["parts"] = [one for one in model["parts"] if one["material"] != "M"]
+            if not model["parts"]:
+                del model["parts"]
+        jobs.append(job(number, models=models))
+    landed = await landing.land(jobs)
+    assert landed.outcomes == ["accepted"] * 30
+    parts = [
+        [part for model in one["elements"]["models"] for part in model.get("parts", ())]
+        for one in jobs
+    ]
+    metal = sum(any(one["material"] == "M" for one in some) for some in parts)
+    assert 0 < metal < sum(map(bool, parts)) < 30
+    assert await metric(client, landing, "jobs_with_metal") == (metal, sum(map(bool, parts)))
+    volumes = [
+        [int(each["model_volume"]) for each in one["elements"]["models"] if "model_volume" in each]
+        for one in jobs
+    ]
+    known = [sum(some) for some in volumes if some]
+    assert len(known) < 30
+    mean = (await result(client, landing, "volume_of_models"))["rate"]
+    assert mean == pytest.approx(sum(known) / len(known))
+    await landing.land([{**jobs[0], "action": "withdraw"}, job(1, models=MODELS)])
+    parts[0], parts[1] = [], [{"material": "M"}]
+    metal = sum(any(one["material"] == "M" for one in some) for some in parts)
+    assert await metric(client, landing, "jobs_with_metal") == (metal, sum(map(bool, parts)))
+    # The tables, told as they changed, are those of the lake.
+    works = landing.works
+    assert await generations.reconcile(works.workshop, works.catalogue.in_force("workshop")) == []

@@ -9,7 +9,8 @@ import pytest
 
 from app.registries.conditions import condition
 from app.registries.entries import FormCheck
-from app.registries.forms import dictionary, dictionary_markdown, entry_schema, web_form
+from app.registries.forms import dictionary, dictionary_markdown, web_form
+from app.registries.json_schema import entry_schema
 from app.registries.load import PACKAGED, load
 from app.registries.questionnaire import questionnaire
 from app.registries.schema import Definition

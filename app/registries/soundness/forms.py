@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from app.registries import rows
 from app.registries.expressions import Kind
-from app.registries.schema import Element, Form, Limits, Rule, ValueSet
+from app.registries.schema import Element, Form, Group, Limits, Rule, ValueSet
 from app.registries.soundness.ground import Complaints, Ground, Place
+from app.registries.soundness.groups import Groups
 from app.registries.values import Refused, parser
 
 RESERVED = frozenset(
@@ -77,6 +78,16 @@ class Forms:
             seen.add(element.identity or "")
         for number, element in enumerate(form.elements):
             yield from self.element((*place, "elements", number), form, element)
+        yield from Groups(self.ground).of_form(place, form)
+        for number, group in enumerate(form.groups):
+            at = (*place, "groups", number)
+            yield from self.rows(at, form, group, group.id)
+            for inner, one in enumerate(group.groups):
+                yield from self.rows((*at, "groups", inner), form, one, f"{group.id}.{one.id}")
+
+    def rows(self, place: Place, form: Form, group: Group, path: str) -> Complaints:
+        for number, element in enumerate(group.elements):
+            yield from self.element((*place, "elements", number), form, element, path)
 
     def key(self, place: Place, form: Form) -> Complaints:
         known = set(form.by_id)
@@ -138,7 +149,9 @@ class Forms:
                 at = (*place, "elements", number)
                 yield at, f"`{element.id}` is about a person, and the form is a facility's", 0
 
-    def element(self, place: Place, form: Form, element: Element) -> Complaints:
+    def element(
+        self, place: Place, form: Form, element: Element, group: str | None = None
+    ) -> Complaints:
         if element.id in RESERVED and element.identity != "facility":
             yield (*place, "id"), f"`{element.id}` is a word of our own", 0
         if element.id.startswith(_LEADING) or element.id.endswith("_unknown"):
@@ -161,7 +174,7 @@ class Forms:
             yield (*place, "precision"), "only a date has a precision", 0
         yield from self.limits(place, element)
         yield from self.text(place, element)
-        yield from self.conditions(place, form, element)
+        yield from self.conditions(place, form, element, group)
 
     def limits(self, place: Place, element: Element) -> Complaints:
         if element.range is not None and element.type not in ("integer", "decimal"):
@@ -211,7 +224,9 @@ class Forms:
         if element.pattern_says is None:
             yield (*place, "pattern"), "say it in words as well: `pattern_says`", 0
 
-    def conditions(self, place: Place, form: Form, element: Element) -> Complaints:
+    def conditions(
+        self, place: Place, form: Form, element: Element, group: str | None
+    ) -> Complaints:
         """Conditions must hold in every form that carries the element."""
         carriers = [
             one
@@ -219,15 +234,16 @@ class Forms:
             if not one.part and (one.id == form.id or form.id in one.includes)
         ]
         for carrier in carriers:
-            columns = rows.rule_columns(self.ground.definition, self.ground.sound(carrier))
+            columns = rows.rule_columns(self.ground.definition, self.ground.sound(carrier), group)
+            computed = {
+                one.id
+                for one in (carrier if group is None else carrier.row_of(group)).all_elements
+                if one.computed is not None
+            }
             for name in ("required_when", "relevant_when"):
                 yield from self.ground.expression((*place, name), getattr(element, name), columns)
             if element.computed is not None:
-                uncomputed = {
-                    one: kind
-                    for one, kind in columns.items()
-                    if one not in carrier.by_id or carrier.by_id[one].computed is None
-                }
+                uncomputed = {one: kind for one, kind in columns.items() if one not in computed}
                 kind: Kind = rows.type_of(element).kind
                 yield from self.ground.expression(
                     (*place, "computed"), element.computed, uncomputed, kind
@@ -246,6 +262,10 @@ class Forms:
             entries = [one.id for one in ground.definition.entry_forms]
             yield from ground.missing((*place, "form"), rule.form, entries, "form of entries")
             return
-        yield from ground.missing((*place, "place"), rule.place, form.by_id, "element")
-        columns = rows.rule_columns(ground.definition, ground.sound(form))
+        if rule.group is not None and rule.group not in form.group_paths:
+            yield from ground.missing((*place, "group"), rule.group, form.group_paths, "group")
+            return
+        own = form.by_id if rule.group is None else form.group_paths[rule.group][-1].by_id
+        yield from ground.missing((*place, "place"), rule.place, own, "element")
+        columns = rows.rule_columns(ground.definition, ground.sound(form), rule.group)
         yield from ground.expression((*place, "requires"), rule.requires, columns)
