@@ -45,6 +45,10 @@ RELEASED = {
         "early-lung-cancer-detection",
         "1.9.0",
     ): "f6a6882ec8d033d9ac1490ac8ec4b8f86d36881061bc9e588d1d48637a8c3d42",
+    (
+        "mammography",
+        "1.0.0",
+    ): "dfd5e33047d342444e26b7377ea523a437ea81996b344cb41cebd25e85d38280",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
