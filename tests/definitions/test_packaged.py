@@ -49,6 +49,10 @@ RELEASED = {
         "mammography",
         "1.0.0",
     ): "dfd5e33047d342444e26b7377ea523a437ea81996b344cb41cebd25e85d38280",
+    (
+        "covid-19-imaging",
+        "1.0.0",
+    ): "7ee1ed3f9768acecdfbce110bf293a95083d5ca9f6fc7038df6a76bedcdd55c8",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
