@@ -53,6 +53,10 @@ RELEASED = {
         "covid-19-imaging",
         "1.0.0",
     ): "7ee1ed3f9768acecdfbce110bf293a95083d5ca9f6fc7038df6a76bedcdd55c8",
+    (
+        "ai-assessment",
+        "1.0.0",
+    ): "eb4bdcedb28b9533ff2006f2819c6ab6d3fce344a3565a8339bf686300f9247e",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
