@@ -15,6 +15,7 @@ from sqlglot import exp, parse_one
 from app.registries.expressions import (
     BOOLEAN,
     DATE,
+    DATETIME,
     INTEGER,
     LIST,
     TEXT,
@@ -258,7 +259,7 @@ def _mark(*parts: str) -> str:
 
 def _sent(form: Form, elements: list[Column]) -> str:
     """A form's versions, unpacked, once for each side on which they were in force."""
-    kinds = {one.name: one.type for one in sql_columns(form)}
+    kinds = {one.name: one.shape or one.type for one in sql_columns(form)}
     shape = {
         one.element: ["VARCHAR"] if kinds[one.element] == "VARCHAR[]" else kinds[one.element]
         for one in elements
@@ -324,6 +325,7 @@ def _type(one: Derived) -> Type:
         "integer": INTEGER,
         "decimal": decimal(one.scale),
         "date": DATE,
+        "datetime": DATETIME,
         "boolean": BOOLEAN,
         "codes": LIST,
     }.get(one.type, TEXT)
@@ -334,6 +336,7 @@ def _sql_type(one: Derived) -> str:
         "integer": "BIGINT",
         "decimal": f"DECIMAL(18, {one.scale})",
         "date": "DATE",
+        "datetime": "BIGINT",
         "boolean": "BOOLEAN",
         "codes": "VARCHAR[]",
     }.get(one.type, "VARCHAR")

@@ -23,6 +23,7 @@ from pydantic import (
     create_model,
 )
 
+from app.registries import moments
 from app.registries.findings import FindingCode
 from app.registries.schema import Definition, Element, Form, ValueSet
 from app.registries.values import (
@@ -62,6 +63,7 @@ class FormCheck:
         sent = [one for one in self.form.all_elements if one.computed is None]
         self._parsers = {one.id: parser(one, definition.value_set(one)) for one in sent}
         self._computed = {one.id for one in self.form.all_elements if one.computed is not None}
+        self._zones = {one.id: one.zone for one in sent if one.zone is not None}
         self._required = tuple(one.id for one in sent if one.required)
         self._quick = _quick_type(
             self.form, sent, definition
@@ -117,6 +119,8 @@ class FormCheck:
                     continue
                 place, parse = meant, parsers[meant]
             said = len(flaws)
+            if place in self._zones:
+                value = moments.in_zone(value, self._zone_of(place, elements))
             try:
                 values[place] = parse(value, warn)
             except Refused as refused:
@@ -128,6 +132,13 @@ class FormCheck:
             flaws[:] = [one for one in flaws if one.place != element]
             flaws.append(flaw(element, FindingCode.DUPLICATE_ELEMENT, "Send this element once."))
         return Checked(values, flaws)
+
+    def _zone_of(self, place: str, elements: Mapping[str, object]) -> object:
+        """What was sent as the zone of a datetime, under whichever of its names."""
+        zone = self._zones[place]
+        if zone in elements:
+            return elements[zone]
+        return next((one for name, one in elements.items() if self.element_of(name) == zone), None)
 
     def _unknown(self, number: int, name: str) -> Flaw:
         if name in self._computed:
@@ -169,11 +180,13 @@ def _headings(form: Form) -> dict[str, str]:
 
 # --- the quick type: only what is canonical and usual beyond doubt --------------------------------
 
-# 29 February and the ends of the calendar are left to the careful look.
+# 29 February and the ends of the calendar are left to the careful look. The native pattern takes any
+# script's digits for \d.
 _DAY = (
-    r"^(?:19|20)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))$"
+    r"^(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$"
 )
+_MOMENT = _DAY.removesuffix("$") + moments.USUAL_TIME + "$"
 _PLAIN = "^[!-~](?:[ -~]*[!-~])?$"
 
 
@@ -205,6 +218,8 @@ def _quick(element: Element, value_set: ValueSet | None) -> Any:
             return Annotated[str, AfterValidator(_remembered(_only(usual_decimal(element))))]
         case "date":
             return Annotated[str, StringConstraints(pattern=_DAY)]
+        case "datetime":
+            return Annotated[str, StringConstraints(pattern=_MOMENT)]
         case "boolean":
             return bool
         case "npi":

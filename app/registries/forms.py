@@ -27,6 +27,7 @@ _TYPES = {
     "integer": "whole number",
     "decimal": "decimal number",
     "date": "date, YYYY-MM-DD or MM/DD/YYYY",
+    "datetime": "day, time and offset from UTC, such as 2026-03-01T14:05:00-05:00",
     "boolean": "true or false",
     "npi": "National Provider Identifier, 10 digits",
 }
@@ -306,6 +307,10 @@ def _json_schema(definition: Definition, element: Element) -> dict[str, Any]:
             schema |= _numbers(element)
         case "date":
             schema |= {"type": "string", "format": "date"}
+        case "datetime":
+            schema |= {"type": "string"}
+            if element.zone is None:  # by that format, a time always has its offset
+                schema["format"] = "date-time"
         case "boolean":
             schema |= {"type": "boolean"}
         case "npi":

@@ -57,6 +57,10 @@ RELEASED = {
         "ai-assessment",
         "1.0.0",
     ): "eb4bdcedb28b9533ff2006f2819c6ab6d3fce344a3565a8339bf686300f9247e",
+    (
+        "general-radiology-improvement",
+        "1.0.0",
+    ): "ab0595671f35b6fcbbc7b170ba97954be11c6df181af035ba98b41c18ec5569e",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
