@@ -82,9 +82,7 @@ def statements(
         element = form.by_id[one.element]
         if one.name in KEYS or one.name not in read:
             continue
-        if one.name == form.period:
-            values[one.name] = "case_date"
-        elif element.type == "datetime" and one.name != one.element:
+        if one.name == form.period or (element.type == "datetime" and one.name != one.element):
             values[one.name] = "case_date"
         elif one.name != one.element:  # a sentinel was sent
             values[one.name] = f"{drawing.next()} < {_of(0.01)}"
