@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import position, suppress
+from app.benchmarks import expected, position, suppress
 from app.benchmarks.arrangement import (
     Arrangement,
     Ordered,
@@ -47,6 +47,7 @@ QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
 NAMES = ("low", "median", "high", "p10", "p90")
 YEARS, QUARTERS, MONTHS = 5, 12, 24
+YEAR = 12
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -121,6 +122,8 @@ def _told(
         for one in definition.measures
         if one.scoring != "cohort" and nation.layout.of(one.id) is not None
     ]
+    parts = max((YEAR, *(len(its) for its in nation.members.values())))
+    fits = {one.id: expected.Fits(nation, one, parts) for one in rated if one.case_mix}
     for asked in covered:
         found: list[Told] = []
         improbable: list[Floats] = []
@@ -129,8 +132,9 @@ def _told(
                 continue
             shown, ratios = _shown(definition, nation, measure, asked)
             if ratios[2].any():
+                its = fits.get(measure.id)
                 found += _of_period(
-                    definition, nation, measure, asked, arrangement, shown, ratios, improbable
+                    definition, nation, measure, asked, arrangement, shown, ratios, improbable, its
                 )
         # What is flagged allows for all facilities and measures that are looked at in one go.
         up_to = called_up_to(np.concatenate(improbable)) if improbable else 0.0
@@ -163,8 +167,12 @@ def _of_period(
     shown: Bools,
     ratios: tuple[Ints, Ints, Ints],
     improbable: list[Floats],
+    fits: expected.Fits | None,
 ) -> Iterator[Told]:
-    """What is told of every peer group in one period; adds how improbable results are to `improbable`."""
+    """What is told of every peer group in one period; adds how improbable results are to `improbable`.
+
+    `fits` are those of a measure with a case mix.
+    """
     numerators, denominators, sizes = ratios
     met = numerators if measure.scoring == "proportion" else None
     tallies = Tallies(nation, arrangement, shown, sizes, met)
@@ -197,6 +205,11 @@ def _of_period(
                 if norm is not None:
                     said["norm"] = norm[0]
                     improbable.append(norm[1])
+            if fits is not None:
+                enough = "pooled" in said and len(own) >= suppress.FEWEST_FOR_TAILS
+                its = fits.told(asked, inside & shown) if enough else fits.few
+                if its is not None:
+                    said["case_mix"] = its
         yield Told(measure.id, label, *group, tallies.facilities(group), said, bounds, None)
 
 

@@ -5,7 +5,7 @@ Read once for a snapshot. Totals are running sums, so that any period is one sub
 stand in the order of their corporate accounts, so that an account's share of a group is one more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -21,10 +21,12 @@ from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
 from app.benchmarks.records import INTEGER, Array, Reader, Records
 from app.database import driver_connection
+from app.registries import case_mix
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
+Mixes = Mapping[str, npt.NDArray[np.int32]]
 Floats = npt.NDArray[np.float64]
 
 EPOCH = np.datetime64("2000-01-01")
@@ -48,6 +50,8 @@ class Nation:
     """Where each corporate account's facilities begin."""
     members: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
     """Grouping -> group -> whether each facility is in it."""
+    mixes: Mixes
+    """Measure with a case mix -> month x facility x (cases by combination of levels, then events)."""
 
     def over(self, asked: Period, running: Ints, slot: int) -> Ints:
         """A slot over a period, one number a facility."""
@@ -85,6 +89,15 @@ class Nation:
         running = self.squares[series.form]
         over: Floats = running[slot, end] - running[slot, start]
         return over
+
+    def mixed(self, measure: Measure, asked: Period) -> tuple[Floats, Floats] | None:
+        """Cases and events, facility x combination of levels; None where the cells do not hold them."""
+        running = self.mixes.get(measure.id)
+        if running is None:
+            return None
+        start, end = _ends(self.first, asked, len(running) - 1)
+        over, kinds = running[end] - running[start], running.shape[2] // 2
+        return over[:, :kinds].astype(np.float64), over[:, kinds:].astype(np.float64)
 
     @cached_property
     def owners(self) -> Ints:
@@ -137,7 +150,7 @@ async def nation_of(
     running = await _running(session, generation_id, layout, facilities, ends[0], ends[1])
     owners = np.array([account_of[one] for one in facilities], np.int64)
     starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
-    bare = Nation(facilities, ends[0], ends[1], *running, layout, starts, {})
+    bare = Nation(facilities, ends[0], ends[1], *running, layout, starts, {}, {})
     volumes = _volumes(definition, bare, today)
     members: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
     for grouping in definition.peers:
@@ -158,7 +171,8 @@ async def nation_of(
             ]
         )
         members[grouping.id] = {one: labels == one for one in groups(definition, grouping)}
-    return Nation(facilities, ends[0], ends[1], *running, layout, starts, members)
+    mixes = await _mixes(session, generation_id, layout, definition, facilities, ends[0], ends[1])
+    return Nation(facilities, ends[0], ends[1], *running, layout, starts, members, mixes)
 
 
 async def _running(
@@ -216,34 +230,85 @@ async def _read(
         if slots[name]:
             picked = ", ".join(f"sums[{slot + 1}]::{kind}" for slot in slots[name])
             columns[name] = f"ARRAY[{picked}]", Array(len(slots[name]), kind)
-    ids = np.array(facilities)
-    order = np.argsort(ids)
-    reader = Reader({name: kind for name, (_, kind) in columns.items()})
 
-    def put(rows: Records) -> None:
-        place = order[np.searchsorted(ids, rows["facility_id"], sorter=order)]
-        days = EPOCH + rows["month"].astype("timedelta64[D]")
-        month = days.astype("datetime64[M]").astype(np.int64) - _months(first) + 1
+    def put(rows: Records, month: Ints, place: Ints) -> None:
         into.counts[:, month, place] = rows["counts"]["value"].T
         for name, array in ("total", into.sums), ("total_of_squares", into.squares):
             for at, slot in enumerate(slots[name]):
                 array[slot, month, place] = rows[name]["value"][:, at]
 
+    rows = (
+        f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
+        " WHERE generation_id = $1 AND stratifier = '' AND form = $2"
+    )
+    kinds = {name: kind for name, (_, kind) in columns.items()}
+    await _placed(session, rows, (generation_id, series.form), kinds, facilities, first, put)
+
+
+async def _mixes(
+    session: AsyncSession,
+    generation_id: int,
+    layout: Layout,
+    definition: Definition,
+    facilities: Sequence[int],
+    first: date,
+    last: date,
+) -> Mixes:
+    """Running sums of cases and events by combination of levels, of measures with a case mix."""
+    found: dict[str, npt.NDArray[np.int32]] = {}
+    for measure in definition.measures:
+        factors = measure.case_mix
+        if not factors or layout.case_mixes.get(measure.id) != case_mix.text_of(factors):
+            continue
+        width = 2 * case_mix.size(factors)
+        into = np.zeros((_place(first, last) + 2, len(facilities), width), np.int32)
+
+        def put(
+            rows: Records, month: Ints, place: Ints, into: npt.NDArray[np.int32] = into
+        ) -> None:
+            into[month, place] = rows["bins"]["value"]
+
+        rows = (
+            "SELECT facility_id, month, bins FROM histograms"
+            " WHERE generation_id = $1 AND measure_id = $2"
+        )
+        kinds: dict[str, str | Array] = {
+            "facility_id": INTEGER,
+            "month": INTEGER,
+            "bins": Array(width),
+        }
+        await _placed(session, rows, (generation_id, measure.id), kinds, facilities, first, put)
+        found[measure.id] = np.cumsum(into, axis=0, out=into)
+    return found
+
+
+async def _placed(
+    session: AsyncSession,
+    query: str,
+    arguments: tuple[object, ...],
+    kinds: Mapping[str, str | Array],
+    facilities: Sequence[int],
+    first: date,
+    put: Callable[[Records, Ints, Ints], None],
+) -> None:
+    """Give the rows of a query to `put`, with the place of each one's month and facility."""
+    ids = np.array(facilities)
+    order = np.argsort(ids)
+    reader = Reader(kinds)
+
+    def placed(rows: Records) -> None:
+        place = order[np.searchsorted(ids, rows["facility_id"], sorter=order)]
+        days = EPOCH + rows["month"].astype("timedelta64[D]")
+        put(rows, days.astype("datetime64[M]").astype(np.int64) - _months(first) + 1, place)
+
     async def take(piece: bytes) -> None:
         for rows in reader.take(piece):
-            put(rows)
+            placed(rows)
 
     driver = await driver_connection(session)
-    await driver.copy_from_query(
-        f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
-        " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
-        generation_id,
-        series.form,
-        output=take,
-        format="binary",
-    )
+    await driver.copy_from_query(query, *arguments, output=take, format="binary")
     for rows in reader.end():
-        put(rows)
+        placed(rows)
 
 
 def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
