@@ -40,9 +40,11 @@ async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> Non
     body = answer.json()
     assert {form["id"]: form["level"] for form in body["forms"]} == {
         "exam": "case", "follow_up": "follow-up", "risk_factors": "case", "subject": "subject",
+        "nodule_exam": "case", "nodule_follow_up": "follow-up", "nodule_recommendation": "case",
+        "nodules": "case", "highest_risk_nodule": "case",
     }  # fmt: skip
-    assert len(body["rules"]) == 17
-    assert body["measures"] == 40
+    assert len(body["rules"]) == 27
+    assert body["measures"] == 47
     again = await operator("GET", HERE, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
     versioned = await operator("GET", f"{HERE}?version=1.10.0")

