@@ -49,7 +49,7 @@ def main() -> None:
     missed = list[str]()
     with tempfile.TemporaryDirectory(prefix="hounsfield-nation-") as temporary:
         folder = (asked.keep or Path(temporary)) / f"nation-{cases}"
-        registry = load(next(iter(folders(PACKAGED)))).id
+        registry = load(next(iter(folders(PACKAGED / "early-lung-cancer-detection")))).id
         count = make(cases, folder / registry)
         groups = parts(places(cases))
         size = sum(one.stat().st_size for one in folder.rglob("*.parquet"))

@@ -64,7 +64,7 @@ TURNS = 5
 
 def definition() -> Definition:
     """The packaged registry with twelve of its measures."""
-    whole = load(next(iter(folders(PACKAGED))))
+    whole = load(next(iter(folders(PACKAGED / "early-lung-cancer-detection"))))
     chosen = tuple(one for one in whole.measures if one.id in TWELVE)
     assert len(chosen) == len(TWELVE)
     return whole.model_copy(update={"measures": chosen})

@@ -169,7 +169,7 @@ def served(settings: Settings) -> Iterator[Served]:
 
 async def issue_a_report(service: Served) -> None:
     """What a facility was sent of a year that has ended; only the command line does that."""
-    definition = load(next(iter(folders(PACKAGED))))
+    definition = load(next(iter(folders(PACKAGED / REGISTRY))))
     at = datetime.now(UTC)
     with addresses(service.settings) as found:
         worker = Database(found.worker, Role.WORKER, pool=1)

@@ -15,6 +15,7 @@ from sqlglot import exp, parse_one
 from app.registries.expressions import (
     BOOLEAN,
     DATE,
+    DATETIME,
     INTEGER,
     LIST,
     TEXT,
@@ -315,7 +316,8 @@ def _shape(columns: Iterable[Column]) -> dict[str, object]:
     """The members that columns are read from, as `json_transform` is told them."""
     kinds: dict[str, object] = {}
     for one in columns:
-        kinds.setdefault(one.element, ["VARCHAR"] if one.type == "VARCHAR[]" else one.type)
+        kind = one.shape or one.type
+        kinds.setdefault(one.element, ["VARCHAR"] if kind == "VARCHAR[]" else kind)
     return kinds
 
 
@@ -397,6 +399,7 @@ def _type(one: Derived) -> Type:
         "integer": INTEGER,
         "decimal": decimal(one.scale),
         "date": DATE,
+        "datetime": DATETIME,
         "boolean": BOOLEAN,
         "codes": LIST,
     }.get(one.type, TEXT)
@@ -407,6 +410,7 @@ def _sql_type(one: Derived) -> str:
         "integer": "BIGINT",
         "decimal": f"DECIMAL(18, {one.scale})",
         "date": "DATE",
+        "datetime": "BIGINT",
         "boolean": "BOOLEAN",
         "codes": "VARCHAR[]",
     }.get(one.type, "VARCHAR")

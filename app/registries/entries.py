@@ -23,6 +23,7 @@ from pydantic import (
     create_model,
 )
 
+from app.registries import moments
 from app.registries.findings import FindingCode
 from app.registries.schema import Definition, Element, Form, Group, ValueSet
 from app.registries.values import (
@@ -121,6 +122,7 @@ class _Level:
         self.parsers = {one.id: parser(one, definition.value_set(one)) for one in sent}
         self.computed = {one.id for one in elements if one.computed is not None}
         self.required = tuple(one.id for one in sent if one.required)
+        self._zones = {one.id: one.zone for one in sent if one.zone is not None}
         self.groups = {
             one.id: (one, _Level(one.elements, one.groups, definition)) for one in groups
         }
@@ -166,6 +168,8 @@ class _Level:
                     continue
                 place, parse = meant, parsers[meant]
             said = len(flaws)
+            if place in self._zones:
+                value = moments.in_zone(value, self._zone_of(place, elements))
             try:
                 values[place] = parse(value, warn)
             except Refused as refused:
@@ -179,6 +183,13 @@ class _Level:
                 flaw(at + element, FindingCode.DUPLICATE_ELEMENT, "Send this element once.")
             )
         return values, flaws
+
+    def _zone_of(self, place: str, elements: Mapping[str, object]) -> object:
+        """What was sent as the zone of a datetime, under whichever of its names."""
+        zone = self._zones[place]
+        if zone in elements:
+            return elements[zone]
+        return next((one for name, one in elements.items() if self.element_of(name) == zone), None)
 
     def _rows(self, name: str, value: object, at: str, draft: bool, flaws: list[Flaw]) -> Rows:
         """The rows of a group; none of them where one cannot be told from the others."""
@@ -335,17 +346,19 @@ def _headings(sent: Sequence[Element]) -> dict[str, str]:
 
 # --- the quick type: only what is canonical and usual beyond doubt --------------------------------
 
-# 29 February and the ends of the calendar are left to the careful look.
+# 29 February and the ends of the calendar are left to the careful look. The native pattern takes any
+# script's digits for \d.
 _DAY = (
-    r"^(?:19|20)\d\d-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))$"
+    r"^(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))$"
 )
 _FIRST_DAYS = {
     "day": _DAY,
-    "month": r"^(?:19|20)\d\d-(?:0[1-9]|1[0-2])-01$",
-    "year": r"^(?:19|20)\d\d-01-01$",
+    "month": r"^(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-01$",
+    "year": r"^(?:19|20)[0-9]{2}-01-01$",
 }
 """Of a month or a year, its first day stands for it."""
+_MOMENT = _DAY.removesuffix("$") + moments.USUAL_TIME + "$"
 _PLAIN = "^[!-~](?:[ -~]*[!-~])?$"
 
 
@@ -419,6 +432,8 @@ def _quick(element: Element, value_set: ValueSet | None) -> Any:
             return Annotated[str, AfterValidator(_remembered(_only(usual_decimal(element))))]
         case "date":
             return Annotated[str, StringConstraints(pattern=_FIRST_DAYS[element.precision])]
+        case "datetime":
+            return Annotated[str, StringConstraints(pattern=_MOMENT)]
         case "boolean":
             return bool
         case "npi":

@@ -26,6 +26,7 @@ class FindingCode(StrEnum):
     NOT_A_NUMBER = "not-a-number"
     TOO_MANY_DECIMALS = "too-many-decimals"
     NOT_A_DATE = "not-a-date"
+    NOT_A_DATETIME = "not-a-datetime"
     NOT_A_BOOLEAN = "not-a-boolean"
     NOT_AN_NPI = "not-an-npi"
     NOT_IN_VALUE_SET = "not-in-value-set"

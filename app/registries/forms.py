@@ -38,6 +38,7 @@ _TYPES = {
     "integer": "whole number",
     "decimal": "decimal number",
     "date": "date, YYYY-MM-DD or MM/DD/YYYY",
+    "datetime": "day, time and offset from UTC, such as 2026-03-01T14:05:00-05:00",
     "boolean": "true or false",
     "npi": "National Provider Identifier, 10 digits",
 }

@@ -12,7 +12,7 @@ from typing import Literal
 import sqlglot
 from sqlglot import exp
 
-Takes = tuple[Literal["boolean", "integer", "decimal", "date", "text"], ...]
+Takes = tuple[Literal["boolean", "integer", "decimal", "date", "datetime", "text"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Signature:
     gives: Literal["integer", "decimal", "date"]
     says: str
     plain: tuple[int, ...] = ()
+    digits: int = 10
+    """The most digits of a whole number that it gives."""
 
 
 FUNCTIONS: dict[str, Signature] = {
@@ -38,6 +40,17 @@ FUNCTIONS: dict[str, Signature] = {
         (("date",), ("date",)),
         "integer",
         "months_between(a, b): whole months from a to b, as a calendar counts; negative if b is earlier",
+    ),
+    "seconds_between": Signature(
+        (("datetime",), ("datetime",)),
+        "integer",
+        "seconds_between(a, b): seconds from a to b; negative if b is earlier",
+        digits=11,
+    ),
+    "minutes_between": Signature(
+        (("datetime",), ("datetime",)),
+        "integer",
+        "minutes_between(a, b): whole minutes from a to b, seconds cut off; negative if b is earlier",
     ),
     "add_months": Signature(
         (("date",), ("integer",)),
@@ -90,6 +103,13 @@ TEMPLATES: Mapping[str, Mapping[str, str]] = {
         "duckdb": "DATE_DIFF('day', {0}, {1})",
         "spark": "CAST(DATEDIFF({1}, {0}) AS BIGINT)",
         "postgres": "CAST({1} - {0} AS BIGINT)",
+    },
+    "seconds_between": dict.fromkeys(("duckdb", "spark", "postgres"), "({1} - {0})"),
+    # Of what is left over every engine takes the sign of the whole; then nothing is left to round.
+    "minutes_between": {
+        "duckdb": "(({1} - {0} - ({1} - {0}) % 60) // 60)",
+        "spark": "(({1} - {0} - ({1} - {0}) % 60) DIV 60)",
+        "postgres": "(({1} - {0} - ({1} - {0}) % 60) / 60)",
     },
     "add_months": {
         "duckdb": "CAST({0} + INTERVAL ({1}) MONTH AS DATE)",

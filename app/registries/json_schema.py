@@ -121,6 +121,10 @@ def _json_schema(definition: Definition, element: Element) -> dict[str, Any]:
             schema |= {"type": "string", "format": "date"}
             if element.precision != "day":
                 schema["pattern"] = "-01-01$" if element.precision == "year" else "-01$"
+        case "datetime":
+            schema |= {"type": "string"}
+            if element.zone is None:  # by that format, a time always has its offset
+                schema["format"] = "date-time"
         case "boolean":
             schema |= {"type": "boolean"}
         case "npi":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["boolean", "integer", "decimal", "date", "text", "list", "null", "any"]
+Kind = Literal["boolean", "integer", "decimal", "date", "datetime", "text", "list", "null", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Type:
 
 BOOLEAN, DATE, TEXT, LIST = Type("boolean"), Type("date"), Type("text"), Type("list")
 INTEGER, NULL, ANY = Type("integer"), Type("null"), Type("any")
+DATETIME = Type("datetime")
+"""A moment; a column of whole seconds since 1970 in UTC, on every engine alike."""
 
 
 def decimal(scale: int) -> Type:

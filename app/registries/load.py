@@ -198,6 +198,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")
     document.data["decisions"] = _listed(document, folder, "decisions", "decisions")
+    _take_shared_decisions(document, shared)
     document.data["improvement"] = _listed(document, folder, "improvement", "improvement")
     for number, form in enumerate(document.data["forms"]):
         if isinstance(form, dict) and "included" in form:
@@ -240,6 +241,31 @@ def _listed(document: Document, folder: Path, name: str, key: str) -> list[Any]:
                     document.lines[(key, len(items), *inner[len(start) :])] = (found.name, line)
             items.append(item)
     return items
+
+
+def _take_shared_decisions(document: Document, shared: Sequence[Path]) -> None:
+    """The shared decision tables that a derived column names and the definition has not itself."""
+    tables = document.data["decisions"]
+    known = {one.get("id") for one in tables if isinstance(one, dict)}
+    named = {
+        str(one["decision"]).partition(".")[0]
+        for one in document.data["derived"]
+        if isinstance(one, dict) and one.get("decision")
+    }
+    if not named - known:
+        return
+    for home in shared:
+        for path in sorted((home / "decisions").glob("*.yaml")):
+            found = _read_file(home, path, document)
+            for number, table in enumerate(found.data if isinstance(found.data, list) else ()):
+                if table.get("id") not in named - known:
+                    continue
+                for inner, line in found.lines.items():
+                    if inner[:1] == (number,):
+                        place = ("decisions", len(tables), *inner[1:])
+                        document.lines[place] = (found.name, line)
+                tables.append(table)
+                known.add(table["id"])
 
 
 def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dict[str, Any]:

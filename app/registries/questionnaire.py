@@ -12,6 +12,7 @@ _TYPES = {
     "integer": "integer",
     "decimal": "decimal",
     "date": "date",
+    "datetime": "dateTime",
     "boolean": "boolean",
     "npi": "string",
 }

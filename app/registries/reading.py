@@ -277,7 +277,7 @@ class Reading:
             if not (isinstance(arguments[index], exp.Literal) and arguments[index].name.isdigit()):
                 return self.complain(node, f"argument {index + 1} must be a plain whole number")
         if signature.gives != "decimal":
-            return Type(signature.gives, 0, 10)
+            return Type(signature.gives, 0, signature.digits)
         scale = int(arguments[2].name)
         if scale > 9:
             return self.complain(node, "divide keeps at most 9 decimals")

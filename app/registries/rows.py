@@ -13,7 +13,17 @@ from datetime import date
 from decimal import Decimal
 
 from app.registries import expressions
-from app.registries.expressions import BOOLEAN, DATE, INTEGER, LIST, TEXT, Expression, Type, Windows
+from app.registries.expressions import (
+    BOOLEAN,
+    DATE,
+    DATETIME,
+    INTEGER,
+    LIST,
+    TEXT,
+    Expression,
+    Type,
+    Windows,
+)
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition, Element, Form, Limits
 from app.registries.values import Canonical, Flaw, flaw
@@ -45,6 +55,19 @@ class Column:
     expression: str
     """Over the unpacked struct `e`."""
     element: str
+    shape: str = ""
+    """The type that its JSON is read as, where that is another."""
+
+
+def companions(element: Element) -> tuple[tuple[str, Type], ...]:
+    """Columns beside an element's own, by what follows its name: whether it is known not to be known,
+    and the day of a moment by the clock of the place that sent it."""
+    found: tuple[tuple[str, Type], ...] = ()
+    if element.unknown:
+        found += (("_unknown", BOOLEAN),)
+    if element.type == "datetime":
+        found += (("_day", DATE),)
+    return found
 
 
 def type_of(element: Element) -> Type:
@@ -56,6 +79,8 @@ def type_of(element: Element) -> Type:
             return Type("decimal", element.scale, _digits(element))
         case "date":
             return DATE
+        case "datetime":
+            return DATETIME
         case "boolean":
             return BOOLEAN
         case "codes":
@@ -78,6 +103,8 @@ def sql_type(element: Element) -> str:
     match element.type:
         case "integer":
             return "BIGINT"
+        case "datetime":
+            return "BIGINT"  # seconds since 1970 in UTC
         case "decimal":
             return f"DECIMAL(18, {element.scale})"
         case "date":
@@ -94,7 +121,8 @@ def sql_columns(form: Form, *, arriving: bool = False) -> tuple[Column, ...]:
     """
     The columns of a form's elements, in order.
 
-    A sentinel is NULL in its element's column and TRUE in `<element>_unknown`. A case's columns hold
+    A sentinel is NULL in its element's column and TRUE in `<element>_unknown`. A datetime is a number
+    of seconds, and has its day in `<element>_day`. A case's columns hold
     computed elements and no identifying ones; those of an arriving entry are the other way round.
     """
     return columns_of(
@@ -111,6 +139,12 @@ def columns_of(elements: Iterable[Element]) -> tuple[Column, ...]:
     found: list[Column] = []
     for element in elements:
         value = f'e."{element.id}"'
+        if element.type == "datetime":
+            second = f"CAST(epoch(CAST({value} AS TIMESTAMPTZ)) AS BIGINT)"
+            day = f"CAST(left({value}, 10) AS DATE)"
+            found.append(Column(element.id, sql_type(element), second, element.id, "VARCHAR"))
+            found.append(Column(f"{element.id}_day", "DATE", day, element.id, "VARCHAR"))
+            continue
         if not element.unknown:
             found.append(Column(element.id, sql_type(element), value, element.id))
             continue
@@ -138,7 +172,7 @@ def _literal(element: Element, sentinel: str) -> str:
 def structure(form: Form, *, only: frozenset[str] | None = None, arriving: bool = False) -> str:
     """The shape for DuckDB's `json_transform`; it gives a struct with one member an element."""
     members = {
-        column.element: column.type
+        column.element: column.shape or column.type
         for column in _some_columns(form, only, arriving)
         if not column.name.endswith("_unknown") or column.name == column.element
     }
@@ -190,8 +224,8 @@ def element_types(elements: Iterable[Element], prefix: str = "") -> dict[str, Ty
     types: dict[str, Type] = {}
     for element in elements:
         types[prefix + element.id] = type_of(element)
-        if element.unknown:
-            types[f"{prefix}{element.id}_unknown"] = BOOLEAN
+        for beside, kind in companions(element):
+            types[f"{prefix}{element.id}{beside}"] = kind
     return types
 
 
@@ -278,21 +312,23 @@ class RowRules:
                 if (rule.form, rule.group) == (form_id, group)
             ),
         ]
+        self._behind_column: dict[str, list[str]] = {}
+        for one in self.form.all_elements:
+            for name in _columns_of(one):
+                self._behind_column.setdefault(name, []).append(one.id)
         self.flaws = tuple(check.flaw for check in checks)
         self.computed = tuple(one for one in self.form.all_elements if one.computed is not None)
         self._sql = self._statement(checks)
         seen = {name for check in checks for name in check.reads}
         computing = {name for one in self._computed.values() for name in one.columns}
         self.elements = frozenset(
-            one.id
-            for one in self.form.all_elements
-            if {one.id, f"{one.id}_unknown"} & (seen | computing)
+            one.id for one in self.form.all_elements if _columns_of(one) & (seen | computing)
         )
         """The entry's own elements that these rules read."""
         above = self.form.parent if group is None else None
         parent = definition.form(above).all_elements if above else ()
         self.parent_elements = tuple(
-            one for one in parent if {PARENT + one.id, f"{PARENT}{one.id}_unknown"} & seen
+            one for one in parent if {PARENT + name for name in _columns_of(one)} & seen
         )
         """The elements of the case that these rules read."""
 
@@ -302,8 +338,8 @@ class RowRules:
         found: list[tuple[str, str]] = []
         for element in self.parent_elements:
             found.append((PARENT + element.id, sql_type(element)))
-            if element.unknown:
-                found.append((f"{PARENT}{element.id}_unknown", "BOOLEAN"))
+            for beside, kind in companions(element):
+                found.append((f"{PARENT}{element.id}{beside}", kind.kind.upper()))
         return tuple(found)
 
     def statement(self, source: str) -> str:
@@ -401,14 +437,8 @@ class RowRules:
 
     def _unflawed(self, reads: frozenset[str]) -> str:
         """What an element is lacking because it could not be used was said already."""
-        elements = self.form.by_id
         own = sorted(
-            {
-                name
-                for column in self._behind(reads)
-                for name in (column, column.removesuffix("_unknown"))
-                if name in elements
-            }
+            {name for column in self._behind(reads) for name in self._behind_column.get(column, ())}
         )
         if not own:
             return ""
@@ -416,6 +446,10 @@ class RowRules:
 
     def _behind(self, reads: frozenset[str]) -> frozenset[str]:
         return reads.union(*(self._computed[one].columns for one in reads if one in self._computed))
+
+
+def _columns_of(element: Element) -> set[str]:
+    return {element.id, *(element.id + beside for beside, _ in companions(element))}
 
 
 def _beyond(column: str, limits: Limits) -> str:

@@ -32,7 +32,9 @@ Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
 """A group of a form, or a group inside one: `models`, `models.parts`."""
 
-ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
+ValueType = Literal[
+    "text", "code", "codes", "integer", "decimal", "date", "datetime", "boolean", "npi"
+]
 Level = Literal["subject", "case", "follow-up", "facility-period"]
 Precision = Literal["day", "month", "year"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
@@ -125,6 +127,8 @@ class Element(Part):
     required_when: Expression | None = None
     relevant_when: Expression | None = None
     """When this is FALSE a value is out of place: a form hides the element, a check warns."""
+    zone: Identifier | None = None
+    """Of a datetime: the coded element that names the zone (IANA) of a time sent without an offset."""
     identifying: bool = False
     """Kept in the vault and nowhere else; no measure sees it."""
     identity: Identity | None = None

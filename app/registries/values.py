@@ -2,7 +2,8 @@
 One submitted value to its canonical form, or to what is wrong with it.
 
 Canonical: text, code and NPI are strings; codes a sorted list without repeats; an integer a
-number; a decimal a string with exactly its scale; a date `YYYY-MM-DD`; a boolean true or false.
+number; a decimal a string with exactly its scale; a date `YYYY-MM-DD`; a datetime as `moments.py`
+writes it; a boolean true or false.
 An absent value has no canonical form: None, blanks and the empty string all say "not given".
 
 Nothing here raises on a value, whatever was sent, and nothing repeats it: what is wrong is said
@@ -18,6 +19,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TypeAlias
 
+from app.registries import moments
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.schema import Element, Limits, Precision, ValueSet
 
@@ -95,6 +97,8 @@ def parser(element: Element, value_set: ValueSet | None) -> Parser:
             return _decimal_parser(element)
         case "date":
             return _date if element.precision == "day" else _period_parser(element.precision)
+        case "datetime":
+            return _datetime
         case "boolean":
             return _boolean
         case "npi":
@@ -453,6 +457,18 @@ def _period_parser(precision: Precision) -> Parser:
         return day.replace(day=1, month=1 if precision == "year" else day.month).isoformat()
 
     return parse
+
+
+_NOT_A_DATETIME = "Send a day, a time and its offset from UTC, such as 2026-03-01T14:05:00-05:00."
+
+
+def _datetime(value: object, warn: Warn) -> Canonical:
+    text = value.isoformat() if isinstance(value, datetime) else value
+    moment = moments.canonical(text) if isinstance(text, str) else None
+    if moment is None:
+        raise Refused(FindingCode.NOT_A_DATETIME, _NOT_A_DATETIME)
+    _of_our_time(date.fromisoformat(moment[:10]))
+    return moment
 
 
 def _of_our_time(day: date) -> str:

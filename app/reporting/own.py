@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from app.errors import InvalidReportingModule
 from app.registries.decisions import DecisionTable
+from app.registries.load import SHARED
 from app.reporting import module as shape
 from app.reporting.answers import writable
 from app.reporting.conditions import (
@@ -49,8 +50,22 @@ PACKAGED = Path(__file__).parent / "modules"
 @lru_cache(maxsize=1)
 def packaged() -> Mapping[str, shape.Module]:
     """The shipped modules, by id."""
-    found = (read_own(path.read_bytes()) for path in sorted(PACKAGED.glob("*.yaml")))
+    found = (read_own(_whole(path.read_bytes())) for path in sorted(PACKAGED.glob("*.yaml")))
     return {one.id: one for one in found}
+
+
+def _whole(content: bytes) -> bytes:
+    """A shipped module with the decision tables in it that it shares with definitions."""
+    written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
+    shared = {
+        table["id"]: table
+        for path in sorted((SHARED / "decisions").glob("*.yaml"))
+        for table in yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506 -- likewise
+    }
+    written["tables"] = [
+        shared[one["shared"]] if "shared" in one else one for one in written.get("tables", ())
+    ]
+    return yaml.safe_dump(written, allow_unicode=True, sort_keys=False).encode()
 
 
 def read_own(content: bytes) -> shape.Module:

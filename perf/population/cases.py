@@ -82,7 +82,7 @@ def statements(
         element = form.by_id[one.element]
         if one.name in KEYS or one.name not in read:
             continue
-        if one.name == form.period:
+        if one.name == form.period or (element.type == "datetime" and one.name != one.element):
             values[one.name] = "case_date"
         elif one.name != one.element:  # a sentinel was sent
             values[one.name] = f"{drawing.next()} < {_of(0.01)}"
@@ -103,6 +103,8 @@ def statements(
             values[one.id] = {
                 "boolean": f"{drawing.next()} < {_of(LIKELY_WHEN['boolean'])}",
                 "integer": f"CAST({drawing.next()} < {_of(LIKELY_WHEN['integer'])} AS BIGINT)",
+                "decimal": f"CASE WHEN {drawing.next()} < {_of(LIKELY_WHEN['integer'])}"
+                f" THEN CAST(({drawing.next()} * 300) >> 20 AS DECIMAL(18, {one.scale})) END",
                 "date": f"CASE WHEN {drawing.next()} < {_of(LIKELY_WHEN['date'])} THEN case_date"
                 f" + CAST(({drawing.next()} * 365) >> 20 AS INTEGER) END",
             }[one.type]
@@ -199,6 +201,8 @@ def _value(definition: Definition, element: Element, drawing: _Drawing) -> str:
             return f"CAST({whole} AS DECIMAL(18, 0)) * CAST({1 / unit:.{element.scale}f} AS DECIMAL(9, {element.scale}))"
         case "date":
             return f"case_date + CAST(({drawn} * 400) >> 20 AS INTEGER)"
+        case "datetime":
+            return f"CAST(epoch(case_date) AS BIGINT) + (({drawn} * 172800) >> 20)"
         case "boolean":
             return f"{drawn} < {_of(0.2)}"
         case _:  # one of a facility's few

@@ -68,7 +68,7 @@ class Scan:
 
     @property
     def definition(self) -> Definition:
-        return load(next(iter(folders(PACKAGED))))
+        return load(next(iter(folders(PACKAGED / "early-lung-cancer-detection"))))
 
     @property
     def lake(self) -> Lake:

@@ -346,7 +346,7 @@ async def world(
 
 async def _issued(worker: Database, settings: Settings, facility: int) -> None:
     """A report that was issued to a facility."""
-    definition = load(next(iter(folders(PACKAGED))))
+    definition = load(next(iter(folders(PACKAGED / REGISTRY))))
     at = datetime(2026, 1, 5, tzinfo=UTC)
     begun = await issue.begin(
         worker, definition, period(GLOBAL["period"]), today=at, facilities={facility}

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from app.access import Role
 from app.postgres import Addresses
+from app.registries.load import PACKAGED, folders
 from tests.conftest import opened
 from tests.make.accounts import REGISTRY, Desk, key_for
 
@@ -28,8 +29,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 async def test_every_registry_is_listed_in_the_version_in_force(operator: Desk) -> None:
     body = (await operator("GET", "/v1/registries")).json()
-    (one,) = body["registries"]
-    assert (one["id"], one["version"]) == (REGISTRY, "1.10.0")
+    listed = [(one["id"], one["version"]) for one in body["registries"]]
+    assert len(dict(listed)) == len(listed)
+    assert dict(listed)[REGISTRY] == "1.10.0"
+    assert set(dict(listed)) == {folder.parts[-2] for folder in folders(PACKAGED)}
 
 
 async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> None:
@@ -37,9 +40,11 @@ async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> Non
     body = answer.json()
     assert {form["id"]: form["level"] for form in body["forms"]} == {
         "exam": "case", "follow_up": "follow-up", "risk_factors": "case", "subject": "subject",
+        "nodule_exam": "case", "nodule_follow_up": "follow-up", "nodule_recommendation": "case",
+        "nodules": "case", "highest_risk_nodule": "case",
     }  # fmt: skip
-    assert len(body["rules"]) == 17
-    assert body["measures"] == 40
+    assert len(body["rules"]) == 27
+    assert body["measures"] == 47
     again = await operator("GET", HERE, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
     versioned = await operator("GET", f"{HERE}?version=1.10.0")

@@ -32,6 +32,7 @@ from app.reports.composition import Composition
 from app.reports.paper import pictures
 from perf.bench.feedback import Place, places, plant, plant_cases
 from tests.browser.browser import Page, browser
+from tests.make.definitions import ORIGINAL
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REGISTRY = "early-lung-cancer-detection"
@@ -84,7 +85,7 @@ def main() -> None:
 
 def reports(folder: Path) -> dict[str, Composition]:
     """The same registry and period for a large, a tiny and a new facility."""
-    registry = load(next(iter(folders(PACKAGED))))
+    registry = load(next(iter(folders(PACKAGED / ORIGINAL))))
     since = date(2023, 10, 1)
     chosen = {
         "large": Place(200001, "Riverside University Hospital", 1_900, since, 0.12, 0.35),

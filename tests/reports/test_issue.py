@@ -25,12 +25,13 @@ from app.reports.composition import Composition
 from app.reports.issue import Progress
 from app.settings import Settings
 from perf.bench.feedback import Place, plant, plant_cases
+from tests.make.definitions import ORIGINAL
 
 LARGE, TINY, NEW = 200001, 200002, 200003
 OVER = period("2026Q3")
 ENDED = datetime(2026, 11, 20, 8, tzinfo=UTC)
 LATER = datetime(2026, 12, 1, 8, tzinfo=UTC)
-WHOLE = load(next(iter(folders(PACKAGED))))
+WHOLE = load(next(iter(folders(PACKAGED / ORIGINAL))))
 DEFINITION: Definition = WHOLE.model_copy(
     update={
         "digest": "a few measures",  # what is remembered of a definition goes by it

@@ -121,7 +121,7 @@ class DerivedColumns:
 def rows_kind(kind: str) -> Kind:
     """The kind of value an element type is to an expression."""
     match kind:
-        case "integer" | "date" | "boolean" | "decimal":
+        case "integer" | "date" | "datetime" | "boolean" | "decimal":
             return kind
         case "codes":
             return "list"

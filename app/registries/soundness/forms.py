@@ -156,6 +156,7 @@ class Forms:
             yield (*place, "id"), f"`{element.id}` is a word of our own", 0
         if element.id.startswith(_LEADING) or element.id.endswith("_unknown"):
             yield (*place, "id"), f"`{element.id}` looks like a column of our own", 0
+        yield from self.moment(place, form, element)
         coded = element.type in ("code", "codes")
         if coded and element.value_set is None:
             yield place, f"`{element.id}` needs a `value_set`", 0
@@ -252,6 +253,20 @@ class Forms:
             element.required or element.identifying or element.required_when or element.identity
         ):
             yield (*place, "computed"), "a computed element is not sent: it cannot be required", 0
+
+    def moment(self, place: Place, form: Form, element: Element) -> Complaints:
+        """What a datetime brings with it: its day as a column, and where its zone is told."""
+        if element.type == "datetime" and f"{element.id}_day" in form.by_id:
+            yield (*place, "id"), f"`{element.id}_day` is a column of our own: the day of it", 0
+        if element.type == "datetime" and element.computed is not None:
+            yield (*place, "computed"), "a datetime is sent, not worked out", 0
+        if element.zone is None:
+            return
+        if element.type != "datetime":
+            yield (*place, "zone"), "only a datetime has a zone", 0
+        told = form.by_id.get(element.zone)
+        if told is None or told.type != "code":
+            yield (*place, "zone"), f"`{element.zone}` is no coded element of this form", 0
 
     def rule(self, place: Place, rule: Rule) -> Complaints:
         ground = self.ground
