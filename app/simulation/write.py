@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol, TextIO
 
 import orjson
 
+from app.registries.load import canonical
 from app.registries.schema import Definition
 from app.simulation.doors import Doors, doors_of
 from app.simulation.drawn.courses import Courses
@@ -292,4 +293,5 @@ def _write_nation(
         "planted": summary.planted,
         **places.as_document(),
     }
+    (folder / "definition.json").write_bytes(orjson.dumps(canonical(definition)))
     (folder / "nation.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
