@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app import errors
 from app.catalogue import Catalogue, newness
+from app.commands.builder import docs, new
 from app.commands.definitions import read_all
 from app.commands.elements import export_cde, import_cde
 from app.commands.simulate import simulate_registry
@@ -24,6 +25,8 @@ from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Registries and the definitions that make them.")
 
+app.command("new")(new)
+app.command("docs")(docs)
 app.command("simulate")(simulate_registry)
 app.command("import-cde")(import_cde)
 app.command("export-cde")(export_cde)
