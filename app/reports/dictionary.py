@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time
+from typing import Any
 
 from app.registries.compare import compare
 from app.registries.forms import MARKS, DictionaryRow, dictionary, dictionary_values
@@ -104,10 +105,18 @@ def paper(definition: Definition, before: Definition | None = None) -> bytes:
         "says": definition.description,
         "steward": definition.steward,
         "version": f"Version {definition.version}, digest {definition.digest[:12]}",
-        "pages": [asdict(page) for page in contents(definition, before)],
+        "pages": [_breakable(asdict(page)) for page in contents(definition, before)],
     }
     at = datetime.combine(definition.accept_from, time(), UTC)
     return typeset(TEMPLATES / "dictionary.typ", data, at)
+
+
+def _breakable(page: dict[str, Any]) -> dict[str, Any]:
+    """Long names and SQL may be broken after an underscore, where a narrow column needs it."""
+    for section in page["sections"]:
+        for row in section["rows"]:
+            row["cells"] = [cell.replace("_", "_\u200b") for cell in row["cells"]]
+    return page
 
 
 def _form(definition: Definition, form: Form, rows: list[DictionaryRow]) -> Page:

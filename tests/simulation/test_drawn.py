@@ -42,7 +42,7 @@ def sent(definition, **plan):
 
 
 def test_the_key_of_drawn_entries_says_what_the_registrys_own_checks_say(definition):
-    entries = list(sent(definition, seed=11, cases=250, flawed=0.4, facilities=3))
+    entries = list(sent(definition, seed=11, cases=150, flawed=0.4, facilities=3))
     later = {
         (rule.place, FindingCode.RULE) for rule in definition.rules if "parent_" in rule.requires
     }
@@ -64,6 +64,6 @@ def test_the_key_of_drawn_entries_says_what_the_registrys_own_checks_say(definit
 
 
 def test_drawn_entries_without_flaws_are_beyond_reproach(definition):
-    for entry in sent(definition, seed=5, cases=150, flawed=0, facilities=2):
+    for entry in sent(definition, seed=5, cases=80, flawed=0, facilities=2):
         assert entry.outcome != "rejected"
         assert {one.severity for one in entry.findings} <= {"information"}
