@@ -1,11 +1,15 @@
 """Checks that a demonstration makes of itself: each is a line, and all of them must hold."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 
 import asyncpg
+import orjson
 from rich.console import Console
 
+from app.registries.schema import Definition
 from app.simulation.canaries import Canaries
+from app.simulation.oracle import Cell, Count
 
 _SHOWN = 5
 _TABLES = """
@@ -48,6 +52,54 @@ async def tabulated(owner: str) -> bool:
         return not await connection.fetchval(_BEHIND)
     finally:
         await connection.close()
+
+
+_CELLS = """
+    SELECT c.facility_id, c.form, c.month, c.stratifier, c.stratum, c.counts, c.sums
+    FROM cells c JOIN generations g ON g.id = c.generation_id
+    WHERE g.registry_id = $1 AND g.state = 'current'
+"""
+
+
+async def cells_differ(
+    owner: str, definition: Definition, wanted: Mapping[Cell, Count]
+) -> tuple[int, list[str]]:
+    """How many cells were compared, and those of the benchmark tables that are not the oracle's."""
+    connection = await asyncpg.connect(owner)
+    try:
+        layout = await connection.fetchval(
+            "SELECT layout FROM generations WHERE registry_id = $1 AND state = 'current'",
+            definition.id,
+        )
+        rows = await connection.fetch(_CELLS, definition.id)
+    finally:
+        await connection.close()
+    if layout is None:
+        return 0, ["nothing is tabulated"]
+    slots = {(form, name): its for form, name, its in orjson.loads(layout)["series"]}
+    units = {one.id: Decimal(10) ** one.scale for one in definition.measures}
+    got: dict[Cell, Count] = {}
+    for row in rows:
+        for measure, places in slots[row["form"], row["stratifier"]].items():
+            counts = {
+                name: row["counts"][place]
+                for name, place in places.items()
+                if name not in ("total", "total_of_squares")
+            }
+            if "total" in places:
+                unit = units[measure]
+                counts["total"] = row["sums"][places["total"]] / unit
+                counts["total_of_squares"] = row["sums"][places["total_of_squares"]] / unit**2
+            stratifier = row["stratifier"].partition("#")[0]
+            at = (row["facility_id"], f"{row['month']:%Y-%m}", measure, stratifier, row["stratum"])
+            if (count := Count(**counts)) != Count():
+                got[at] = count
+    differ = [
+        f"{' '.join(str(part) for part in at)}: {got.get(at)} instead of {wanted.get(at)}"
+        for at in sorted(got.keys() | wanted.keys())
+        if got.get(at) != wanted.get(at)
+    ]
+    return len(wanted), differ
 
 
 async def tables_tell(owner: str, canaries: Canaries) -> dict[str, str]:

@@ -29,14 +29,16 @@ from rich.progress import (
 from rich.table import Table
 
 from app import postgres
-from app.commands.checks import Checks, tables_tell, tabulated
-from app.commands.simulate import REGISTRY, newest
+from app.commands.checks import Checks, cells_differ, tables_tell, tabulated
+from app.commands.definitions import home_of, newest, shown_first
 from app.errors import Unavailable
+from app.registries.schema import Definition
 from app.settings import Settings
 from app.simulation.canaries import Canaries
+from app.simulation.oracle import Oracle
 from app.simulation.plan import Plan
 from app.simulation.proof import counts_differ, findings_differ, images_differ, rates_differ
-from app.simulation.sending import Keys, Nation, Office
+from app.simulation.sending import Keys, Nation, Office, read_lines
 from app.simulation.write import simulate
 
 READY_SECONDS = 120.0
@@ -54,23 +56,48 @@ def demo(
         bool, typer.Option("--exit", help="Check everything, stop, and say with the exit code.")
     ] = False,
     facilities: Annotated[int, typer.Option(min=1, max=500, help="How many facilities.")] = 8,
-    cases: Annotated[int, typer.Option(min=10, max=500_000, help="How many exams.")] = 1_500,
-    images: Annotated[int, typer.Option(min=0, max=5_000, help="How many CT studies.")] = 12,
+    cases: Annotated[
+        int, typer.Option(min=10, max=500_000, help="How many cases, such as exams.")
+    ] = 1_500,
+    images: Annotated[
+        int,
+        typer.Option(
+            min=0, max=5_000, help="How many CT studies, where the registry takes images."
+        ),
+    ] = 12,
     seed: Annotated[int, typer.Option(help="Equal seeds make equal nations.")] = 1,
+    flawed: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="The share of entries with known flaws.")
+    ] = 0.02,
+    registry: Annotated[
+        str | None, typer.Option(help="The registry that is shown: its id, or its folder.")
+    ] = None,
+    definitions: Annotated[
+        Path | None, typer.Option(help="A folder with definitions of your own.")
+    ] = None,
 ) -> None:
     """Show the whole journey on a throw-away database; serve it until Ctrl-C.
 
     The data folder is new and is removed at the end: your own data are not touched.
     """
     console = Console(highlight=False)
+    shown = registry or shown_first()
+    definition, home = newest(shown, definitions), home_of(shown, definitions)
     for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: nothing may stay behind
         signal.signal(ending, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="hounsfield-demo-"))
     held = False
     try:
-        plan = Plan(seed=seed, facilities=facilities, cases=cases, studies=images)
-        with up(folder, console) as service:
-            held = asyncio.run(_journey(service, plan, console))
+        plan = Plan(
+            seed=seed,
+            facilities=facilities,
+            cases=cases,
+            flawed=flawed,
+            studies=images,
+            years=definition.simulation.years,
+        )
+        with up(folder, console, home) as service:
+            held = asyncio.run(_journey(service, plan, definition, console))
             if not leave:
                 _wait(console)
         held = service.ended_well(console) and held
@@ -83,7 +110,7 @@ def demo(
 class Up:
     """A `hounsfield up` of our own, with its data and its log in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, definitions: Path | None = None) -> None:
         self.folder = folder
         self.log = folder / "service.log"
         self.settings = Settings(data=folder / "data", port=_port(Settings().port))
@@ -95,6 +122,8 @@ class Up:
             "HOUNSFIELD_HOST": self.settings.host,
             "HOUNSFIELD_PORT": str(self.settings.port),
         }
+        if definitions is not None:
+            self.environment["HOUNSFIELD_DEFINITIONS"] = str(definitions.resolve())
         self.status: int | None = None
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -115,9 +144,9 @@ class Up:
 
 
 @contextmanager
-def up(folder: Path, console: Console) -> Iterator[Up]:
+def up(folder: Path, console: Console, definitions: Path | None = None) -> Iterator[Up]:
     """Start everything in one on a folder; stop it at the end."""
-    service = Up(folder)
+    service = Up(folder, definitions)
     with service.log.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "up"],
@@ -151,7 +180,7 @@ def _await_ready(service: Up, process: subprocess.Popen[bytes]) -> None:
     raise Unavailable(f"The service did not become ready. The end of its log:\n{tail}")
 
 
-async def _journey(service: Up, plan: Plan, console: Console) -> bool:
+async def _journey(service: Up, plan: Plan, definition: Definition, console: Console) -> bool:
     """Simulate, register, send, wait, compare with the truth, and show a facility's results."""
     checks = Checks(console)
     seen: list[bytes] = []
@@ -171,11 +200,9 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
     async with httpx.AsyncClient(
         base_url=service.url, timeout=120, event_hooks={"response": [listen]}, trust_env=False
     ) as client:
-        office = Office(client, REGISTRY, Keys(made.stdout.strip()))
+        office = Office(client, definition.id, Keys(made.stdout.strip()))
         with _display(console) as told:
-            await asyncio.to_thread(
-                simulate, plan, newest(REGISTRY), service.folder / "nation", told
-            )
+            await asyncio.to_thread(simulate, plan, definition, service.folder / "nation", told)
             nation = Nation.read(service.folder / "nation")
             await office.register(nation, told)
             answered = await office.send_all(
@@ -189,10 +216,15 @@ async def _journey(service: Up, plan: Plan, console: Console) -> bool:
             checks.add("findings equal the answer key", differ)
             compared, differ = await rates_differ(office, nation, told)
             checks.add(f"{compared} rates equal the truth", differ)
-            checks.add(
-                f"{len(stored)} CT studies stored and linked to their cases",
-                await images_differ(office, nation, stored),
-            )
+            wanted = Oracle(definition).cells(read_lines(nation.folder / "truth.ndjson"))
+            with postgres.addresses(service.settings) as addresses:
+                compared, differ = await cells_differ(addresses.owner, definition, wanted)
+            checks.add(f"{compared} cells of the benchmark tables equal the oracle's", differ)
+            if stored:
+                checks.add(
+                    f"{len(stored)} CT studies stored and linked to their cases",
+                    await images_differ(office, nation, stored),
+                )
         checks.add("reconcile finds no difference", _ran(service.command("reconcile")))
         checks.add("peers compared in a dated snapshot", _ran(service.command("compare")))
         await _show(office, nation, service, console, checks)

@@ -9,59 +9,31 @@ from rich.console import Console
 from rich.table import Table
 
 from app import errors
-from app.catalogue import Catalogue, newness, shared_of
+from app.catalogue import Catalogue, newness
+from app.commands.builder import docs, new
+from app.commands.definitions import read_all
 from app.commands.elements import export_cde, import_cde
+from app.commands.simulate import simulate_registry
 from app.database import EVERYTHING, Database, Role
-from app.deid.choices import choices_of
 from app.postgres import addresses
 from app.registries.compare import compare as compared
 from app.registries.forms import MARKS, dictionary_markdown
-from app.registries.load import PACKAGED, folders, read
+from app.registries.load import PACKAGED
 from app.registries.schema import Definition
 from app.registries.workbook import template as workbook
 from app.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Registries and the definitions that make them.")
 
+app.command("new")(new)
+app.command("docs")(docs)
+app.command("simulate")(simulate_registry)
 app.command("import-cde")(import_cde)
 app.command("export-cde")(export_cde)
 
 Registry = Annotated[str, typer.Argument(help="The registry's id.", metavar="REGISTRY")]
 Version = Annotated[str | None, typer.Option(help="One version; otherwise the one in force.")]
 Folder = Annotated[Path, typer.Argument(help="A definition's folder.", metavar="FOLDER")]
-
-
-def _read(root: Path) -> tuple[list[Definition], list[str]]:
-    """Every definition below a folder, and every complaint about them."""
-    found = folders(root) if root.is_dir() else []
-    if not found:
-        return [], [f"{root}: there is no registry.yaml in this folder or below"]
-    definitions: list[Definition] = []
-    complaints: list[str] = []
-    for folder in found:
-        # A definition's neighbours may share value sets with it: registry/version or just version.
-        shared = dict.fromkeys(
-            one
-            for home in (folder, folder.parent, folder.parent.parent, root)
-            for one in shared_of(home)
-        )
-        definition, said = read(folder, tuple(shared))
-        complaints += [f"{folder}/{line}" for line in said]
-        if definition is not None and not said:
-            wrong = _against_deid(definition)
-            complaints += [f"{folder}/deid.yaml: {line}" for line in wrong]
-            if not wrong:
-                definitions.append(definition)
-    return definitions, complaints
-
-
-def _against_deid(definition: Definition) -> list[str]:
-    """What speaks against its deid.yaml, which only the package that carries it out can judge."""
-    try:
-        choices_of(definition.deid)
-    except ValueError as error:
-        return str(error).split("\n")
-    return []
 
 
 @app.command()
@@ -76,7 +48,7 @@ def check(
     """Check definitions, and say everything that is wrong with them at once."""
     complaints: list[str] = []
     for path in paths or [PACKAGED]:
-        definitions, said = _read(path)
+        definitions, said = read_all(path)
         complaints += said
         for one in definitions:
             counts = (
@@ -107,7 +79,7 @@ def publish(
     definitions: list[Definition] = []
     complaints: list[str] = []
     for path in paths or []:
-        found, said = _read(path)
+        found, said = read_all(path)
         definitions += found
         complaints += said
     if complaints:
@@ -179,7 +151,7 @@ def compare(
     """Say what a new version breaks; exit 1 if its cases could not stand beside the old ones."""
     pair: list[Definition] = []
     for path in (old, new):
-        definitions, complaints = _read(path)
+        definitions, complaints = read_all(path)
         if complaints or len(definitions) != 1:
             raise errors.InvalidDefinition(
                 complaints or [f"{path}: name the folder of one version"]

@@ -69,6 +69,7 @@ _STAND_INS: dict[str, Any] = {
     "peers": [],
     "improvement": [],
     "deid": {},
+    "simulation": {},
 }
 LARGEST = 4 * 1024 * 1024
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -147,7 +148,7 @@ def canonical(definition: Definition) -> dict[str, Any]:
     decides: the table says it, and a later release may write it otherwise.
     """
     document: dict[str, Any] = definition.model_dump(
-        mode="json", exclude={"digest", "accept_until"}, exclude_defaults=True
+        mode="json", exclude={"digest", "accept_until", "simulation"}, exclude_defaults=True
     )
     for derived in document.get("derived", ()):
         if "decision" in derived:
@@ -184,7 +185,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "deid", "value_sets", "digest"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "deid", "value_sets", "simulation", "digest"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -209,6 +210,9 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         document.data["deid"] = document.adopt(
             ("deid",), _read_file(folder, folder / "deid.yaml", document, typed=True)
         )
+    if (folder / "simulation.yaml").is_file():
+        profile = _read_file(folder, folder / "simulation.yaml", document)
+        document.data["simulation"] = document.adopt(("simulation",), profile) or {}
     return document
 
 

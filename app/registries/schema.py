@@ -24,6 +24,7 @@ from app.registries.decisions import DecisionTable
 from app.registries.improvement import ImprovementTemplate
 from app.registries.measure import Measure
 from app.registries.parts import Expression, Identifier, Limits, Part, Slug, Source
+from app.registries.profile import Profile
 
 __all__ = ["Definition", "Limits", "Part", "Source"]
 
@@ -380,6 +381,8 @@ class Definition(Part):
     """The improvement projects it offers."""
     deid: dict[str, Any] = {}
     """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
+    simulation: Profile = Profile()
+    """How its data are simulated. Not published, and no part of the digest."""
     digest: str = ""
     """SHA-256 of the canonical document."""
 

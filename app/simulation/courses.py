@@ -5,7 +5,6 @@ This is medicine as public figures tell it, not yet records: some screens are mi
 elsewhere, some cancers missed, and a facility reports only a part of what followed.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -108,16 +107,9 @@ class Population:
 
     def __init__(self, plan: Plan, places: Places) -> None:
         self._plan = plan
+        self._places = places
         self._facilities = places.facilities
-        self._bounds: list[float] = []
-        reached = 0.0
-        for facility in places.facilities:
-            reached += facility.share
-            self._bounds.append(reached)
         self._days = (plan.until - plan.since).days
-
-    def _place(self, at: float) -> int:
-        return min(bisect_right(self._bounds, at), len(self._bounds) - 1)
 
     def courses(self) -> Iterator[tuple[Random, list[Screen]]]:
         """Each person's screens in time, with the dice that decide how they are reported."""
@@ -138,8 +130,8 @@ class Population:
     def _course(self, rng: Random, serial: int) -> list[Screen]:
         draw = rng.random
         plan = self._plan
-        home = self._place(draw())
-        elsewhere = self._place(draw()) if draw() < 0.14 else None
+        home = self._places.at(draw())
+        elsewhere = self._places.at(draw()) if draw() < 0.14 else None
         day = plan.since + timedelta(days=int(self._days * draw() ** 0.8))
         person = meet(rng, serial, plan.seed, day, home, None if elsewhere == home else elsewhere)
         smoking, quit_on, pack_years = person.smoking, person.quit_on, person.pack_years

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import xlsxwriter
 
-from app.registries.schema import Definition, Element
+from app.registries.schema import Channel, Definition, Element
+from app.simulation.places import DOORS
 
 MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
@@ -29,6 +30,22 @@ SUFFIXES = {
     "xlsx": "xlsx",
 }
 
+CHANNELS: Mapping[Channel, tuple[str, ...]] = {
+    "ndjson": ("ndjson",),
+    "delimited": ("csv", "pipe"),
+    "json": ("json", "single"),
+    "xlsx": ("xlsx",),
+    "web-form": ("single",),
+}
+"""The doors of each channel; images come by another."""
+
+
+def doors_of(definition: Definition) -> tuple[str, ...]:
+    """The doors that a registry's channels open, in the order in which facilities take to them."""
+    named = {door for one in definition.channels for door in CHANNELS.get(one, ())}
+    return tuple(one for one in DOORS if one in named) or ("json",)
+
+
 Sent = dict[str, Any]
 """One entry as written down: form, action, elements."""
 
@@ -38,9 +55,9 @@ class Doors:
 
     def __init__(self, definition: Definition) -> None:
         case = definition.first_case_form
-        forms = (case, *definition.follow_up_forms(case.id))
+        first = (case, *definition.follow_up_forms(case.id))
         self._columns: dict[str, Element] = {}
-        for form in forms:
+        for form in (*first, *definition.entry_forms):
             for element in form.all_elements:
                 if element.computed is None:
                     self._columns.setdefault(element.id, element)

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from app.registries.schema import Form, Identity
 from app.simulation.entries import Elements
 from app.simulation.people import code, name
 from app.simulation.places import Facility
@@ -17,6 +18,7 @@ from app.simulation.plan import dice
 
 ROOT = "1.2.826.0.1.3680043.10.1561"
 SIDE = 64
+_ROLES: tuple[Identity, ...] = ("accession", "local_id", "birth_date")
 
 Canaries = list[tuple[str, str]]
 """Kind and value of each planted identity."""
@@ -25,9 +27,13 @@ Canaries = list[tuple[str, str]]
 class Scanner:
     """Makes the CT study of an exam as a scanner would have written it."""
 
-    def __init__(self, seed: int, instances: int) -> None:
+    def __init__(self, form: Form, seed: int, instances: int) -> None:
         self._seed = seed
         self._instances = instances
+        self._period = form.period or ""
+        self._roles = {
+            role: element.id for role in _ROLES if (element := form.with_identity(role)) is not None
+        }
 
     def scan(
         self, study: int, facility: Facility, elements: Elements, folder: Path
@@ -49,8 +55,13 @@ class Scanner:
         self, rng: Random, study: int, facility: Facility, elements: Elements, canaries: Canaries
     ) -> Iterator[FileDataset]:
         plant = _Plant(self._seed, study, canaries)
-        last, first = elements["patient_last_name"], elements["patient_first_name"]
-        taken = date.fromisoformat(elements["exam_date"])
+        # The patient's name where the form has it, and one of the image's own otherwise.
+        last = elements.get("patient_last_name") or plant.name("Zq")
+        first = elements.get("patient_first_name") or plant.name("Xv")
+        accession, local = (str(elements[self._roles[one]]) for one in ("accession", "local_id"))
+        born = str(elements.get(self._roles.get("birth_date", ""), ""))
+        sex = str(elements.get("patient_sex", "O"))
+        taken = date.fromisoformat(elements[self._period])
         study_uid, series_uid = plant.uid(0), plant.uid(1)
         referrer, operator, institution = plant.name("Rq"), plant.name("Oq"), plant.name("Iq")
         device, other_id, station = plant.code("DV"), plant.code("PI"), plant.code("ST")
@@ -72,7 +83,7 @@ class Scanner:
             one.StudyDate = one.SeriesDate = one.AcquisitionDate = one.ContentDate = _da(taken)
             one.StudyTime = one.SeriesTime = one.AcquisitionTime = "101530"
             one.AcquisitionDateTime = _da(taken) + "101530"
-            one.AccessionNumber = elements["exam_unique_id"]
+            one.AccessionNumber = accession
             one.Modality = "CT"
             one.Manufacturer = facility.scanner[0]
             one.ManufacturerModelName = facility.scanner[1]
@@ -85,10 +96,10 @@ class Scanner:
             one.StudyDescription = f"LDCT for {last}"
             one.SeriesDescription = "LUNG SCREEN 1.0 MM"
             one.PatientName = f"{last}^{first}"
-            one.PatientID = elements["other_id"]
+            one.PatientID = local
             one.IssuerOfPatientID = institution
-            one.PatientBirthDate = elements["patient_dob"].replace("-", "")
-            one.PatientSex = elements["patient_sex"] if elements["patient_sex"] in "MFO" else "O"
+            one.PatientBirthDate = born.replace("-", "")
+            one.PatientSex = sex if sex in ("M", "F", "O") else "O"
             one.OtherPatientNames = f"{last}^{comment}"
             one.OtherPatientIDsSequence = _sequence(
                 f"{last}^{first}",
@@ -124,7 +135,7 @@ class Scanner:
             one.ReferencedStudySequence = _sequence(
                 operator, ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=earlier
             )
-            _private(one, f"{last}^{first}", elements["other_id"], comment)
+            _private(one, f"{last}^{first}", local, comment)
             _image(one, pixels)
             yield one
 

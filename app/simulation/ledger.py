@@ -4,11 +4,12 @@ What must become of each entry, and what must be known in the end: worked out en
 Kept apart from the service on purpose: it is the expectation that the service is held to.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from app.registries.findings import FindingCode, Severity
+from app.registries.schema import Definition, Element, Form
 from app.simulation.entries import Elements, Entry, Expected
-from app.simulation.usual import late_follow_up
 
 
 @dataclass(slots=True)
@@ -16,12 +17,14 @@ class Truth:
     """A case as it must stand when everything has been sent."""
 
     facility: int
+    form: str
     key: str
     state: str = "absent"
     subject: int = -1
     person: int = 0
     elements: Elements = field(default_factory=dict)
-    follow_ups: dict[str, Elements] = field(default_factory=dict)
+    follow_ups: dict[tuple[str, str], Elements] = field(default_factory=dict)
+    """(form, key) -> elements."""
     draft: Elements | None = None
     waiting: list[Entry] = field(default_factory=list)
 
@@ -36,77 +39,134 @@ class Truth:
         return f"{self.person}.{self.subject}"
 
 
-def settle_entries(entries: list[Entry]) -> list[Truth]:
-    """Play one person's entries in the order of sending; sets outcome and findings of each."""
-    cases: dict[tuple[int, str], Truth] = {}
-    subjects = Subjects()
-    for entry in sorted(entries, key=lambda one: one.wave):
-        case = cases.get((entry.facility, entry.key))
-        if case is None:
-            case = cases[entry.facility, entry.key] = Truth(entry.facility, entry.key)
-            case.person = entry.person
-        if any(one.severity == Severity.REJECT for one in entry.findings):
-            entry.outcome = "rejected"
-        elif entry.follow_up is not None:
-            _take_follow_up(case, entry)
+Beside = Callable[[Entry, Elements], Sequence[Expected]]
+"""What is found in a follow-up only when its case is known."""
+
+
+class Ledger:
+    """Plays entries in the order of sending; sets outcome and findings of each."""
+
+    def __init__(self, definition: Definition, beside: Beside) -> None:
+        self._forms = {form.id: _Roles(definition, form) for form in definition.entry_forms}
+        self._beside = beside
+
+    def settle(self, entries: list[Entry]) -> list[Truth]:
+        """One person's entries, and how that person's cases must stand in the end."""
+        cases: dict[tuple[int, str, str], Truth] = {}
+        subjects = Subjects()
+        for entry in sorted(entries, key=lambda one: one.wave):
+            of = self._forms[entry.form]
+            case_form = of.form.parent or entry.form
+            at = (entry.facility, case_form, entry.key)
+            case = cases.get(at)
+            if case is None:
+                case = cases[at] = Truth(entry.facility, case_form, entry.key, person=entry.person)
+            if any(one.severity == Severity.REJECT for one in entry.findings):
+                entry.outcome = "rejected"
+            elif entry.follow_up is not None:
+                self._take_follow_up(case, entry)
+            else:
+                self._take_case(case, entry, subjects)
+        for case in cases.values():
+            case.subject = subjects.now(case.subject)
+            for entry in case.waiting:
+                place = self._forms[entry.form].parent_key
+                _find(entry, place, FindingCode.WAITING_FOR_PARENT, Severity.INFORMATION)
+        return list(cases.values())
+
+    def _take_case(self, case: Truth, entry: Entry, subjects: "Subjects") -> None:
+        if entry.action == "withdraw":
+            case.state, case.draft = "withdrawn", None
+            entry.outcome = "withdrawn"
+            return
+        subject = case.subject
+        if entry.action == "submit" or case.basis is None:
+            of = self._forms[entry.form]
+            subject, conflict = subjects.resolve(of.identity(entry), subject)
+            if conflict:
+                _find(entry, of.conflict, FindingCode.IDENTITY_CONFLICT, Severity.WARN)
+        if entry.action == "save":
+            if case.basis is None:
+                case.subject = subject
+            case.draft = entry.elements
+            entry.outcome = "saved"
+        elif case.state == "submitted" and case.elements == entry.elements:
+            case.draft = None
+            entry.outcome = "unchanged"
         else:
-            _take_exam(case, entry, subjects)
-    for case in cases.values():
-        case.subject = subjects.now(case.subject)
-        for entry in case.waiting:
-            _find(entry, "exam_unique_id", FindingCode.WAITING_FOR_PARENT, Severity.INFORMATION)
-    return list(cases.values())
+            entry.outcome = "amended" if case.state == "submitted" else "accepted"
+            case.state, case.elements, case.draft = "submitted", entry.elements, None
+            case.subject = subject
+        released, case.waiting = case.waiting, []
+        for waiting in released:
+            self._take_follow_up(case, waiting)
+
+    def _take_follow_up(self, case: Truth, entry: Entry) -> None:
+        assert entry.follow_up is not None
+        if case.basis is None:
+            entry.outcome = "waiting"
+            case.waiting.append(entry)
+            return
+        at = (entry.form, entry.follow_up)
+        if entry.action == "withdraw":
+            del case.follow_ups[at]
+            entry.outcome = "withdrawn"
+            return
+        found = tuple(self._beside(entry, case.basis))
+        entry.findings = (*entry.findings, *found)
+        if any(one.severity == Severity.REJECT for one in found):
+            entry.outcome = "rejected"
+            return
+        known = case.follow_ups.get(at)
+        entry.outcome = (
+            "accepted" if known is None else "unchanged" if known == entry.elements else "amended"
+        )
+        case.follow_ups[at] = entry.elements
+
+
+class _Roles:
+    """The elements of a form that say who and which."""
+
+    def __init__(self, definition: Definition, form: Form) -> None:
+        self.form = form
+        self._national = _id(form.with_identity("national_id"))
+        self._local = _id(form.with_identity("local_id"))
+        self._born = _id(form.with_identity("birth_date"))
+        self.conflict = self._national or self._local or "row"
+        parent = definition.form(form.parent).key if form.parent is not None else ()
+        self.parent_key = next(iter(parent), "row")
+
+    def identity(self, entry: Entry) -> "Identity":
+        """Who an entry says that it is about."""
+        if self.form.level == "facility-period":
+            return Identity(entry.facility, local="the facility itself")
+        given = entry.elements.get
+        number = given(self._national) if self._national else None
+        local = given(self._local) if self._local else None
+        return Identity(
+            entry.facility,
+            number=None if number is None else str(number).replace("-", ""),
+            born=given(self._born) if self._born else None,
+            local=None if local is None else str(local),
+        )
+
+
+def _id(element: Element | None) -> str | None:
+    return element.id if element is not None else None
 
 
 def _find(entry: Entry, place: str, code: FindingCode, severity: Severity) -> None:
     entry.findings = (*entry.findings, Expected(place, code.value, severity.value))
 
 
-def _take_exam(case: Truth, entry: Entry, subjects: "Subjects") -> None:
-    if entry.action == "withdraw":
-        case.state, case.draft = "withdrawn", None
-        entry.outcome = "withdrawn"
-        return
-    subject = case.subject
-    if entry.action == "submit" or case.basis is None:
-        subject, conflict = subjects.resolve(entry.facility, entry.elements)
-        if conflict:
-            place = "patient_ssn"
-            _find(entry, place, FindingCode.IDENTITY_CONFLICT, Severity.WARN)
-    if entry.action == "save":
-        if case.basis is None:
-            case.subject = subject
-        case.draft = entry.elements
-        entry.outcome = "saved"
-    elif case.state == "submitted" and case.elements == entry.elements:
-        case.draft = None
-        entry.outcome = "unchanged"
-    else:
-        entry.outcome = "amended" if case.state == "submitted" else "accepted"
-        case.state, case.elements, case.draft = "submitted", entry.elements, None
-        case.subject = subject
-    released, case.waiting = case.waiting, []
-    for waiting in released:
-        _take_follow_up(case, waiting)
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one entry says of whom it is about."""
 
-
-def _take_follow_up(case: Truth, entry: Entry) -> None:
-    assert entry.follow_up is not None
-    if case.basis is None:
-        entry.outcome = "waiting"
-        case.waiting.append(entry)
-        return
-    if entry.action == "withdraw":
-        del case.follow_ups[entry.follow_up]
-        entry.outcome = "withdrawn"
-        return
-    if late_follow_up(case.basis, entry.elements):
-        _find(entry, "follow_up_date", FindingCode.RULE, Severity.WARN)
-    known = case.follow_ups.get(entry.follow_up)
-    entry.outcome = (
-        "accepted" if known is None else "unchanged" if known == entry.elements else "amended"
-    )
-    case.follow_ups[entry.follow_up] = entry.elements
+    facility: int
+    number: str | None = None
+    born: str | None = None
+    local: str | None = None
 
 
 class Subjects:
@@ -134,13 +194,14 @@ class Subjects:
         self._now.append(len(self._now))
         return len(self._now) - 1
 
-    def resolve(self, facility: int, elements: Elements) -> tuple[int, bool]:
-        """The subject of these elements, and whether they contradict what was known."""
-        number = elements.get("patient_ssn")
-        number = None if number is None else number.replace("-", "")
-        born = elements.get("patient_dob")
+    def resolve(self, given: Identity, known: int = -1) -> tuple[int, bool]:
+        """The subject of an entry, and whether it contradicts what was known.
+
+        `known` is the subject that the case has already: it stays if nothing is said about who.
+        """
+        number, born = given.number, given.born
         pair = (number, born) if number is not None and born is not None else None
-        local = (facility, elements["other_id"]) if "other_id" in elements else None
+        local = (given.facility, given.local) if given.local is not None else None
         by_pair = self._pairs.get(pair) if pair else None
         by_local = self._locals.get(local) if local else None
         by_pair = None if by_pair is None else self.now(by_pair)
@@ -164,6 +225,8 @@ class Subjects:
             self._pair_of[subject] = pair
         elif by_local is not None:
             subject = by_local
+        elif known >= 0:
+            subject = self.now(known)
         else:
             subject = self._new()
         if pair:

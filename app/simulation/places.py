@@ -1,6 +1,9 @@
 """Corporate accounts, facilities and physicians: of every category, location, division and size."""
 
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import accumulate
 from random import Random
 from typing import Any
 
@@ -115,13 +118,21 @@ class Physician:
     facilities: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Places:
     """Where the nation's people are screened."""
 
     corporate_accounts: tuple[CorporateAccount, ...]
     facilities: tuple[Facility, ...]
     physicians: tuple[Physician, ...]
+
+    @cached_property
+    def _bounds(self) -> list[float]:
+        return list(accumulate(facility.share for facility in self.facilities))
+
+    def at(self, share: float) -> int:
+        """The facility where somebody goes whose dice fell on this share, between 0 and 1."""
+        return min(bisect_right(self._bounds, share), len(self.facilities) - 1)
 
     def as_document(self) -> dict[str, Any]:
         """The places as plain data, for `nation.json`."""
@@ -147,6 +158,7 @@ def npi(nine: int) -> str:
 def settle(plan: Plan) -> Places:
     """The places of a nation: the same for the same seed and number of facilities."""
     rng = dice("places", plan.seed, plan.facilities)
+    doors = plan.doors or DOORS
     groups = _groups(rng, plan.facilities)
     weights = [rng.lognormvariate(0.0, 1.1) for _ in range(plan.facilities)]
     whole = sum(weights)
@@ -178,7 +190,7 @@ def settle(plan: Plan) -> Places:
                     npi=npi(next(serial)),
                     share=weights[member] / whole,
                     annual_exams=1_000 + int(200_000 * weights[member] / whole),
-                    door=DOORS[member % len(DOORS)],
+                    door=doors[member % len(doors)],
                     scanner=rng.choice(_SCANNERS),
                     dose=rng.uniform(0.8, 2.2),
                     counsels=rng.betavariate(8, 2),

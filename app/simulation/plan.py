@@ -25,6 +25,8 @@ class Plan:
     until: date = LAST_DAY
     numbers: tuple[int, ...] = ()
     """The facilities' six-digit numbers in the nation's order, where a registry issued them."""
+    doors: tuple[str, ...] = ()
+    """How facilities send, in turn; all doors when empty."""
     rows_per_file: int = 5_000
     single_posts: int = 40
     """How many entries at most a facility posts one by one; more of them go into a file."""

@@ -5,12 +5,13 @@ Each function says what differs, in words that name places and no values; nothin
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
+from app.registries.measure import Measure
+from app.simulation.oracle import Count, Oracle
 from app.simulation.sending import Nation, Office, Told, read_lines
 
 SILENT: Told = lambda *_: None  # noqa: E731 - a name for saying nothing
@@ -97,76 +98,80 @@ async def images_differ(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A measure simple enough to be counted again in two lines, and how."""
-
-    measure: str
-    denominator: Callable[[dict[str, Any]], bool]
-    numerator: Callable[[dict[str, Any]], bool]
-
-
-RATES = (
-    Rate(
-        "abnormal_interpretation_rate",
-        lambda one: True,
-        lambda one: one["ct_exam_result_lung_rads"] in ("3", "4A", "4B", "4X"),
-    ),
-    Rate(
-        "recall_rate",
-        lambda one: True,
-        lambda one: one["ct_exam_result_lung_rads"] == "0",
-    ),
-    Rate(
-        "modifier_s_rate",
-        lambda one: True,
-        lambda one: one["ct_exam_result_modifier_s"] == "Y",
-    ),
+_COUNTED = (
+    "initial_population",
+    "denominator",
+    "exclusions",
+    "exceptions",
+    "numerator",
+    "observations",
 )
+Year = tuple[int, str, str]
+"""Facility, year, measure."""
 
 
-def expected_rates(nation: Nation) -> dict[tuple[int, str, str], tuple[int, int]]:
-    """(facility, year, measure) → numerator and denominator, counted from the truth."""
-    counted: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for case in read_lines(nation.folder / "truth.ndjson"):
-        if case["state"] != "submitted":
-            continue
-        elements = case["elements"]
-        for rate in RATES:
-            if rate.denominator(elements):
-                cell = counted[case["facility"], elements["exam_date"][:4], rate.measure]
-                cell[0] += rate.numerator(elements)
-                cell[1] += 1
-    return {key: (numerator, denominator) for key, (numerator, denominator) in counted.items()}
+def expected_years(nation: Nation, measures: Sequence[str] | None = None) -> dict[Year, Count]:
+    """What each facility counts in each year, worked out from the truth; years without a case too."""
+    oracle = Oracle(nation.definition, measures)
+    counted: dict[Year, Count] = defaultdict(Count)
+    for cell, count in oracle.cells(read_lines(nation.folder / "truth.ndjson")).items():
+        facility, month, measure, stratifier, _ = cell
+        if not stratifier:
+            counted[facility, month[:4], measure].add(count)
+    return dict(counted)
 
 
 async def rates_differ(
-    office: Office, nation: Nation, told: Told = SILENT
+    office: Office, nation: Nation, told: Told = SILENT, measures: Sequence[str] | None = None
 ) -> tuple[int, list[str]]:
     """How many rates were compared, and facilities, years and measures where the truth differs."""
     found: list[str] = []
-    wanted = expected_rates(nation)
-    for done, ((facility, year, measure), (numerator, denominator)) in enumerate(
-        sorted(wanted.items()), 1
-    ):
+    wanted = expected_years(nation, measures)
+    by_id = {one.id: one for one in nation.definition.measures}
+    years = sorted({year for _, year, _ in wanted})
+    facilities = sorted({facility for facility, _, _ in wanted})
+    compared = 0
+    for done, facility in enumerate(facilities, 1):
         answer = await office.get(
             f"/v1/registries/{office.registry}/metrics",
             office.keys.facilities[facility],
             facility=facility,
-            measure=measure,
-            period=year,
+            period=years,
+            measure=list(measures or by_id),
         )
         if answer.status_code != 200:
-            found.append(f"{measure} of {facility} in {year}: answered {answer.status_code}")
+            found.append(f"facility {facility}: answered {answer.status_code}")
             continue
-        metric = overall(answer.json())
-        got = (metric.get("numerator"), metric.get("denominator"))
-        if got != (numerator, denominator):
-            found.append(
-                f"{measure} of {facility} in {year}: {got} instead of {(numerator, denominator)}"
-            )
-        told("comparing rates", done, len(wanted))
-    return len(wanted), found
+        for metric in answer.json()["metrics"]:
+            at = (facility, metric["period"], metric["measure"])
+            compared += at in wanted
+            found += _metric_differs(by_id[at[2]], at, metric, wanted.get(at, Count()))
+        told("comparing rates", done, len(facilities))
+    return compared, found
+
+
+def _metric_differs(
+    measure: Measure, at: Year, metric: Mapping[str, Any], count: Count
+) -> list[str]:
+    """What is answered of a facility, year and measure and is not the truth; what is withheld is no answer."""
+    where = f"{at[2]} of {at[0]} in {at[1]}"
+    found = [
+        f"{where}: {name} {metric[name]} instead of {getattr(count, name)}"
+        for name in _COUNTED
+        if metric[name] is not None and metric[name] != getattr(count, name)
+    ]
+    if metric["rate"] is not None:
+        shares = measure.scoring == "proportion"
+        top = count.numerator if shares else count.total
+        bottom = (
+            count.observations if measure.scoring == "continuous-variable" else count.denominator
+        )
+        rate = float(top) / bottom if bottom else None
+        if rate is None or abs(rate - metric["rate"]) > 10.0 ** -(
+            4 if shares else measure.scale + 1
+        ):
+            found.append(f"{where}: rate {metric['rate']} instead of {rate}")
+    return found
 
 
 def overall(document: Any) -> dict[str, Any]:

@@ -11,11 +11,15 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+
+from app.registries.load import assemble
+from app.registries.schema import Definition
 
 Told = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
@@ -34,7 +38,7 @@ class Keys:
     accounts: dict[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Nation:
     """A simulated nation, read back from its folder."""
 
@@ -52,6 +56,11 @@ class Nation:
             list(read_lines(folder / "submissions.ndjson")),
             list(read_lines(folder / "images.ndjson")),
         )
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The definition whose forms were filled, as it would be published."""
+        return assemble(orjson.loads((self.folder / "definition.json").read_bytes()))
 
     @property
     def facilities(self) -> list[dict[str, Any]]:

@@ -2,24 +2,25 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, Protocol, TextIO
 
 import orjson
 
+from app.registries.load import canonical
 from app.registries.schema import Definition
-from app.simulation.courses import Population
-from app.simulation.doors import Doors
-from app.simulation.entries import Entry, Writer
-from app.simulation.flaws import Flaws
+from app.simulation.doors import Doors, doors_of
+from app.simulation.drawn.courses import Courses
+from app.simulation.entries import Elements, Entry, Expected
 from app.simulation.instances import Scanner
-from app.simulation.ledger import Truth, settle_entries
+from app.simulation.ledger import Ledger, Truth
 from app.simulation.outbox import Outbox
 from app.simulation.places import Places, settle
 from app.simulation.plan import Plan
-from app.simulation.reporting import Reporting
+from app.simulation.screening import Screening
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and of how much."""
@@ -39,20 +40,44 @@ class Summary:
     instances: int = 0
     canaries: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    planted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class Course(Protocol):
+    """Subjects, one after another, and every entry about each."""
+
+    @property
+    def planted(self) -> Mapping[str, Mapping[str, int]]:
+        """Form -> kind of flaw -> how often it was planted so far, where that is known."""
+
+    def __iter__(self) -> Iterator[list[Entry]]: ...
+
+    def beside(self, entry: Entry, case: Elements) -> Sequence[Expected]:
+        """What is found in a follow-up only when its case is known."""
+
+
+COURSES: Mapping[str, Callable[[Plan, Definition, Places, date], Course]] = {
+    "drawn": Courses,
+    "lung-screening": Screening,
+}
+
+
+def course_of(plan: Plan, definition: Definition, places: Places) -> Course:
+    """The course that a definition's simulation profile names."""
+    today = max(plan.until, datetime.now(UTC).date())
+    return COURSES[definition.simulation.course](plan, definition, places, today)
+
+
+def settled(course: Course, definition: Definition) -> Iterator[tuple[list[Entry], list[Truth]]]:
+    """Subject by subject: the entries about each with their outcomes, and the truth in the end."""
+    ledger = Ledger(definition, course.beside)
+    for entries in course:
+        yield entries, ledger.settle(entries)
 
 
 def entries_of(plan: Plan, definition: Definition) -> Iterator[tuple[list[Entry], list[Truth]]]:
-    """Person by person: the entries about them with their outcomes, and the truth in the end."""
-    places = settle(plan)
-    writer = Writer(definition, plan.seed)
-    reporting = Reporting(plan, writer, Flaws(definition, places))
-    remaining = plan.cases
-    for rng, course in Population(plan, places).courses():
-        entries = reporting.report(rng, course[:remaining])
-        yield entries, settle_entries(entries)
-        remaining -= len(course)
-        if remaining <= 0:
-            return
+    """The entries of a plan's nation, subject by subject, and the truth about each."""
+    return settled(course_of(plan, definition, settle(plan)), definition)
 
 
 def simulate(
@@ -65,6 +90,7 @@ def simulate(
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
+    plan = fitted(plan, definition)
     places = settle(plan)
     summary = Summary(folder)
     outbox = Outbox(plan, places, Doors(definition), folder)
@@ -73,11 +99,13 @@ def simulate(
         (folder / "answer_key.ndjson").open("wb") as answers,
         (folder / "canaries.txt").open("w", encoding="ascii") as canaries,
     ):
-        wing = _Images(plan, places, folder, canaries, summary)
-        for entries, cases in entries_of(plan, definition):
+        wing = _Images(plan, definition, places, folder, canaries, summary)
+        kinds = _identities(definition)
+        course = course_of(plan, definition, places)
+        for entries, cases in settled(course, definition):
             summary.people += 1
             summary.cases += len(cases)
-            _write_canaries(entries, canaries, summary)
+            _write_canaries(entries, kinds, canaries, summary)
             for entry in entries:
                 _answer(entry, outbox.put(entry).name, answers)
                 summary.entries += 1
@@ -96,8 +124,18 @@ def simulate(
         for submission in ordered:
             file.write(_line(submission.as_document()))
     summary.submissions = len(ordered)
+    summary.planted = course.planted
     _write_nation(plan, places, definition, folder, summary)
     return summary
+
+
+def fitted(plan: Plan, definition: Definition) -> Plan:
+    """The plan with the doors that the registry has, and without images where it takes none."""
+    doors = plan.doors or doors_of(definition)
+    case = definition.first_case_form
+    seen = "dicomweb" in definition.channels and case.period is not None
+    linked = seen and all(case.with_identity(one) for one in ("accession", "local_id"))
+    return replace(plan, doors=doors, studies=plan.studies if linked else 0)
 
 
 def remove(folder: Path) -> None:
@@ -136,7 +174,9 @@ def _tell(case: Truth, places: Places, truth: BinaryIO) -> None:
                 "state": case.state,
                 "subject": case.name,
                 "elements": case.elements,
+                "form": case.form,
                 "follow_ups": list(case.follow_ups.values()),
+                "follow_up_forms": [form for form, _ in case.follow_ups],
                 "draft": case.draft is not None,
                 "waiting": len(case.waiting),
             }
@@ -144,25 +184,35 @@ def _tell(case: Truth, places: Places, truth: BinaryIO) -> None:
     )
 
 
-_IDENTITIES = {
-    "patient_first_name": "name",
-    "patient_last_name": "name",
-    "patient_middle_name": "name",
-    "patient_ssn": "national identifier",
-    "patient_dob": "birth date",
-    "other_id": "local identifier",
-    "exam_unique_id": "exam identifier",
-    "follow_up_unique_id": "follow-up identifier",
+_KINDS = {
+    "national_id": "national identifier",
+    "local_id": "local identifier",
+    "birth_date": "birth date",
+    "accession": "exam identifier",
 }
 
 
-def _write_canaries(entries: list[Entry], canaries: TextIO, summary: Summary) -> None:
+def _identities(definition: Definition) -> dict[str, str]:
+    """The elements that identify somebody, and what kind of identity each is."""
+    return {
+        one.id: _KINDS.get(one.identity or "", "name")
+        for form in definition.forms
+        for one in form.elements
+        if one.identifying and (one.type == "text" or one.identity == "birth_date")
+    }
+
+
+def _write_canaries(
+    entries: list[Entry], kinds: Mapping[str, str], canaries: TextIO, summary: Summary
+) -> None:
     """Every identity these entries carry, flawed ones too, once each."""
     found = {
         (kind, value)
         for entry in entries
-        for element, kind in _IDENTITIES.items()
-        if isinstance(value := entry.elements.get(element), str) and len(value) > 7
+        for element, kind in kinds.items()
+        if isinstance(value := entry.elements.get(element), str)
+        and len(value) > 7
+        and value.isascii()
     }
     for kind, value in sorted(found):
         canaries.write(f"{kind}\t{value}\n")
@@ -173,11 +223,20 @@ class _Images:
     """Chooses whose CT is sent as well, and has it scanned."""
 
     def __init__(
-        self, plan: Plan, places: Places, folder: Path, canaries: TextIO, summary: Summary
+        self,
+        plan: Plan,
+        definition: Definition,
+        places: Places,
+        folder: Path,
+        canaries: TextIO,
+        summary: Summary,
     ) -> None:
+        self._form = definition.first_case_form
+        local = self._form.with_identity("local_id")
+        self._local = local.id if local is not None else ""
         self._plan, self._places = plan, places
         self._folder, self._canaries, self._summary = folder, canaries, summary
-        self._scanner = Scanner(plan.seed, plan.instances)
+        self._scanner = Scanner(self._form, plan.seed, plan.instances)
         self._every = max(plan.cases // (plan.studies + 1), 1)
         self._seen = 0
         self._index = (folder / "images.ndjson") if plan.studies else None
@@ -189,7 +248,8 @@ class _Images:
         if (
             done >= self._plan.studies
             or case.state != "submitted"
-            or "other_id" not in case.elements
+            or case.form != self._form.id
+            or self._local not in case.elements
         ):
             return
         if self._seen < done * self._every:
@@ -230,6 +290,8 @@ def _write_nation(
         "entries": summary.entries,
         "submissions": summary.submissions,
         "outcomes": dict(sorted(summary.outcomes.items())),
+        "planted": summary.planted,
         **places.as_document(),
     }
+    (folder / "definition.json").write_bytes(orjson.dumps(canonical(definition)))
     (folder / "nation.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))

@@ -11,7 +11,7 @@ from app.benchmarks import generations
 from app.benchmarks.generations import Workshop
 from app.benchmarks.periods import Period, period
 from app.benchmarks.placed import possible
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
 from app.registries.schema import Definition

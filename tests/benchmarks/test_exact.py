@@ -18,7 +18,7 @@ from app.benchmarks.cluster import Cluster
 from app.benchmarks.engine import Engine
 from app.benchmarks.feed import WINDOW
 from app.benchmarks.generations import Workshop
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
 from app.simulation.plan import Plan

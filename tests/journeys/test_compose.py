@@ -12,7 +12,7 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from app.settings import Settings
 from app.simulation.plan import Plan
 from app.simulation.proof import counts_differ, findings_differ, images_differ, rates_differ

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from tests.journeys.travel import REGISTRY
 from tests.oracles.cells import binned
 from tests.oracles.counting import Count, Exam, FollowUp, count

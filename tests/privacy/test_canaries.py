@@ -20,7 +20,7 @@ import pydicom
 import pytest
 
 from app.commands.checks import tables_tell
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from app.simulation.canaries import Canaries
 from app.simulation.plan import Plan
 from app.simulation.sending import Nation, bearer, read_lines

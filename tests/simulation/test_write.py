@@ -11,7 +11,7 @@ import pytest
 import python_calamine
 from typer.testing import CliRunner
 
-from app.commands.simulate import newest
+from app.commands.definitions import newest
 from app.commands.simulate import simulate as command
 from app.simulation.canaries import Canaries
 from app.simulation.places import DOORS

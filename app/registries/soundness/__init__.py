@@ -14,6 +14,7 @@ from app.registries.soundness.forms import Forms
 from app.registries.soundness.ground import Complaints, Ground
 from app.registries.soundness.measures import Measures
 from app.registries.soundness.peers import Peers
+from app.registries.soundness.profile import profile as simulation_profile
 
 
 def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
@@ -63,3 +64,4 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
         yield from unfit_template(
             ("improvement", number), template, ground.modules, told, ground.missing
         )
+    yield from simulation_profile(ground)

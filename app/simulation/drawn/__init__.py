@@ -1,0 +1,1 @@
+"""Data of any registry, drawn from its definition: sound entries, planted flaws, courses of subjects."""

@@ -1,0 +1,371 @@
+"""
+Planted flaws: one thing made wrong in a sound entry, and everything that must be found because of it.
+
+Every kind of flaw that a form can carry has its turn: values of a wrong type, out of range, of no value
+set, left out where needed, given where out of place, against each rule, unknown to the form, of nobody.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+from app.registries.findings import FindingCode, Severity, severity
+from app.registries.rows import PARENT
+from app.registries.schema import Definition, Element, Form
+from app.simulation.drawn.checks import Check
+from app.simulation.drawn.sound import Sound
+from app.simulation.drawn.values import Moment
+from app.simulation.entries import Elements, Expected
+
+NAMED_DOORS = frozenset({"json", "ndjson", "single"})
+"""Where an element travels by its name, entry by entry."""
+
+EMPTY: Mapping[str, None] = MappingProxyType({})
+
+Spoil = Callable[[Random, Moment, Elements, Elements | None], "Spoiled | None"]
+
+
+class Spoiled:
+    """What a flaw makes of an entry."""
+
+    __slots__ = ("elements", "found", "later", "unusable")
+
+    def __init__(
+        self, elements: Elements, *found: Expected, unusable: str | None = None, later: bool = False
+    ) -> None:
+        self.elements, self.found, self.unusable = elements, found, unusable
+        self.later = later
+        """Found only when the case is known that it follows up."""
+
+
+def expected(place: str, code: FindingCode) -> Expected:
+    """A finding with the severity of its code."""
+    return Expected(place, code.value, severity(code).value)
+
+
+class Flaws:
+    """Plants flaws in entries of one form, each kind in its turn."""
+
+    def __init__(self, definition: Definition, form: Form, sound: Sound, today: date) -> None:
+        self._definition, self._form, self._sound, self._today = definition, form, sound, today
+        parent = definition.form(form.parent).key if form.parent else ()
+        self._own = frozenset((*form.key, *parent))
+        self._keys = self._own | frozenset(form.otherwise_key)
+        self._alone: set[str] = set()
+        self._kinds = dict(self._listed())
+        self._turn: list[str] = []
+        self.planted: dict[str, int] = dict.fromkeys(self._kinds, 0)
+        """Kind of flaw -> how often it was planted."""
+
+    def plant(
+        self, rng: Random, moment: Moment, elements: Elements, door: str, parent: Elements | None
+    ) -> tuple[Elements, tuple[Expected, ...]]:
+        """The entry with a flaw, now and then with two, and all that must be found in it."""
+        told, found, unusable = dict(elements), list[Expected](), dict[str, None]()
+        wanted = 2 if rng.random() < 0.1 else 1
+        done = 0
+        for _ in range(2 * len(self._kinds)):
+            kind = self._next(rng)
+            if kind == "unknown element" and door not in NAMED_DOORS:
+                continue
+            alone = kind in self._alone
+            if alone and done:
+                continue
+            spoiled = self._kinds[kind](rng, moment, dict(told), parent)
+            if spoiled is None:
+                continue
+            if not spoiled.found and not spoiled.later and not self._told(spoiled.elements):
+                continue
+            if {one.place for one in spoiled.found} & {one.place for one in found}:
+                continue
+            if spoiled.unusable is not None and spoiled.unusable in unusable:
+                continue
+            told = spoiled.elements
+            found += spoiled.found
+            if spoiled.unusable is not None:
+                unusable[spoiled.unusable] = None
+            self.planted[kind] += 1
+            done += 1
+            if done == wanted or alone:
+                break
+        return told, (*found, *self._told(told, found, unusable))
+
+    def _told(
+        self, told: Elements, found: Sequence[Expected] = (), unusable: Mapping[str, None] = EMPTY
+    ) -> list[Expected]:
+        """What must be found beside what is wrong with single values."""
+        checks = self._sound.checks
+        more = checks.findings(told, self._today, unusable)
+        rejected = any(one.severity == Severity.REJECT for one in (*found, *more))
+        if not rejected and not checks.says_who(told):
+            more.append(expected(checks.identity_place, FindingCode.NO_IDENTITY))
+        return more
+
+    def _next(self, rng: Random) -> str:
+        if not self._turn:
+            self._turn = list(self._kinds)
+            rng.shuffle(self._turn)
+        return self._turn.pop()
+
+    def _listed(self) -> Iterator[tuple[str, Spoil]]:
+        form = self._form
+        sent = [
+            one for one in form.all_elements if one.computed is None and one.identity != "facility"
+        ]
+        plain = [one for one in sent if one.id not in self._keys and one.identity is None]
+
+        def each(kind: str, some: list[Element], spoil: Callable[..., Any]) -> Iterator[Any]:
+            def one_of(rng: Random, moment: Moment, told: Elements, _: Any) -> Spoiled | None:
+                given = [one for one in some if one.id in told]
+                made: Spoiled | None = spoil(rng, rng.choice(given), told) if given else None
+                return made
+
+            if some:
+                yield kind, one_of
+
+        needed = [one for one in sent if one.required or (
+            one.id in form.key and not form.otherwise_key
+        )]  # fmt: skip
+        yield from each("left out", needed, _left_out)
+        conditional = [one for one in plain if one.required_when and not one.required]
+        yield from each("left out though needed", conditional, _taken_away)
+        self._alone.add("left out though needed")
+        for kind in ("code", "codes"):
+            some = [one for one in sent if one.type == kind]
+            yield from each(f"unknown {kind}", some, self._unknown_code)
+        yield from each("repeated code", [o for o in sent if o.type == "codes"], self._repeated)
+        exclusive = [one for one in sent if one.type == "codes" and self._exclusive(one)]
+        yield from each("beside an exclusive code", exclusive, self._beside_exclusive)
+        retired = [one for one in plain if one.type == "code" and self._retired(one)]
+        yield from each("retired code", retired, self._use_retired)
+        yield from each("word for a whole number", [o for o in sent if o.type == "integer"], _word)
+        yield from each("word for a number", [o for o in sent if o.type == "decimal"], _word)
+        yield from each("word for a boolean", [o for o in sent if o.type == "boolean"], _word)
+        yield from each("part of a whole", [o for o in sent if o.type == "integer"], _half)
+        finer = [one for one in plain if one.type == "decimal" and one.scale < 6]
+        yield from each("too many decimals", finer, _too_fine)
+        limited = [o for o in sent if o.type in ("integer", "decimal") and o.range and o.range.hard]
+        yield from each("out of range", limited, _too_much)
+        unusual = [one for one in plain if _odd(one) is not None]
+        yield from each("unusual", unusual, _unusual)
+        yield from each("no day", [one for one in sent if one.type == "date"], _no_day)
+        yield from each("no NPI", [one for one in sent if one.type == "npi"], _no_npi)
+        yield from each("too long", [one for one in sent if one.type == "text"], _too_long)
+        patterned = [one for one in sent if one.type == "text" and _against(one) is not None]
+        yield from each("against the pattern", patterned, _against_pattern)
+        yield "unknown element", _stranger
+        alone: dict[str, Spoil] = {}
+        if hidden := [one for one in plain if one.relevant_when]:
+            alone["out of place"] = self._out_of_place(hidden)
+        for check in self._sound.checks.all:
+            if check.rule is not None:
+                alone[f"against rule {check.rule}"] = self._against(check)
+        if not self._sound.checks.says_who({}):
+            alone["of nobody"] = self._nobody
+        self._alone |= {"unknown element", *alone}
+        yield from alone.items()
+
+    # --- kinds that need the definition ---
+
+    def _unknown_code(self, _: Random, element: Element, told: Elements) -> Spoiled | None:
+        values = self._definition.value_set(element)
+        assert values is not None
+        wrong = next(one for one in ("QQ", "QZ", "ZQX") if one not in values.labels)
+        value = [wrong] if element.type == "codes" else wrong
+        return _with(told, element, value, FindingCode.NOT_IN_VALUE_SET)
+
+    def _exclusive(self, element: Element) -> list[str]:
+        values = self._definition.value_set(element)
+        alone = [one for one in values.exclusive if one in values.allowed] if values else []
+        return alone if values and len(alone) < len(values.allowed) else []
+
+    def _beside_exclusive(self, rng: Random, element: Element, told: Elements) -> Spoiled | None:
+        values = self._definition.value_set(element)
+        assert values is not None
+        alone = self._exclusive(element)
+        others = [one for one in values.allowed if one not in values.exclusive]
+        wrong = [rng.choice(others), rng.choice(alone)]
+        return _with(told, element, wrong, FindingCode.EXCLUSIVE_CODE)
+
+    def _repeated(self, rng: Random, element: Element, told: Elements) -> Spoiled | None:
+        codes = told.get(element.id)
+        if not isinstance(codes, list):
+            return None
+        return _with(told, element, [codes[0], codes[0]], FindingCode.REPEATED_CODE)
+
+    def _retired(self, element: Element) -> list[str]:
+        values = self._definition.value_set(element)
+        return [one.code for one in values.codes if one.retired] if values else []
+
+    def _use_retired(self, rng: Random, element: Element, told: Elements) -> Spoiled | None:
+        if element.id not in told:
+            return None
+        told[element.id] = rng.choice(self._retired(element))
+        return Spoiled(told, expected(element.id, FindingCode.RETIRED_CODE))
+
+    def _out_of_place(self, hidden: list[Element]) -> Spoil:
+        def spoil(rng: Random, moment: Moment, told: Elements, _: Any) -> Spoiled | None:
+            element = rng.choice(hidden)
+            if element.id in told:
+                return None
+            told[element.id] = self._sound.values.any(element, rng, moment)
+            return Spoiled(told)
+
+        return spoil
+
+    def _against(self, check: Check) -> Spoil:
+        later = any(name.startswith(PARENT) for name in check.reads)
+        stay: frozenset[str] = frozenset()
+        if check.severity is not Severity.REJECT:
+            # It is accepted: who and when must stay what the truth takes them for.
+            who = {one.id for one in self._form.all_elements if one.identity is not None}
+            when = (
+                {self._form.period} if self._form.level == "case" and self._form.period else set()
+            )
+            stay = frozenset(who | when)
+
+        def spoil(
+            rng: Random, moment: Moment, told: Elements, parent: Elements | None
+        ) -> Spoiled | None:
+            wrong = self._sound.breaking(
+                rng, moment, told, self._today, check, stay | self._which(told), parent
+            )
+            return Spoiled(wrong, later=later) if wrong is not None else None
+
+        return spoil
+
+    def _which(self, told: Elements) -> frozenset[str]:
+        """What tells this entry from others: its key, or what stands for it."""
+        return self._own if self._own <= told.keys() else self._keys
+
+    def _nobody(self, rng: Random, moment: Moment, told: Elements, _: Any) -> Spoiled | None:
+        for one in self._form.all_elements:
+            if one.identity in ("national_id", "local_id"):
+                if one.required or one.id in self._keys:
+                    return None
+                told.pop(one.id, None)
+        return Spoiled(told)
+
+
+def _with(told: Elements, element: Element, wrong: Any, code: FindingCode) -> Spoiled | None:
+    """A wrong value where the entry has one."""
+    if element.id not in told:
+        return None
+    told[element.id] = wrong
+    return Spoiled(told, expected(element.id, code), unusable=element.id)
+
+
+def _left_out(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    if told.pop(element.id, None) is None:
+        return None
+    return Spoiled(told, expected(element.id, FindingCode.MISSING), unusable=element.id)
+
+
+def _taken_away(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    return None if told.pop(element.id, None) is None else Spoiled(told)
+
+
+def _word(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    code = {
+        "integer": FindingCode.NOT_AN_INTEGER,
+        "decimal": FindingCode.NOT_A_NUMBER,
+        "boolean": FindingCode.NOT_A_BOOLEAN,
+    }[element.type]
+    return _with(told, element, "plenty", code)
+
+
+def _half(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    return _with(told, element, "1.5", FindingCode.NOT_AN_INTEGER)
+
+
+def _too_fine(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    value = told.get(element.id)
+    if not isinstance(value, str) or value in element.unknown or len(value) > 10:
+        return None
+    told[element.id] = f"{value}{'' if '.' in value else '.'}04"
+    return Spoiled(told, expected(element.id, FindingCode.TOO_MANY_DECIMALS))
+
+
+def _too_much(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    assert element.range
+    assert element.range.hard
+    hard = element.range.hard
+    if hard.high is not None:
+        wrong = hard.high + 1_000
+    else:
+        assert hard.low is not None
+        wrong = hard.low - 1_000
+    if wrong in [Decimal(one) for one in element.unknown]:
+        wrong *= 7
+    return _with(told, element, str(wrong), FindingCode.OUT_OF_RANGE)
+
+
+def _odd(element: Element) -> int | str | None:
+    """A number that is possible and unusual."""
+    soft = element.range.soft if element.range else None
+    hard = element.range.hard if element.range else None
+    if soft is None or element.type not in ("integer", "decimal"):
+        return None
+    step = Decimal(1).scaleb(-element.scale)
+    for limit, odd in ((soft.high, step), (soft.low, -step)):
+        if limit is None:
+            continue
+        number = limit + odd
+        inside = hard is None or (
+            (hard.high is None or number <= hard.high) and (hard.low is None or number >= hard.low)
+        )
+        if inside and number not in [Decimal(one) for one in element.unknown]:
+            return int(number) if element.type == "integer" else f"{number:.{element.scale}f}"
+    return None
+
+
+def _unusual(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    if element.id not in told:
+        return None
+    told[element.id] = _odd(element)
+    return Spoiled(told, expected(element.id, FindingCode.UNUSUAL))
+
+
+def _no_day(rng: Random, element: Element, told: Elements) -> Spoiled | None:
+    day = told.get(element.id)
+    if not isinstance(day, str):
+        return None
+    wrong = f"{day[:4]}-02-{rng.choice(('30', '31'))}"
+    return _with(told, element, wrong, FindingCode.NOT_A_DATE)
+
+
+def _no_npi(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    number = told.get(element.id)
+    if not isinstance(number, str):
+        return None
+    wrong = number[:-1] + str((int(number[-1]) + 3) % 10)
+    return _with(told, element, wrong, FindingCode.NOT_AN_NPI)
+
+
+def _too_long(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    return _with(told, element, "x" * (element.max_length + 1), FindingCode.TOO_LONG)
+
+
+def _against(element: Element) -> str | None:
+    """A short text that an element's pattern does not take."""
+    if element.pattern is None:
+        return None
+    for text in ("?", "0", "x", "!!", "x0x"):
+        left = "".join(one for one in text if one not in (element.strip or ""))
+        if 0 < len(left) <= element.max_length and not re.fullmatch(element.pattern, left):
+            return text
+    return None
+
+
+def _against_pattern(_: Random, element: Element, told: Elements) -> Spoiled | None:
+    return _with(told, element, _against(element), FindingCode.PATTERN)
+
+
+def _stranger(_: Random, moment: Moment, told: Elements, __: Any) -> Spoiled | None:
+    told["favourite_colour"] = "blue"
+    place = f"member {len(told)}"
+    return Spoiled(told, expected(place, FindingCode.UNKNOWN_ELEMENT))

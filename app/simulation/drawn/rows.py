@@ -1,0 +1,107 @@
+"""Entries as rows: canonical values turned into what expressions read."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from app.registries import expressions
+from app.registries.expressions import Type
+from app.registries.rows import PARENT, RECEIVED_ON, rule_columns
+from app.registries.schema import Definition, Element, Form
+from app.simulation.meaning import Meaning, rounded
+
+Elements = dict[str, Any]
+
+
+def reader(element: Element) -> Callable[[Any], Any]:
+    """Turns a canonical value of an element into the value expressions read; raises what it cannot."""
+    match element.type:
+        case "integer":
+            return int
+        case "decimal":
+            scale = element.scale
+            return lambda value: rounded(Decimal(str(value)), scale)
+        case "date":
+            return lambda value: date.fromisoformat(value)
+        case _:
+            return lambda value: value
+
+
+class Rows:
+    """Turns entries of one form into rows."""
+
+    def __init__(self, definition: Definition, form: Form, prefix: str = "") -> None:
+        self.form = form
+        self._read = {
+            one.id: (
+                prefix + one.id,
+                reader(one),
+                frozenset(reader(one)(sentinel) for sentinel in one.unknown),
+            )
+            for one in form.all_elements
+            if one.computed is None
+        }
+        self._sentinels = [f"{prefix}{one.id}_unknown" for one in form.all_elements if one.unknown]
+        self._prefix = prefix
+        columns = rule_columns(definition, form)
+        self.computed = {
+            one.id: (Meaning(expressions.compile(one.computed, columns)), one)
+            for one in form.all_elements
+            if one.computed is not None
+        }
+
+    def of(self, elements: Mapping[str, Any], but: Iterable[str] = ()) -> dict[str, Any]:
+        """The row of an entry. What stands in `but` cannot be used: it is as if it were not there."""
+        row: dict[str, Any] = dict.fromkeys(self._sentinels, False)
+        left = frozenset(but)
+        for name, value in elements.items():
+            if value is None or name in left or name not in self._read:
+                continue
+            column, read, sentinels = self._read[name]
+            typed = read(value)
+            if sentinels and typed in sentinels:
+                row[f"{column}_unknown"] = True
+            else:
+                row[column] = typed
+        return row
+
+    def complete(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with what is worked out at check."""
+        for name, (meaning, element) in self.computed.items():
+            value = meaning.of(row)
+            if value is not None and element.type == "decimal":
+                value = rounded(value, element.scale)
+            row[self._prefix + name] = value
+        return row
+
+
+class RuleRows:
+    """Rows as the rules of a form see them: the entry, the day it came, and the case it follows up."""
+
+    def __init__(self, definition: Definition, form: Form) -> None:
+        self.own = Rows(definition, form)
+        parent = definition.form(form.parent) if form.parent is not None else None
+        self._parent = Rows(definition, parent) if parent is not None else None
+        self._seen = (
+            [one.id for one in parent.all_elements if not one.identifying] if parent else []
+        )
+        self.columns: dict[str, Type] = rule_columns(definition, form)
+
+    def of(
+        self,
+        elements: Mapping[str, Any],
+        received_on: date,
+        parent: Mapping[str, Any] | None = None,
+        but: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        """The row of an entry, beside that of its case where it is known."""
+        row = self.own.of(elements, but)
+        row[RECEIVED_ON] = received_on
+        if self._parent is not None and parent is not None:
+            above = self._parent.complete(self._parent.of(parent) | {RECEIVED_ON: received_on})
+            for name in self._seen:
+                row[PARENT + name] = above.get(name)
+                if f"{name}_unknown" in above:
+                    row[f"{PARENT}{name}_unknown"] = above[f"{name}_unknown"]
+        return self.own.complete(row)

@@ -1,0 +1,300 @@
+"""
+What must be counted: every measure of a definition, worked out of the truth case by case.
+
+The service counts with SQL over relations; here each text is worked out by itself in plain Python, for
+one case after another, from what a simulation says must be known in the end. Whether the two agree is
+asked of the tables and over HTTP.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from app.registries import expressions
+from app.registries.expressions import Type, Windows
+from app.registries.measure import Measure
+from app.registries.rows import (
+    SUBJECT_RECORD,
+    case_columns,
+    follow_up_columns,
+    windows,
+)
+from app.registries.schema import Definition, Derived, Form
+from app.simulation.drawn.rows import Rows
+from app.simulation.meaning import Meaning, Row, rounded
+
+Cell = tuple[int, str, str, str, str]
+"""Facility, month as `2026-09`, measure, stratifier and stratum; both are empty for the total."""
+
+
+@dataclass(slots=True)
+class Count:
+    """What a facility counts in a month, for one measure and stratum."""
+
+    initial_population: int = 0
+    denominator: int = 0
+    numerator: int = 0
+    exclusions: int = 0
+    exceptions: int = 0
+    observations: int = 0
+    total: Decimal = Decimal(0)
+    """Of the observations."""
+    total_of_squares: Decimal = Decimal(0)
+
+    def add(self, other: "Count") -> None:
+        """Count another's cases as well."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Oracle:
+    """Counts cases as a definition's measures say."""
+
+    def __init__(self, definition: Definition, measures: Sequence[str] | None = None) -> None:
+        wanted = [one for one in definition.measures if measures is None or one.id in measures]
+        self._definition = definition
+        self._forms = [
+            _CaseForm(definition, form, [one for one in wanted if one.form == form.id])
+            for form in definition.entry_forms
+            if form.level == "case" and any(one.form == form.id for one in wanted)
+        ]
+
+    def cells(self, truth: Iterable[Mapping[str, Any]]) -> dict[Cell, Count]:
+        """Every cell that is not all zeros, of the cases that stand as submitted in a truth."""
+        by_form: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for case in truth:
+            if case["state"] == "submitted":
+                by_form[case["form"]].append(case)
+        records = {
+            form.id: (Rows(self._definition, form, SUBJECT_RECORD), by_form[form.id])
+            for form in self._definition.entry_forms
+            if form.level == "subject"
+        }
+        beside: dict[tuple[int, str], dict[str, Any]] = defaultdict(dict)
+        for rows, cases in records.values():
+            for case in cases:
+                beside[case["facility"], case["subject"]] |= rows.of(case["elements"])
+        cells: dict[Cell, Count] = {}
+        for form in self._forms:
+            form.count(by_form[form.form.id], beside, cells)
+        return cells
+
+
+class _CaseForm:
+    """A form of cases with its derived columns and measures."""
+
+    def __init__(self, definition: Definition, form: Form, measures: Sequence[Measure]) -> None:
+        self.form = form
+        self._rows = Rows(definition, form)
+        self._windows = windows(form)
+        self._follow_ups = {
+            other.id: Rows(definition, other) for other in definition.follow_up_forms(form.id)
+        }
+        columns = dict(case_columns(definition, form))
+        self._derived: list[_Column] = []
+        for one in definition.derived:
+            if one.form == form.id:
+                self._derived.append(_Column(definition, form, one, columns, self._windows))
+                columns[one.id] = _type(one)
+        self._measures = [_Measured(one, columns) for one in measures]
+        self._needed()
+
+    def _needed(self) -> None:
+        """Only columns that some measure rests on are worked out."""
+        wanted = {name for one in self._measures for name in one.reads}
+        kept = []
+        for one in reversed(self._derived):
+            if one.derived.id in wanted:
+                wanted |= one.reads
+                kept.append(one)
+        self._derived = kept[::-1]
+
+    def count(
+        self,
+        cases: Sequence[Mapping[str, Any]],
+        beside: Mapping[tuple[int, str], dict[str, Any]],
+        cells: dict[Cell, Count],
+    ) -> None:
+        rows = [self._row(case, beside) for case in cases]
+        subjects: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            subjects[row["subject_id"]].append(row)
+        for its in subjects.values():
+            its.sort(key=lambda row: (row["case_date"] or date.max, row["case_token"]))
+        follow_ups = [self._followed(case) for case in cases]
+        for column in self._derived:
+            if column.derived.over == "subject":
+                for its in subjects.values():
+                    made = [column.at(row, its, place) for place, row in enumerate(its)]
+                    for row, value in zip(its, made, strict=True):
+                        row[column.derived.id] = value
+            else:
+                for row, its_own in zip(rows, follow_ups, strict=True):
+                    row[column.derived.id] = column.of(row, its_own)
+        for row in rows:
+            if row["month"] is not None:
+                for measured in self._measures:
+                    measured.add(row, cells)
+
+    def _row(
+        self, case: Mapping[str, Any], beside: Mapping[tuple[int, str], dict[str, Any]]
+    ) -> dict[str, Any]:
+        row = self._rows.complete(self._rows.of(case["elements"]))
+        row |= beside.get((case["facility"], case["subject"]), {})
+        day = row.get(self.form.period) if self.form.period else None
+        row |= {
+            "facility_id": case["facility"],
+            "subject_id": case["subject"],
+            "case_token": case["key"],
+            "case_date": day,
+            "month": day.replace(day=1) if isinstance(day, date) else None,
+        }
+        return row
+
+    def _followed(self, case: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+        """The case's follow-ups: form and row of each."""
+        return [
+            (form, self._follow_ups[form].complete(self._follow_ups[form].of(elements)))
+            for form, elements in zip(case["follow_up_forms"], case["follow_ups"], strict=True)
+        ]
+
+
+class _Column:
+    """A derived column."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        form: Form,
+        derived: Derived,
+        columns: Mapping[str, Type],
+        order: Windows,
+    ) -> None:
+        self.derived = derived
+        self._form = ""
+        seen = dict(columns)
+        if derived.over == "follow_up":
+            follow_up = definition.form(
+                derived.follow_up or definition.follow_up_forms(form.id)[0].id
+            )
+            self._form = follow_up.id
+            own = follow_up_columns(definition, form, follow_up)
+            seen = own | {name: it for name, it in seen.items() if name not in follow_up.by_id}
+        over = order if derived.over == "subject" else None
+        compiled = expressions.compile(derived.expression, seen, windows=over)
+        self._value = Meaning(compiled)
+        self._counts_truth = compiled.type.kind == "boolean"
+        self._filter = (
+            Meaning(expressions.compile(derived.filter, seen)) if derived.filter else None
+        )
+        self.reads = set(compiled.columns)
+        self.reads |= self._filter.expression.columns if self._filter else set()
+
+    def at(self, row: Row, rows: Sequence[Row], place: int) -> Any:
+        return _cast(self.derived, self._value.of(row, rows, place))
+
+    def of(self, row: Row, follow_ups: Sequence[tuple[str, Row]]) -> Any:
+        if self.derived.over == "case":
+            return _cast(self.derived, self._value.of(row))
+        values = []
+        for form, follow_up in follow_ups:
+            both = {**row, **follow_up}
+            if form == self._form and (self._filter is None or self._filter.holds(both)):
+                value = self._value.of(both)
+                if value is not None:
+                    values.append(value)
+        match self.derived.aggregate:
+            case "any":
+                return any(values)
+            case "count":
+                return sum(map(bool, values)) if self._counts_truth else len(values)
+            case "sum":
+                return _cast(self.derived, sum(values)) if values else None
+            case "min" | "max":
+                best = min if self.derived.aggregate == "min" else max
+                return _cast(self.derived, best(values)) if values else None
+        raise AssertionError("a column over follow-ups has an aggregate")
+
+
+def _cast(derived: Derived, value: Any) -> Any:
+    if value is None or derived.type not in ("integer", "decimal"):
+        return value
+    kept = rounded(value, derived.scale if derived.type == "decimal" else 0)
+    return kept if derived.type == "decimal" else int(kept)
+
+
+def _type(derived: Derived) -> Type:
+    if derived.type == "decimal":
+        return expressions.decimal(derived.scale)
+    return {
+        "integer": expressions.INTEGER,
+        "date": expressions.DATE,
+        "boolean": expressions.BOOLEAN,
+        "codes": expressions.LIST,
+    }.get(derived.type, expressions.TEXT)
+
+
+class _Measured:
+    """A measure as conditions on a row: each population within the one before."""
+
+    def __init__(self, measure: Measure, columns: Mapping[str, Type]) -> None:
+        self.measure = measure
+        self.reads: set[str] = set()
+
+        def compiled(text: str | None) -> Meaning | None:
+            if text is None:
+                return None
+            meaning = Meaning(expressions.compile(text, columns))
+            self.reads |= meaning.expression.columns
+            return meaning
+
+        self._population = compiled(measure.initial_population)
+        self._denominator = compiled(measure.denominator)
+        self._exclusion = compiled(measure.denominator_exclusion)
+        self._exception = compiled(measure.denominator_exception)
+        self._numerator = compiled(measure.numerator)
+        self._observation = compiled(measure.observation)
+        self._strata = [(one.id, compiled(one.expression)) for one in measure.stratifiers]
+
+    def add(self, row: Row, cells: dict[Cell, Count]) -> None:
+        """Count a case in each cell that it belongs to."""
+        counted = self._counted(row)
+        if counted is None:
+            return
+        month = f"{row['month']:%Y-%m}"
+        strata = [("", "")]
+        for name, meaning in self._strata:
+            assert meaning is not None
+            if (stratum := meaning.of(row)) is not None:
+                strata.append((name, str(stratum)))
+        for stratum in strata:
+            cell = (row["facility_id"], month, self.measure.id, *stratum)
+            cells.setdefault(cell, Count()).add(counted)
+
+    def _counted(self, row: Row) -> Count | None:
+        def holds(meaning: Meaning | None) -> bool:
+            return meaning is not None and meaning.holds(row)
+
+        if not holds(self._population):
+            return None
+        count = Count(initial_population=1)
+        if self.measure.scoring == "cohort" or not holds(self._denominator):
+            return count
+        met = holds(self._numerator)
+        if holds(self._exclusion):
+            count.exclusions = 1
+        elif not met and holds(self._exception):
+            count.exceptions = 1
+        else:
+            count.denominator = 1
+            count.numerator = int(met)
+            value = self._observation.of(row) if self._observation is not None else None
+            seen = met or self._numerator is None or self.measure.scoring != "ratio"
+            if value is not None and seen:
+                count.observations = 1
+                count.total = rounded(value, self.measure.scale)
+                count.total_of_squares = count.total * count.total
+        return count
