@@ -12,12 +12,14 @@ from app import errors
 from app.catalogue import Catalogue, newness, shared_of
 from app.commands.elements import export_cde, import_cde
 from app.database import EVERYTHING, Database, Role
-from app.deid.choices import choices_of
+from app.deid.profile import Profile
+from app.deid.readable import against
 from app.postgres import addresses
 from app.registries.compare import compare as compared
 from app.registries.forms import MARKS, dictionary_markdown
 from app.registries.load import PACKAGED, folders, read
 from app.registries.schema import Definition
+from app.registries.soundness.images import readings
 from app.registries.workbook import template as workbook
 from app.settings import Settings
 
@@ -58,10 +60,22 @@ def _read(root: Path) -> tuple[list[Definition], list[str]]:
 def _against_deid(definition: Definition) -> list[str]:
     """What speaks against its deid.yaml, which only the package that carries it out can judge."""
     try:
-        choices_of(definition.deid)
+        profile = Profile.of(definition.deid)
     except ValueError as error:
         return str(error).split("\n")
-    return []
+    complaints = []
+    for form, element, reading in readings(definition):
+        carriers = {form.id, *(one.id for one in definition.forms if form.id in one.includes)}
+        classes = {
+            uid for one in definition.images if one.form in carriers for uid in one.sop_classes
+        }
+        if reading.attribute is not None:
+            wrong = against(profile, classes, reading.attribute, day=element.type == "date")
+        else:
+            wrong = against(profile, classes, reading.age_on, day=True) if reading.age_on else ""
+        if wrong:
+            complaints.append(f"`{element.id}` reads {wrong}")
+    return complaints
 
 
 @app.command()

@@ -47,6 +47,8 @@ _LISTS = frozenset(
         "background",
         "interventions",
         "worksheet",
+        "images",
+        "from_dicom",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -66,6 +68,7 @@ _STAND_INS: dict[str, Any] = {
     "measures": [],
     "peers": [],
     "improvement": [],
+    "images": [],
     "deid": {},
 }
 LARGEST = 4 * 1024 * 1024
@@ -182,7 +185,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "deid", "value_sets", "digest"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
+        "value_sets", "digest"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -192,6 +196,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("rules", "rules.yaml"),
         ("peers", "peers.yaml"),
         ("derived", "derived.yaml"),
+        ("images", "images.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")
