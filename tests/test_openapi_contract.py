@@ -35,7 +35,7 @@ from app.benchmarks.periods import period
 from app.database import Database, Role
 from app.main import create_app
 from app.postgres import addresses
-from app.registries.load import PACKAGED, folders, load
+from app.registries.load import PACKAGED, load
 from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
@@ -137,7 +137,7 @@ def served(settings: Settings) -> Iterator[Served]:
 
 async def issue_a_report(service: Served) -> None:
     """What a facility was sent of a year that has ended; only the command line does that."""
-    definition = load(next(iter(folders(PACKAGED))))
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.9.0")
     at = datetime.now(UTC)
     with addresses(service.settings) as found:
         worker = Database(found.worker, Role.WORKER, pool=1)

@@ -30,6 +30,8 @@ class Tree:
     """Content items in the order of the document; the root is item 0."""
 
     items: list[Json] = field(default_factory=list)
+    sent: list[Json | None] = field(default_factory=list)
+    """Each item as it was sent, where it is known which that is."""
     ends: list[int] = field(default_factory=list)
     places: dict[str, list[int]] = field(default_factory=dict)
     """Concept name -> the items of that name, in order."""
@@ -56,13 +58,13 @@ class Tree:
         return found
 
 
-def tree_of(document: Json) -> Tree:
-    """The content tree of a document. Raises `Unmanageable`."""
+def tree_of(document: Json, sent: Json | None = None) -> Tree:
+    """The content tree of a document, beside the one it was made of. Raises `Unmanageable`."""
     tree = Tree()
     # An item waits with its depth; its end is written when what follows its last descendant is met.
-    waiting: list[tuple[Json | int, int]] = [(document, 0)]
+    waiting: list[tuple[Json | int, Json | None, int]] = [(document, sent, 0)]
     while waiting:
-        item, depth = waiting.pop()
+        item, before, depth = waiting.pop()
         if isinstance(item, int):
             tree.ends[item] = len(tree.items)
             continue
@@ -70,13 +72,29 @@ def tree_of(document: Json) -> Tree:
             raise Unmanageable
         at = len(tree.items)
         tree.items.append(item)
+        tree.sent.append(before)
         tree.ends.append(at + 1)
         name = concept(item.get(_NAME))
         if name is not None and at:
             tree.places.setdefault(name, []).append(at)
-        waiting.append((at, depth))
-        waiting += [(one, depth + 1) for one in reversed(values(item, _CONTENT)) if one]
+        waiting.append((at, None, depth))
+        below = _paired(values(item, _CONTENT), values(before or {}, _CONTENT))
+        waiting += [(one, other, depth + 1) for one, other in reversed(below)]
     return tree
+
+
+def _paired(items: Sequence[Json], sent: Sequence[Json]) -> list[tuple[Json, Json | None]]:
+    """Items beside what they were made of: all in their order, some of those sent left out."""
+    if len(items) == len(sent):
+        return [(one, other) for one, other in zip(items, sent, strict=True) if one]
+    pairs: list[tuple[Json, Json | None]] = []
+    left = iter(sent)
+    for one in items:
+        name = concept(one.get(_NAME))
+        pairs.append(
+            (one, next((other for other in left if concept(other.get(_NAME)) == name), None))
+        )
+    return pairs
 
 
 def values(item: Json, tag: str) -> list[Any]:

@@ -75,7 +75,7 @@ def hear(
     """
     if not all(_says(where, sent) for where in source.where):
         return [], []
-    tree = tree_of(archived)
+    tree = tree_of(archived, sent)
     if source.documents and tree.title not in source.documents:
         return [], []
     if source.holding and not any(tree.below([name]) for name in source.holding):
@@ -132,19 +132,19 @@ def _read(
         found = tree.below(path, tops)
         if reading.take == "count":
             return [str(len(found))] if found else []
-        raw = [_value(tree.items[at]) for at in found[:MOST_VALUES]]
+        raw = [_value(tree.items[at], tree.sent[at]) for at in found[:MOST_VALUES]]
     else:
         raw = [(one, reading.unit) for one in _attributes(header, reading.attribute or "")]
         if reading.take == "count":
             return [str(len(raw))] if raw else []
-    values_found: list[str] = []
-    for value, unit in raw:
-        usable = _usable(value, unit, reading, element, allowed)
-        if isinstance(usable, FindingCode):
-            doubts[Doubt(element.id, usable, reading.place)] = None
-        elif usable is not None:
-            values_found.append(usable)
-    return reduced(reading.take, values_found)
+    usable = [_usable(value, unit, reading, element, allowed) for value, unit in raw]
+    wrong = [one for one in usable if isinstance(one, FindingCode)]
+    for code in wrong:
+        doubts[Doubt(element.id, code, reading.place)] = None
+    if wrong and reading.take == "sum":
+        return []  # a sum without one of its parts is another number
+    found_values = [one for one in usable if one is not None and not isinstance(one, FindingCode)]
+    return reduced(reading.take, found_values)
 
 
 def _usable(
@@ -319,17 +319,21 @@ def _predecessors(archived: Json) -> Iterator[str]:
     yield from map(str, _attributes(archived, path))
 
 
-def _value(item: Json) -> tuple[Any, str | None]:
-    """What a content item says, and the unit where it is a number."""
+def _value(item: Json, sent: Json | None) -> tuple[Any, str | None]:
+    """What a content item says, and the unit where it is a number.
+
+    De-identification puts a number where it finds none, and takes away the code of a unit that is not
+    spelled as the vocabulary spells it: whether there is a number, and in what unit, the item as it
+    was sent says.
+    """
     kind = next(iter(values(item, "0040A040")), None)
     match kind:
         case "NUM":
-            measured = next(iter(values(item, "0040A300")), None)
-            if not isinstance(measured, Mapping):
-                return "", None  # a numeric item may say that it has no value
-            numbers = values(measured, "0040A30A")
-            unit = concept(measured.get("004008EA")) or ""
-            return next(iter(numbers), None), unit.removeprefix("UCUM ")
+            number, unit = _measured(item)
+            if sent is not None:
+                told, unit = _measured(sent)
+                number = number if isinstance(told, (int, float)) else told
+            return number, unit
         case "CODE":
             return concept(item.get("0040A168")), None
         case "TEXT" | "UIDREF" | "DATE" | "DATETIME":
@@ -337,6 +341,15 @@ def _value(item: Json) -> tuple[Any, str | None]:
             return next(iter(values(item, tag.get(kind, "0040A120"))), None), None
         case _:
             return None, None
+
+
+def _measured(item: Json) -> tuple[Any, str | None]:
+    """The number of a numeric item and its unit: "" where it says that there is none."""
+    measured = next(iter(values(item, "0040A300")), None)
+    if not isinstance(measured, Mapping):
+        return "", None
+    unit = concept(measured.get("004008EA")) or ""
+    return next(iter(values(measured, "0040A30A")), None), unit.removeprefix("UCUM ")
 
 
 def _allowed(definition: Definition, element: Element) -> frozenset[str]:

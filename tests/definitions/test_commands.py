@@ -22,7 +22,7 @@ def run(*words: object) -> Result:
 def test_check_without_a_folder_checks_what_is_packaged() -> None:
     result = run("check")
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"{REGISTRY} 1.9.0: 4 forms")
+    assert f"{REGISTRY} 1.9.0: 4 forms" in result.stdout
 
 
 def test_check_prints_every_complaint_with_its_file(tmp_path: Path) -> None:

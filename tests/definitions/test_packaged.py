@@ -45,6 +45,7 @@ RELEASED = {
         "early-lung-cancer-detection",
         "1.9.0",
     ): "f6a6882ec8d033d9ac1490ac8ec4b8f86d36881061bc9e588d1d48637a8c3d42",
+    ("dose-index", "1.0.0"): "d3f98a0ece9bb87f3f40f9e85bedebaebca6e646848f01ced75cb8d650f6170d",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 import pytest_asyncio
 
 from app.access import Role
@@ -192,7 +193,7 @@ SHAPES = {
     ),
     "in grays and with the unit spelled out": (
         [event(1, ctdivol="0.0145", ctdivol_unit="Gy", dlp=None)],
-        {"total": "41.2", "total_unit": "cGy.cm"},
+        {"total": "41.2", "total_unit": "cGycm"},
         ["14.50", "412.00", 1, "BODY", "CHEST"],
     ),
     "head and body phantoms, codes of before 2014": (
@@ -384,3 +385,89 @@ async def test_images_do_not_bring_back_a_withdrawn_case_nor_replace_somebodys_d
     assert (case["state"], case["has_draft"]) == ("submitted", True)
     assert elements(case, "patient_age", "ctdivol") == [62, "8.00"]
     assert case["draft"]["patient_age"] == 40
+
+
+async def test_what_cannot_be_used_is_told_and_the_rest_is_a_draft_or_a_case(site: Site):
+    broken = event(1, ctdivol="NaN", dlp="12", dlp_unit="furlongs")
+    answer = await site.store(report(broken, total=None))
+    case = await site.case()
+    assert (case["state"], case["draft"]["irradiation_events"]) == ("draft", 1)
+    told = await findings(site.database, answer)
+    assert told == [(1, "ctdivol", "not-a-number"), (1, "dlp", "unknown-unit")]
+    nobody = report(event(1, study=2), study=2, AccessionNumber="", PatientID="")
+    await site.store(nobody)
+    assert (await site.cases())[1]["state"] == "draft"
+    assert (await site.arisen())[1][1] == [("other_id", "no-identity", "warn")]
+    far = report(event(1, study=3, ctdivol="99999"), study=3)
+    await site.store(far)
+    assert (await site.arisen())[2][1] == [("ctdivol", "out-of-range", "reject")]
+    assert len(await site.cases()) == 2
+
+
+async def test_a_tree_too_deep_or_too_wide_is_held_with_a_finding_and_never_a_crash(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    deep = container("113829", number("113830", "1", "mGy"))
+    for _ in range(40):
+        deep = container("113819", deep)
+    monkeypatch.setattr("app.ingest.content.MOST_ITEMS", 60)
+    wide = event(1, study=2, more=[number("113838", "1", "mGy.cm")] * 60)
+    for one in (report(deep), report(wide, study=2)):
+        answer = await site.store(one)
+        assert await findings(site.database, answer) == [(1, "instance", "unreadable")]
+    states = await rows(
+        site.database,
+        "SELECT DISTINCT state FROM instances WHERE facility_id = :f",
+        f=site.facility,
+    )
+    assert (len(states), states[0].state) == (1, "held")
+    assert await site.cases() == []
+
+
+async def test_a_step_that_dies_before_its_commit_leaves_nothing_and_says_it_once_later(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    async def dies(*_: object) -> int:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("app.ingest.images.arise", dies)
+        with pytest.raises(RuntimeError):
+            await site.store(report(event(1)))
+    assert (
+        await rows(
+            site.database,
+            "SELECT id FROM vault.measurements WHERE facility_id = :f",
+            f=site.facility,
+        )
+        == []
+    )
+    await rows(
+        site.database,
+        "UPDATE instances SET not_before = now() WHERE facility_id = :f RETURNING id",
+        f=site.facility,
+    )
+    await site.work()
+    assert len(await site.arisen()) == 1
+    assert elements(await site.case(), "dlp") == ["250.00"]
+
+
+async def test_nothing_that_identifies_is_kept_outside_the_vault(site: Site):
+    await site.store(report(event(1)), picture())
+    dump = repr(
+        [
+            await rows(
+                site.database, f"SELECT * FROM {table} WHERE facility_id = :f", f=site.facility
+            )
+            for table in ("measured_cases", "versions", "entries", "findings", "cases", "studies")
+        ]
+    )
+    for secret in ("Quizzleberry", "7730015", "ACC-000001", "1961", ROOT, "Riverside"):
+        assert secret not in dump
+    sealed = await rows(
+        site.database,
+        "SELECT sealed FROM vault.measurements WHERE facility_id = :f",
+        f=site.facility,
+    )
+    assert len(sealed) == 2
+    assert all(b"7730015" not in bytes(one.sealed) for one in sealed)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.registries.compare import compare
-from app.registries.load import PACKAGED, canonical, folders, load, read
+from app.registries.load import PACKAGED, canonical, load, read
 from app.registries.schema import Definition
 from tests.make.definitions import SMALL, small
 
@@ -127,7 +127,7 @@ def test_a_definition_without_projects_reads_the_same_document_as_ever(
 
 
 def test_the_lung_registry_offers_the_three_projects_its_registry_names() -> None:
-    (definition,) = [load(one) for one in folders(PACKAGED)]
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.9.0")
     assert [one.id for one in definition.improvement] == [
         "annual-screening-adherence",
         "radiation-dose",
