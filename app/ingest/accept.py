@@ -59,7 +59,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
             for version in versions
         }
         batch = await ledger.load(session, registry_id, definitions, ours)
-        found = await complete(session, rooms.vault, definitions, ours, batch)
+        found = await complete(session, rooms.vault, ours, batch)
         await _accept(session, rooms.vault, definitions, batch, found)
         finished = await _progress(session, ours, batch)
         await ring(session, "completed" if finished else "accepted")

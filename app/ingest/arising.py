@@ -1,8 +1,8 @@
 """
 Cases that arise from images: what an object says of a case becomes an entry like any other.
 
-An object is heard before it is archived, and what it said is kept, sealed, in the transaction that
-archives it. In the same transaction all that was said of the case so far is put together and sent as an
+An object is heard before it is archived, and what it said is kept, sealed and without who it is about,
+in the transaction that archives it. In the same transaction all that was said of the case so far is put together and sent as an
 entry of a submission of the facility's own (channel `images`), which goes the way of every entry: a
 crash or a second delivery changes nothing, for what was said already is not said again.
 """
@@ -10,8 +10,8 @@ crash or a second delivery changes nothing, for what was said already is not sai
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -113,7 +113,7 @@ async def arise(session: AsyncSession, rooms: Rooms, arisen: Sequence[Arisen]) -
     vault = rooms.vault
     names = {one.row.registry_id for one in arisen}
     definitions = {name: rooms.catalogue.in_force(name) for name in names}
-    touched: dict[tuple[str, int, str], dict[tuple[str, str], None]] = defaultdict(dict)
+    touched: dict[tuple[str, int, str], dict[tuple[str, str], dict[str, str]]] = defaultdict(dict)
     found: list[Found] = []
     delivered: dict[tuple[str, int], str] = {}
     for one in arisen:
@@ -121,19 +121,19 @@ async def arise(session: AsyncSession, rooms: Rooms, arisen: Sequence[Arisen]) -
         for said in one.said:
             fresh = False
             for heard in said.heard:
-                key = await _keep(session, vault, definition, row, said.form, heard, found)
-                if key is not None:
+                kept = await _keep(session, vault, definition, row, said.form, heard, found)
+                if kept is not None:
+                    key, who = kept
                     sender = await _sender(session, row, delivered)
-                    touched[row.registry_id, row.facility_id, sender][said.form, key] = None
+                    cases = touched[row.registry_id, row.facility_id, sender]
+                    cases[said.form, key] = cases.get((said.form, key), {}) | who
                     fresh = True
             if fresh:
                 found += [_of(row, said.form, doubt) for doubt in said.doubts]
     count = 0
     for (registry, facility, sender), cases in sorted(touched.items()):
         await in_order(session, registry, [facility])
-        count += await _send(
-            session, vault, definitions[registry], facility, sender, list(cases), found
-        )
+        count += await _send(session, vault, definitions[registry], facility, sender, cases, found)
     await keep_findings(session, found)
     if count:
         await ring(session, "read")
@@ -174,8 +174,11 @@ async def _keep(
     form_id: str,
     heard: Heard,
     found: list[Found],
-) -> str | None:
-    """Keep what an object said of one case; the case's key token, or None if that was known."""
+) -> tuple[str, dict[str, str]] | None:
+    """Keep what an object said of one case; None if that was known.
+
+    The case's key token and who it is about, which is not kept: the entry that is made now carries it.
+    """
     form = _form(definition, form_id)
     order = [one.id for one in definition.images]
     elements = composed(form.form, order, [heard]).elements
@@ -198,7 +201,8 @@ async def _keep(
     if form.facility is not None:
         values = {**values, form.facility: str(row.facility_id)}
     key = vault.case_token(definition.id, row.facility_id, *form.key(values))
-    content = orjson.dumps(asdict(heard), option=orjson.OPT_SORT_KEYS)
+    public = {name: one for name, one in heard.elements.items() if name not in form.identifying}
+    content = orjson.dumps(asdict(replace(heard, elements=public)))
     same = orjson.dumps(
         [heard.source, heard.elements, heard.events, heard.replaces], option=orjson.OPT_SORT_KEYS
     )
@@ -219,7 +223,9 @@ async def _keep(
     )
     if row.study_id is not None:
         await session.execute(_NAME_CASE, {"study": row.study_id, "key": key})
-    return key if kept is not None else None
+    if kept is None:
+        return None
+    return key, {name: one for name, one in elements.items() if name in form.identifying}
 
 
 async def _send(
@@ -228,19 +234,19 @@ async def _send(
     definition: Definition,
     facility: int,
     sender: str,
-    cases: Sequence[tuple[str, str]],
+    cases: Mapping[tuple[str, str], dict[str, str]],
     found: list[Found],
 ) -> int:
     """One submission with an entry for each case that something new was said of."""
     order = [one.id for one in definition.images]
     entries: list[dict[str, Any]] = []
     overlapping: list[tuple[int, str]] = []
-    for form_id, key in cases:
+    for (form_id, key), who in cases.items():
         heard = await _heard(session, vault, definition.id, facility, form_id, key)
         form = _form(definition, form_id)
         whole = await asyncio.to_thread(composed, form.form, order, heard)
         # Whether it is a case or a draft is decided when it is accepted, beside what was typed.
-        entries.append({"form": form_id, "action": "save", "elements": whole.elements})
+        entries.append({"form": form_id, "action": "save", "elements": whole.elements | who})
         if whole.overlapping:
             overlapping.append((len(entries), form_id))
     submission = Submission(

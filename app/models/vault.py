@@ -98,7 +98,7 @@ class ImagePatient(Base):
 
 
 class Measurement(Base):
-    """What one object said of one case, sealed: it may tell true dates and who it is about.
+    """What one object said of one case, sealed, for it may tell true dates; not who it is about.
 
     Objects that say the same of a case are one row: `fingerprint` is a keyed digest of it.
     """

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ingest.completing import differs
 from app.ingest.content import DEEPEST, Unmanageable, tree_of
+from app.ingest.halves import differs
 from app.ingest.measured import Heard, composed
 from app.ingest.units import convert
 from app.registries.load import PACKAGED, load
