@@ -2,17 +2,25 @@
 
 from decimal import Decimal
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.deid.deidentify import Deidentified, deidentify
+from app.deid.uids import Keys
+from app.ingest.arising import listen
 from app.ingest.content import DEEPEST, Unmanageable, tree_of
 from app.ingest.halves import differs
+from app.ingest.images import profile_of
 from app.ingest.measured import Heard, composed
 from app.ingest.units import convert
 from app.registries.load import PACKAGED, load
+from tests.make.definitions import write_definition
+from tests.make.dose_reports import event, report
+from tests.make.instances import ROOT, sent
 
 DOSE = load(PACKAGED / "dose-index" / "1.0.0")
 EXAM = DOSE.form("exam")
@@ -146,3 +154,66 @@ def test_several_answers_to_one_question_are_the_code_for_several_or_nothing() -
 )
 def test_the_wider_tolerance_counts(element: str, typed: str, measured: str, found: bool) -> None:
     assert differs(EXAM.by_id[element], typed, measured) is found
+
+
+MINIMAL = {
+    "registry": """\
+id: scans
+version: 1.0.0
+title: Scans
+steward: nobody
+accept_from: 2025-01-01
+channels: [dicomweb]
+""",
+    "elements_scan": """\
+id: scan
+title: Scan
+level: case
+key: [study, event]
+otherwise_key: [study]
+period: day
+elements:
+  - {id: study, source_name: Study, title: Study, type: text, identifying: true, from_dicom: [{attribute: StudyInstanceUID}]}
+  - {id: event, source_name: Event, title: Event, type: text, from_dicom: [{content: [DCM 113819, DCM 113769]}]}
+  - {id: day, source_name: Day, title: Day, type: date, from_dicom: [{attribute: StudyDate}]}
+  - {id: age, source_name: Age, title: Age, type: integer, unit: a, from_dicom: [{attribute: PatientAge}, {age_on: StudyDate}]}
+  - {id: months, source_name: Months, title: Months, type: integer, unit: mo, from_dicom: [{attribute: PatientAge}]}
+  - {id: dose, source_name: Dose, title: Dose, type: decimal, scale: 1, unit: mGy, from_dicom: [{content: [DCM 113819, DCM 113830]}]}
+  - {id: thick, source_name: Thick, title: Thick, type: decimal, scale: 2, unit: cm, from_dicom: [{attribute: SliceThickness, unit: mm}]}
+""",
+    "images": """\
+- {id: slices, form: scan, modalities: [CT]}
+- {id: events, form: scan, modalities: [SR], each: DCM 113819}
+""",
+}
+
+
+def heard_in(folder: Path, source: bytes) -> list[dict[str, list[str]]]:
+    definition = load(write_definition(folder, **MINIMAL))
+    made = deidentify(source, profile_of(definition), Keys.of(bytes(32)))
+    assert isinstance(made, Deidentified)
+    said = listen(definition, source, made)
+    assert said is not None
+    return [heard.elements for one in said for heard in one.heard]
+
+
+def test_a_study_makes_a_case_by_its_header_alone(tmp_path: Path) -> None:
+    (one,) = heard_in(tmp_path, sent(1, 1, SliceThickness="1.25", PatientAge="014M"))
+    assert one == {
+        "study": [f"{ROOT}.1"],
+        "day": ["2024-03-11"],
+        "age": ["1"],
+        "months": ["14"],
+        "thick": ["0.13"],
+    }
+    (other,) = heard_in(tmp_path, sent(1, 2, PatientAge=None, PatientBirthDate="20200312"))
+    assert other["age"] == ["3"]  # the day before the fourth birthday
+
+
+def test_each_irradiation_event_is_a_case_of_its_own_under_a_new_uid(tmp_path: Path) -> None:
+    two = heard_in(tmp_path, report(event(1, ctdivol="8.14"), event(2, ctdivol="3")))
+    assert [one["dose"] for one in two] == [["8.1"], ["3.0"]]
+    (first,), (second,) = two[0]["event"], two[1]["event"]
+    assert first != second
+    assert not first.startswith(ROOT)
+    assert [one["study"] for one in two] == [[f"{ROOT}.1"]] * 2
