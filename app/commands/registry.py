@@ -13,13 +13,13 @@ from app.catalogue import Catalogue, newness, shared_of
 from app.commands.elements import export_cde, import_cde
 from app.database import EVERYTHING, Database, Role
 from app.deid.profile import Profile
-from app.deid.readable import against
+from app.deid.readable import against, strangers
 from app.postgres import addresses
 from app.registries.compare import compare as compared
 from app.registries.forms import MARKS, dictionary_markdown
 from app.registries.load import PACKAGED, folders, read
 from app.registries.schema import Definition
-from app.registries.soundness.images import readings
+from app.registries.sources import readings
 from app.registries.workbook import template as workbook
 from app.settings import Settings
 
@@ -64,17 +64,22 @@ def _against_deid(definition: Definition) -> list[str]:
     except ValueError as error:
         return str(error).split("\n")
     complaints = []
+    for source in definition.images:
+        for where in source.where:
+            complaints += [f"`{source.id}` asks {one}" for one in strangers(where.attribute)]
     for form, element, reading in readings(definition):
         carriers = {form.id, *(one.id for one in definition.forms if form.id in one.includes)}
         classes = {
             uid for one in definition.images if one.form in carriers for uid in one.sop_classes
         }
-        if reading.attribute is not None:
-            wrong = against(profile, classes, reading.attribute, day=element.type == "date")
-        else:
-            wrong = against(profile, classes, reading.age_on, day=True) if reading.age_on else ""
-        if wrong:
-            complaints.append(f"`{element.id}` reads {wrong}")
+        keywords = reading.attribute or reading.age_on
+        if keywords is None:
+            continue
+        wrong = strangers(keywords)
+        if not wrong and not element.identifying:
+            day = reading.age_on is not None or element.type == "date"
+            wrong = against(profile, classes, keywords, day=day)
+        complaints += [f"`{element.id}` reads {one}" for one in wrong]
     return complaints
 
 

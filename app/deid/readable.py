@@ -10,6 +10,8 @@ from app.deid.profile import Profile
 
 SR_DOCUMENT: Final = "1.2.840.10008.5.1.4.1.1.88.67"
 """X-Ray Radiation Dose SR Storage: asked where a source names no SOP class."""
+_SAY_WHEN: Final = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+"""Dates of the examination itself."""
 _LEAVES: Final = frozenset(
     (
         Action.KEEP,
@@ -27,31 +29,30 @@ _LEAVES: Final = frozenset(
 )
 
 
-def against(profile: Profile, sop_classes: Iterable[str], keywords: str, *, day: bool) -> str:
+def strangers(keywords: str) -> list[str]:
+    """The keywords of a path through sequences (`A/B`) that the standard does not know."""
+    return [
+        f"{one}: no such attribute in PS3.6"
+        for one in keywords.split("/")
+        if tag_for_keyword(one) is None
+    ]
+
+
+def against(profile: Profile, sop_classes: Iterable[str], keywords: str, *, day: bool) -> list[str]:
     """What speaks against reading an attribute; nothing where some of these objects keep it.
 
-    `keywords` leads through sequences (`A/B`). A `day` is read as it was sent, and only where it says
-    when something was done: a birth date identifies.
+    `keywords` are known ones. A `day` is read as it was sent, and only where it says when something was
+    done: a birth date identifies.
     """
-    tags = []
-    for keyword in keywords.split("/"):
-        tag = tag_for_keyword(keyword)
-        if tag is None:
-            return f"{keyword}: no such attribute in PS3.6"
-        tags.append(tag)
     if day:
-        return "" if _says_when(keywords) else f"{keywords}: identifies"
-    for sop_class in sop_classes or (SR_DOCUMENT,):
+        return [] if keywords in _SAY_WHEN else [f"{keywords}: identifies"]
+    tags = [tag for one in keywords.split("/") if (tag := tag_for_keyword(one)) is not None]
+    for sop_class in list(sop_classes) or [SR_DOCUMENT]:
         policy = profile.policy(sop_class)
-        inside, left = 0, True
-        for tag in tags:
-            left = left and policy.level(inside)[tag].action in _LEAVES
-            inside = tag
-        if left:
-            return ""
-    return f"{keywords}: de-identification takes it away (deid.yaml)"
-
-
-def _says_when(keyword: str) -> bool:
-    """Dates of the examination itself."""
-    return keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+        above = (0, *tags)
+        if all(
+            policy.level(inside)[tag].action in _LEAVES
+            for inside, tag in zip(above, tags, strict=False)
+        ):
+            return []
+    return [f"{keywords}: de-identification takes it away (deid.yaml)"]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.registries.conditions import condition
 from app.registries.schema import Coding, Definition, Element, Form, Limits, Source, ValueSet
+from app.registries.sources import images_markdown
 
 ACTIONS = ("save", "submit", "withdraw")
 MARKS: dict[Source, str] = {
@@ -165,6 +166,7 @@ def _markdown(definition: Definition) -> Iterator[str]:
                 _values(row),
                 MARKS[row.source],
             )
+    yield from images_markdown(definition)
     yield from _rules_markdown(definition)
     yield from _measures_markdown(definition)
     for value_set in definition.value_sets.values():

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.commands.registry import _read
-from app.registries.load import read
+from app.registries.compare import compare
+from app.registries.forms import dictionary_markdown
+from app.registries.load import PACKAGED, load, read
 from tests.make.definitions import SMALL, small
 
 IMAGES = """\
@@ -110,6 +112,7 @@ def test_sources_must_lead_to_a_case(
         ("type: text, from_dicom: [{attribute: PatientAddress}]", "PatientAddress: de-ident"),
         ("type: date, from_dicom: [{attribute: PatientBirthDate}]", "PatientBirthDate: identifies"),
         ("type: text, from_dicom: [{attribute: NoSuchThing}]", "NoSuchThing: no such attribute"),
+        ("type: text, identifying: true, from_dicom: [{attribute: NoSuch}]", "NoSuch: no such"),
         ("type: text, identifying: true, from_dicom: [{attribute: PatientName}]", None),
         ("type: text, from_dicom: [{attribute: Manufacturer}]", None),
     ],
@@ -124,3 +127,23 @@ def test_an_attribute_that_de_identification_takes_away_is_never_a_source(
     else:
         assert (definitions, len(said)) == ([], 1)
         assert message in said[0]
+
+
+def test_a_new_version_says_what_becomes_of_images(tmp_path: Path) -> None:
+    old = load(small(tmp_path / "a", images=IMAGES, elements_visit=READ))
+    images = IMAGES.replace("id: slices", "id: scans")
+    elements = READ.replace("AccessionNumber", "StudyID")
+    new = load(small(tmp_path / "b", images=images, elements_visit=elements))
+    assert [(one.weight, one.place) for one in compare(old, new)] == [
+        ("breaks", "images slices"),
+        ("changed", "visit.visit_id"),
+        ("new", "images scans"),
+    ]
+    assert compare(old, old) == []
+
+
+def test_the_dictionary_says_where_elements_are_read() -> None:
+    page = dictionary_markdown(load(PACKAGED / "dose-index" / "1.0.0"))
+    assert "| Dose report of a CT | exam | a case or a draft |" in page
+    assert "| `exam.patient_weight` | PatientWeight | first |" in page
+    assert "(DCM 113811 > DCM 113813) | sum |" in page

@@ -1,9 +1,7 @@
 """Sources of cases, and the places where elements are read: what has to fit together."""
 
-from collections.abc import Iterator
-
 from app.registries.images import ImageSource, Reading
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Element, Form
 from app.registries.soundness.ground import Complaints, Ground, Place
 
 _READABLE = ("text", "code", "integer", "decimal", "date")
@@ -107,12 +105,3 @@ class Images:
             return
         for inner, code in given:
             yield from self.ground.missing((*place, *inner), code, value_set.allowed, "code")
-
-
-def readings(definition: Definition) -> Iterator[tuple[Form, Element, Reading]]:
-    """Every place where an element that does not identify is read."""
-    for form in definition.forms:
-        for element in form.elements:
-            for reading in element.from_dicom:
-                if not element.identifying:
-                    yield form, element, reading
