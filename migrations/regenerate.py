@@ -47,6 +47,7 @@ WEB = {
     "vault.subject_tokens": None,
     "vault.merges": None,
     "vault.image_patients": None,
+    "vault.measurements": None,
     "alembic_version": READ,
 }
 """What the web role may do where it differs from reading. The worker may do everything but rewrite audit."""

@@ -17,6 +17,7 @@ from app.settings import Settings
 from tests.make.definitions import SMALL, changed_copy, small
 
 LUNG = "early-lung-cancer-detection"
+SHIPPED = {folder.parts[-2] for folder in folders(PACKAGED)}
 
 
 @pytest_asyncio.fixture

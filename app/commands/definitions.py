@@ -1,12 +1,16 @@
 """Definitions as commands are told of them: by a registry's id, or by the folder they lie in."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.catalogue import newness, shared_of
 from app.deid.choices import choices_of
+from app.deid.profile import Profile
+from app.deid.readable import against, strangers
 from app.errors import InvalidDefinition, NotFound
 from app.registries.load import PACKAGED, folders, load, read
 from app.registries.schema import Definition
+from app.registries.sources import readings
 from app.settings import Settings
 
 
@@ -38,9 +42,31 @@ def _against_deid(definition: Definition) -> list[str]:
     """What speaks against its deid.yaml, which only the package that carries it out can judge."""
     try:
         choices_of(definition.deid)
+        return list(_unreadable(definition))
     except ValueError as error:
         return str(error).split("\n")
-    return []
+
+
+def _unreadable(definition: Definition) -> Iterator[str]:
+    """What is read of images and may not be, or is not there."""
+    for source in definition.images:
+        for where in source.where:
+            yield from (f"`{source.id}` asks {one}" for one in strangers(where.attribute))
+    found = list(readings(definition))
+    profile = Profile.of(definition.deid) if found else None
+    for form, element, reading in found:
+        carriers = {form.id, *(one.id for one in definition.forms if form.id in one.includes)}
+        classes = {
+            uid for one in definition.images if one.form in carriers for uid in one.sop_classes
+        }
+        keywords = reading.attribute or reading.age_on
+        if keywords is None or profile is None:
+            continue
+        wrong = strangers(keywords)
+        if not wrong and not element.identifying:
+            day = reading.age_on is not None or element.type == "date"
+            wrong = against(profile, classes, keywords, day=day)
+        yield from (f"`{element.id}` reads {one}" for one in wrong)
 
 
 def home_of(registry: str, definitions: Path | None = None) -> Path | None:

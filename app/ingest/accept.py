@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.claim import Claim, ring, working
 from app.ingest import ledger, posting
 from app.ingest.checks import RegistryAtWork, Row, at_work
+from app.ingest.completing import complete
 from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
 from app.ingest.ledger import Batch
@@ -58,7 +59,8 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
             for version in versions
         }
         batch = await ledger.load(session, registry_id, definitions, ours)
-        await _accept(session, rooms.vault, definitions, batch)
+        found = await complete(session, rooms.vault, ours, batch)
+        await _accept(session, rooms.vault, definitions, batch, found)
         finished = await _progress(session, ours, batch)
         await ring(session, "completed" if finished else "accepted")
         return max(len(batch.events), len(ours))
@@ -69,6 +71,7 @@ async def _accept(
     vault: Vault,
     definitions: dict[str, RegistryAtWork],
     batch: Batch,
+    found: list[Found],
 ) -> None:
     registry = batch.registry
     known = await identities.people(
@@ -82,7 +85,6 @@ async def _accept(
         Numbers(await ledger.ids(session, "versions_id_seq", most)),
     )
     followers = in_turn(history, batch.events, batch.waiting)
-    found: list[Found] = []
     await _hold_against_cases(session, batch, [event for event, _ in followers], found)
     for event, case in followers:
         if event.outcome is None:

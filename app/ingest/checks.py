@@ -32,6 +32,14 @@ class FormAtWork:
         self.national = _id(form.with_identity("national_id"))
         self.local = _id(form.with_identity("local_id"))
         self.birth_date = _id(form.with_identity("birth_date"))
+        self.computed = frozenset(one.id for one in form.all_elements if one.computed is not None)
+        named = {one.form: one.makes_cases for one in definition.images}
+        self.measured: tuple[Element, ...] = (
+            tuple(one for one in form.all_elements if one.from_dicom) if form.id in named else ()
+        )
+        """The elements that are read in images; none where no image speaks of this form."""
+        self.arises = named.get(form.id, False)
+        """Whether images alone make a case of it."""
         self.parent_key = definition.form(form.parent).key if form.parent else ()
         self.key_elements = frozenset(
             one

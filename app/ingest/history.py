@@ -45,6 +45,8 @@ class Event:
     """The version of its case that a follow-up was held against."""
     patch: str | None = None
     """Computed elements that needed the case, as JSON text."""
+    spares_draft: bool = False
+    """It came of images, and somebody is at work on a draft of the case."""
 
 
 @dataclass(slots=True, eq=False)
@@ -153,15 +155,19 @@ class History:
                 case.dated = event
             return
         if case.state == "submitted" and case.digest == event.digest:
-            if case.draft is not None:
+            if case.draft is not None and not event.spares_draft:
                 self.changes += 1
                 self._close([case.draft])
                 case.draft = None
             event.outcome, event.version = "unchanged", case.version
             return
         event.outcome = "amended" if case.state == "submitted" else "accepted"
-        case.version = self._open(case, "submitted", event, [case.version, case.draft])
-        case.draft, case.digest, case.subject, case.dated = None, event.digest, subject, event
+        if event.spares_draft:
+            case.version = self._open(case, "submitted", event, [case.version])
+        else:
+            case.version = self._open(case, "submitted", event, [case.version, case.draft])
+            case.draft = None
+        case.digest, case.subject, case.dated = event.digest, subject, event
 
     def _withdraw(self, event: Event, case: Case | None) -> None:
         if case is None or case.state is None:
@@ -249,6 +255,8 @@ def in_turn(
         patient.setdefault(_awaited(event), []).append(event)
     found: list[tuple[Event, Case]] = []
     for event in events:
+        if event.outcome is not None:
+            continue  # settled before it came to its case
         if event.form.form.parent is None:
             history.apply(event)
             if event.case is not None and event.case.present:

@@ -26,6 +26,7 @@ from app.deid.pixels import Reason, has_pixels
 from app.deid.profile import Profile
 from app.deid.uids import Keys, digest
 from app.deid.verify import second_look
+from app.ingest.arising import UNMANAGEABLE, Arisen, arise, listened
 from app.ingest.findings import Found, keep_findings
 from app.ingest.rooms import Rooms
 from app.models.base import now
@@ -121,6 +122,8 @@ class _Batch:
     places: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """Rows of studies and series that this transaction has seen to."""
     puts: list[tuple[str, bytes]] = field(default_factory=list)
+    arisen: list[Arisen] = field(default_factory=list)
+    """What archived objects say of cases."""
 
     def say(
         self, row: Instance, place: str, code: FindingCode, remedy: str, severity: Severity = STOPS
@@ -166,12 +169,21 @@ async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instanc
             outcome = await _verified(batch, row, source, profile, outcome)
         if isinstance(outcome, Withheld):
             _withhold(batch, row, outcome.reason)
-        else:
-            await _archive(session, rooms.vault, batch, row, outcome)
+            continue
+        said = await listened(rooms.catalogue.in_force(row.registry_id), source, outcome)
+        if said is None:
+            row.state = "held"
+            batch.say(row, "instance", FindingCode.UNREADABLE, UNMANAGEABLE)
+            continue
+        await _archive(session, rooms.vault, batch, row, outcome)
+        if said and row.state == "archived":
+            batch.arisen.append(Arisen(row, said))
     await asyncio.gather(*(rooms.archive.put(path, content) for path, content in batch.puts))
     await session.flush()
     await keep_findings(session, batch.found)
     await rooms.quarantine.destroy(session, batch.destroy)
+    if batch.arisen:
+        await arise(session, rooms, batch.arisen)
 
 
 async def _treated(

@@ -2,9 +2,10 @@
 Link studies to their cases, whichever came first.
 
 A study belongs to the case whose key token is that of its accession number, at the same facility.
-If the image's patient is known to be somebody else than the case's subject, the study is held with
-a finding. A withdrawn case withdraws its studies; submitted again, it brings them back. Every
-statement starts from what is unsettled, so that a run over millions of settled studies is cheap.
+A draft that came of images has them linked as well. If the image's patient is known to be somebody
+else than the case's subject, the study is held with a finding. A withdrawn case withdraws its studies;
+submitted again, it brings them back. Every statement starts from what is unsettled, so that a run over
+millions of settled studies is cheap.
 """
 
 from sqlalchemy import text
@@ -115,7 +116,10 @@ _FOUND = text(
     f" {_MISMATCH} AS mismatch"
     " FROM studies s JOIN cases c ON c.registry_id = s.registry_id"
     " AND c.facility_id = s.facility_id AND c.key_token = s.accession_token"
-    " AND c.form = ANY(CAST(:forms AS text[])) AND c.state IN ('submitted', 'withdrawn')"
+    " AND c.form = ANY(CAST(:forms AS text[])) AND (c.state IN ('submitted', 'withdrawn')"
+    # A draft that came of images shows them; somebody's own may still change its number.
+    "  OR EXISTS (SELECT FROM measured_cases m WHERE m.registry_id = c.registry_id AND m.drafted"
+    "   AND m.facility_id = c.facility_id AND m.form = c.form AND m.key_token = c.key_token))"
     " LEFT JOIN vault.subject_tokens t ON t.registry_id = s.registry_id AND t.kind = 'local'"
     " AND t.token = s.patient_token"
     " LEFT JOIN vault.image_patients p ON p.registry_id = s.registry_id"

@@ -113,7 +113,7 @@ async def _read(session: AsyncSession, rooms: Rooms, ours: tuple[Submission, ...
                 await _set_aside(session, submission.number)
             ended = True
             continue  # the body stays in quarantine until its end date
-        records += _sealed(rooms.vault, submission, batch)
+        records += sealed(rooms.vault, submission, batch)
         submission.rows_read += len(batch)
         if whole:
             _open.pop(submission.id, None)
@@ -121,7 +121,7 @@ async def _read(session: AsyncSession, rooms: Rooms, ours: tuple[Submission, ...
             submission.state = "read"
             if submission.quarantine_id is not None:
                 done.append(submission.quarantine_id)
-    await _write(session, records)
+    await keep_entries(session, records)
     await keep_findings(session, found)
     await rooms.quarantine.destroy(session, done)
     await ring(session, "read")
@@ -190,9 +190,10 @@ def _is_over(submission: Submission) -> bool:
     return False
 
 
-def _sealed(
+def sealed(
     vault: Vault, submission: Submission, batch: list[RawEntry]
 ) -> Iterator[tuple[object, ...]]:
+    """Rows of entries as they were sent, after those that were read already."""
     seal = vault.sealer(ENTRY, submission.registry_id).seal
     number, registry, facility = (
         submission.number,
@@ -212,7 +213,8 @@ def _sealed(
         )
 
 
-async def _write(session: AsyncSession, records: list[tuple[object, ...]]) -> None:
+async def keep_entries(session: AsyncSession, records: list[tuple[object, ...]]) -> None:
+    """Write what `sealed` gave."""
     if not records:
         return
     await staging(session, "reading", _MEMBERS)

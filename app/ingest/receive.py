@@ -85,7 +85,7 @@ async def receive(
                 raise KeyUsedForOtherContent(earlier.id)
             return earlier, True
     await quarantine.keep(session, quarantined, definition.id, carried[0])
-    await _in_order(session, definition.id, carried)
+    await in_order(session, definition.id, carried)
     submission = Submission(
         registry_id=definition.id,
         definition_version=definition.version,
@@ -131,7 +131,7 @@ async def _earlier(
     return found
 
 
-async def _in_order(session: AsyncSession, registry_id: str, carried: Sequence[int]) -> None:
+async def in_order(session: AsyncSession, registry_id: str, carried: Sequence[int]) -> None:
     """Hold what makes the order of numbers the order of commits, for these facilities."""
     if len(carried) == 1:
         await session.execute(

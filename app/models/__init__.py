@@ -25,7 +25,7 @@ from app.models.benchmark import (
 )
 from app.models.case import Case, Subject, Version
 from app.models.definition import PublishedDefinition
-from app.models.image import Instance, Series, Study
+from app.models.image import Instance, MeasuredCase, Series, Study
 from app.models.improvement import (
     ImprovementIntervention,
     ImprovementParticipant,
@@ -34,7 +34,14 @@ from app.models.improvement import (
 from app.models.report import IssuedReport, ReportIssue
 from app.models.reporting import ImportedModule
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
-from app.models.vault import IdentityRecord, ImagePatient, Merge, QuarantineObject, SubjectToken
+from app.models.vault import (
+    IdentityRecord,
+    ImagePatient,
+    Measurement,
+    Merge,
+    QuarantineObject,
+    SubjectToken,
+)
 
 __all__ = [
     "Administrator",
@@ -60,6 +67,8 @@ __all__ = [
     "IssuedReport",
     "Key",
     "LakeFile",
+    "MeasuredCase",
+    "Measurement",
     "Merge",
     "Participation",
     "ParticipationTransition",

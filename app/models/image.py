@@ -98,3 +98,25 @@ class Instance(Job, Base):
     metadata_json: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     received_at: Mapped[datetime] = mapped_column(default=now)
     archived_at: Mapped[datetime | None]
+
+
+class MeasuredCase(Base):
+    """The two halves of a case that images speak of: what was typed of it, and what was measured.
+
+    Neither identifies. There is a row as soon as something was measured, whether there is a case
+    already or not.
+    """
+
+    __tablename__ = "measured_cases"
+    __table_args__ = ({"info": facility_bound()},)
+
+    registry_id: Mapped[str] = mapped_column(primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    form: Mapped[str] = mapped_column(primary_key=True)
+    key_token: Mapped[str] = mapped_column(primary_key=True)
+    typed: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What the entry in force carried that somebody sent; null where nobody did."""
+    measured: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    drafted: Mapped[bool] = mapped_column(server_default="false")
+    """Whether the draft in force came of images."""
+    measured_at: Mapped[datetime] = mapped_column(default=now)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Identity, Index
+from sqlalchemy import Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, FacilityId, facility_bound, now
@@ -94,4 +94,28 @@ class ImagePatient(Base):
     patient_token: Mapped[str] = mapped_column(primary_key=True)
     pseudonym: Mapped[str]
     subject_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Measurement(Base):
+    """What one object said of one case, sealed, for it may tell true dates; not who it is about.
+
+    Objects that say the same of a case are one row: `fingerprint` is a keyed digest of it.
+    """
+
+    __tablename__ = "measurements"
+    __table_args__ = (
+        UniqueConstraint("registry_id", "facility_id", "form", "key_token", "fingerprint"),
+        Index("ix_measurements_study_id", "study_id"),
+        {"schema": SCHEMA, "info": facility_bound()},
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    registry_id: Mapped[str]
+    facility_id: Mapped[int] = mapped_column(FacilityId)
+    form: Mapped[str]
+    key_token: Mapped[str]
+    fingerprint: Mapped[bytes]
+    study_id: Mapped[UUID | None]
+    sealed: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(default=now)

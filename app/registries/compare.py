@@ -54,6 +54,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[Change]:
     yield from _rules(old, new)
     yield from _measures(old, new)
     yield from _improvement(old, new)
+    yield from _images(old, new)
     if old.accept_until is not None and old.accept_until < new.accept_from:
         yield Change("breaks", "accept_from", "no version takes entries between the two windows")
 
@@ -137,6 +138,8 @@ def _element(
         yield Change("breaks", place, "is required now")
     if before.required_when != after.required_when and after.required_when is not None:
         yield Change("breaks", place, "is required under other conditions")
+    if before.from_dicom != after.from_dicom:
+        yield Change("changed", place, "is read elsewhere in images; what was read before stays")
     yield from _codes(old, new, place, before, after)
     if _narrower(before, after):
         yield Change("breaks", place, "a narrower range")
@@ -237,3 +240,15 @@ def _improvement(old: Definition, new: Definition) -> Iterator[Change]:
             )
     for name in after:
         yield Change("new", f"improvement {name}", "a new improvement project")
+
+
+def _images(old: Definition, new: Definition) -> Iterator[Change]:
+    after = {one.id: one for one in new.images}
+    for one in old.images:
+        place, now = f"images {one.id}", after.pop(one.id, None)
+        if now is None:
+            yield Change("breaks", place, "these objects make no cases any more")
+        elif now != one:
+            yield Change("changed", place, "other objects, or other cases of them")
+    for name in after:
+        yield Change("new", f"images {name}", "new objects that speak of cases")

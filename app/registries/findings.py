@@ -67,6 +67,9 @@ class FindingCode(StrEnum):
     IDENTIFIER_REMAINS = "identifier-remains"
     PATIENT_MISMATCH = "patient-mismatch"
     DUPLICATE_INSTANCE = "duplicate-instance"
+    UNKNOWN_UNIT = "unknown-unit"
+    MEASURED_OTHERWISE = "measured-otherwise"
+    OVERLAPPING = "overlapping"
 
 
 SEVERITY = {
@@ -76,6 +79,9 @@ SEVERITY = {
     FindingCode.NOT_RELEVANT: Severity.WARN,
     FindingCode.IDENTITY_CONFLICT: Severity.WARN,
     FindingCode.SUPERSEDED: Severity.WARN,
+    FindingCode.UNKNOWN_UNIT: Severity.WARN,
+    FindingCode.MEASURED_OTHERWISE: Severity.WARN,
+    FindingCode.OVERLAPPING: Severity.WARN,
     FindingCode.WAITING_FOR_PARENT: Severity.INFORMATION,
 }
 

@@ -23,6 +23,7 @@ from app.registries.schema import (
     Source,
     ValueSet,
 )
+from app.registries.sources import images_markdown
 
 ACTIONS = ("save", "submit", "withdraw")
 _OF_PERIODS = {"month": "month, YYYY-MM", "year": "year, YYYY"}
@@ -186,6 +187,7 @@ def _markdown(definition: Definition) -> Iterator[str]:
             yield "| element | source name | title | type | required | values | mark |"
             yield "|---|---|---|---|---|---|---|"
             yield from (_row_markdown(_row(definition, form, one, group)) for one in elements)
+    yield from images_markdown(definition)
     yield from _rules_markdown(definition)
     yield from _measures_markdown(definition)
     yield from _case_mix_markdown(definition)

@@ -49,6 +49,8 @@ _LISTS = frozenset(
         "background",
         "interventions",
         "worksheet",
+        "images",
+        "from_dicom",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -68,6 +70,7 @@ _STAND_INS: dict[str, Any] = {
     "measures": [],
     "peers": [],
     "improvement": [],
+    "images": [],
     "deid": {},
     "simulation": {},
 }
@@ -185,7 +188,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "deid", "value_sets", "simulation", "digest"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
+        "value_sets", "simulation", "digest"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -195,6 +199,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("rules", "rules.yaml"),
         ("peers", "peers.yaml"),
         ("derived", "derived.yaml"),
+        ("images", "images.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from app.registries.decisions import DecisionTable
+from app.registries.images import CrossCheck, ImageSource, Reading
 from app.registries.improvement import ImprovementTemplate
 from app.registries.measure import Measure
 from app.registries.parts import Expression, Identifier, Limits, Part, Slug, Source
@@ -144,6 +145,10 @@ class Element(Part):
     codes: Coding = Coding()
     computed: Expression | None = None
     """Worked out at check, never sent."""
+    from_dicom: tuple[Reading, ...] = ()
+    """Where it is read in images and dose reports; the first place that says something counts."""
+    cross_check: CrossCheck | None = None
+    """Hold what is typed against what was read there."""
     help: str | None = None
     question: str | None = None
     """How people are asked; the title when left out."""
@@ -379,6 +384,8 @@ class Definition(Part):
     peers: tuple[PeerGroup, ...] = ()
     improvement: tuple[ImprovementTemplate, ...] = ()
     """The improvement projects it offers."""
+    images: tuple[ImageSource, ...] = ()
+    """Which objects speak of cases, and of which form."""
     deid: dict[str, Any] = {}
     """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
     simulation: Profile = Profile()

@@ -397,6 +397,9 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.ENCAPSULATED_DOCUMENT: "A document inside the instance cannot be shown to be clean.",
     FindingCode.IDENTIFIER_REMAINS: "After de-identification an identifier was still found.",
     FindingCode.PATIENT_MISMATCH: "The image's patient is not the case's.",
+    FindingCode.UNKNOWN_UNIT: "A measured number has no unit, or one that does not measure this.",
+    FindingCode.MEASURED_OTHERWISE: "What was typed is not what the images of the exam say.",
+    FindingCode.OVERLAPPING: "Reports of one exam share some irradiation events and not others.",
     FindingCode.DUPLICATE_INSTANCE: "The same instance with other content was received before.",
 }
 

@@ -12,6 +12,7 @@ from app.registries.schema import Definition
 from app.registries.soundness.derived import DerivedColumns
 from app.registries.soundness.forms import Forms
 from app.registries.soundness.ground import Complaints, Ground
+from app.registries.soundness.images import Images
 from app.registries.soundness.measures import Measures
 from app.registries.soundness.peers import Peers
 from app.registries.soundness.profile import profile as simulation_profile
@@ -22,7 +23,16 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
     ground = Ground(definition, aside)
     if definition.accept_until is not None and definition.accept_until < definition.accept_from:
         yield ("accept_until",), "is before `accept_from`", 0
-    for name in ("modules", "forms", "rules", "decisions", "measures", "peers", "improvement"):
+    for name in (
+        "modules",
+        "forms",
+        "rules",
+        "decisions",
+        "measures",
+        "peers",
+        "improvement",
+        "images",
+    ):
         yield from ground.repeated((name,), (one.id for one in getattr(definition, name)))
     yield from ground.repeated(("derived",), ((one.form, one.id) for one in definition.derived))
 
@@ -37,6 +47,13 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
             yield complaint
     for number, rule in enumerate(definition.rules):
         yield from forms.rule(("rules", number), rule)
+
+    images = Images(ground)
+    for number, source in enumerate(definition.images):
+        yield from images.source(("images", number), source)
+    for number, form in enumerate(definition.forms):
+        for inside, element in enumerate(form.elements):
+            yield from images.element(("forms", number, "elements", inside), form, element)
 
     for number, table in enumerate(definition.decisions):
         for inner, message in table.complaints():

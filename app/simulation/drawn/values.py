@@ -130,6 +130,11 @@ class Values:
                 return self._number(element)
             case "date":
                 return self._day(element)
+            case "datetime":
+                day = self._day(element)
+                return lambda rng, moment: (
+                    f"{day(rng, moment)}T{rng.randrange(7, 19):02d}:{rng.randrange(60):02d}:00-05:00"
+                )
             case "boolean":
                 return lambda rng, moment: rng.random() < 0.5
             case "npi":
