@@ -41,10 +41,10 @@ LONGEST = (
     "journeys/test_nation.py",
     "test_cli.py",
     "test_postgres.py",
+    "benchmarks/test_cluster.py",
     "privacy/test_canaries.py",
     "journeys/test_demo.py",
     "deid/test_adversary.py",
-    "benchmarks/test_cluster.py",
     "journeys/test_copied_definition.py",
     "benchmarks/test_populations.py",
     "deid/files/test_interrupted.py",
@@ -55,6 +55,9 @@ LONGEST = (
     "reports/test_issue.py",
     "deid/files/test_journeys.py",
     "ingest/test_images.py",
+    "test_openapi_contract.py",
+    "docs/test_readme.py",
+    "deid/test_fuzz.py",
 )
 """Begun first, by falling length: what is long and begun last leaves the other cores idle."""
 

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from io import BytesIO
 
 from pydicom import Dataset, dcmread
@@ -188,15 +189,13 @@ def _removed(score: Score, case: Case, output: bytes, before: str = "") -> None:
     body = inflated(output)
     plain = body.lower()
     for secret in case.secrets:
-        found = next(
-            (
-                one
-                for one in needles(secret)
-                if one in body
-                or (one.isascii() and "hex" not in secret.codecs and one.lower() in plain)
-            ),
-            None,
+        exact = "hex" in secret.codecs
+        # In one case of letters what is ASCII is a few needles, not some dozens.
+        wanted = dict.fromkeys(
+            (one, False) if exact or not one.isascii() else (one.lower(), True)
+            for one in needles(secret)
         )
+        found = next((one for one, small in wanted if one in (plain if small else body)), None)
         where = ""
         if found is not None:
             where = f"planted at {secret.place}, found {_located(body, output, found)}"
@@ -208,7 +207,7 @@ def _removed(score: Score, case: Case, output: bytes, before: str = "") -> None:
 def _located(body: bytes, output: bytes, needle: bytes) -> str:
     """Where in an output a value stands: the path of the element, or the offset."""
     try:
-        after = dcmread(BytesIO(output))
+        after = _read(output)
         paths = list(_holding(after, needle, ()))
         paths += [
             f"meta {element.keyword}"
@@ -220,6 +219,12 @@ def _located(body: bytes, output: bytes, needle: bytes) -> str:
     except Exception:
         return "in an unreadable output"
     return f"at byte {body.lower().find(needle.lower())} of {len(body)}"
+
+
+@lru_cache(maxsize=1)
+def _read(output: bytes) -> Dataset:
+    """An output that holds one value often holds another."""
+    return dcmread(BytesIO(output))
 
 
 def _holding(dataset: Dataset, needle: bytes, path: Path) -> Iterator[str]:
