@@ -34,7 +34,7 @@ class Own:
     """The identifiers of one patient's objects, ready to be looked for.
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
-    identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
+    identifiers of several tokens, `small` ones of names that are all particles (Le Van); `short` are numbers too short to be taken out without a cue; `initials`
     begin the parts of names. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
@@ -43,6 +43,7 @@ class Own:
         words: set[str] = set()
         of_names: set[str] = set()
         wholes: set[str] = set()
+        small: set[str] = set()
         short: set[str] = set()
         initials: set[str] = set()
         self.foreign = False
@@ -50,6 +51,8 @@ class Own:
             telling, together, letters, foreign = _of_name(name)
             of_names |= telling
             wholes |= together
+            if not telling:
+                small |= together
             initials |= letters
             self.foreign |= foreign
         for identifier in identifiers:
@@ -61,6 +64,7 @@ class Own:
         self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
+        self.small = frozenset(small)
         sought = {
             one
             for one in wholes | self.words
@@ -144,6 +148,8 @@ class Own:
             return True
         if broken == len(at) - 1 and alone:
             return True  # s.p.e.l.t o-u-t
+        if one in self.small:
+            return alone
         tokens = TOKEN.findall(text[first : last + 1])
         if not any(token in self.words for token in tokens) and len(one) < 7:
             return False

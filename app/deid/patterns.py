@@ -151,8 +151,9 @@ WIRE = re.compile(
     r"|\w*(?:%[0-9a-f]{2}[\w.+~-]*){2,}|(?:=[0-9a-f]{2}){2}(?:=[0-9a-f]{2}|[\w.+~-])*|(?:&(?:#\d+|#x[0-9a-f]+);[\w.-]*)+"
     r"|(?:[\\/]u\{?[0-9a-f]{4,6}\}?\w*)+|(?:\\x[0-9a-f]{2}\w*)+|=\?[\w-]+\?[bq]\?\S*"
 )
-# Of those who were at work; the letters alone (group 1) go.
+# Of those who were at work, and of patients with points; the letters alone (group 1 or 2) go.
 INITIALS = re.compile(
+    r"\b(?:pt|pat|patient|initials|name)\b[.:]? ((?:[a-z]\.[ -]?){1,2}[a-z]\.)(?!\w)|"
     r"\b(?:tech|technologist|operator|op|mta|mtra|reader|initials|init|signed|typed|dictated)(?: by)?"
     r" ?[:=] ?(?!(?:mrs?|ms|dr|prof|miss|sr|sra)\b)([a-z]{2,4})(?!\w)"
 )
