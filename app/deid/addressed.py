@@ -50,6 +50,8 @@ class Addressed:
         for place in range(len(self.found) - 1):
             self._after_title(place)
             self._given_and_family(place)
+        for place in reversed(range(len(self.found) - 1)):
+            self._before_title(place)
         self._houses()
 
     def _name(self, place: int) -> None:
@@ -98,6 +100,16 @@ class Addressed:
             whole = "." in between or self._said_of_somebody(place)
             self._family_after(first, whole, fate is not Fate.STAYS)
 
+    def _before_title(self, place: int) -> None:
+        """`Dr. med.`: a title before one that went goes too, or it would take the next word along."""
+        start, stop, _ = self.found[place]
+        after, until, fate = self.found[place + 1]
+        titles = vocabulary().titles
+        if fate is not Fate.GONE or self.plain[start:stop] not in titles:
+            return
+        if self.plain[after:until] in titles and _AFTER_TITLE.fullmatch(self.text[stop:after]):
+            self.found[place] = (start, stop, Fate.GONE)
+
     def _after_initials(self, place: int) -> int:
         """The place of the first token from here that is no initial with a point."""
         while place + 1 < len(self.found):
@@ -123,7 +135,7 @@ class Addressed:
             return False
         if word not in known.called and not self.own.is_name(word):
             return False
-        return bool(_PHRASE_ENDS.match(self.text, stop)) or self._speaks_of_people(place - 1)
+        return self._ends_phrase(stop) or self._speaks_of_people(place - 1)
 
     def _speaks_of_people(self, place: int) -> bool:
         """Does a word before this title tell that somebody is meant: `Patient MR FOOT`?"""
@@ -153,7 +165,7 @@ class Addressed:
         if not (self.text[start].isupper() and self.text[after].isupper()):
             return
         given_first = between in (" ", "_", "^") and fate is Fate.UNKNOWN and one in known.people
-        if given_first and two in known.called and _PHRASE_ENDS.match(self.text, until):
+        if given_first and two in known.called and self._ends_phrase(until):
             self._name(place + 1)
         family_first = (
             between in (", ", ",", "^") and beside is Fate.UNKNOWN and two in known.people
@@ -185,6 +197,7 @@ class Addressed:
         """Own names that are words of anatomy too, where nothing else is said with them.
 
         `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
+        Words of technique (`called`) go where a phrase ends with them: `lesion | Child`, `PORT Temple`.
         """
         found = self.found
         left = [place for place, (_, _, fate) in enumerate(found) if fate is Fate.STAYS]
@@ -194,6 +207,7 @@ class Addressed:
             if word not in vocabulary().core or len(word) < 3:
                 continue
             named = self._stands_alone(start, stop) or self._has_initial(start)
+            named = named or (word in vocabulary().called and self._ends_phrase(stop))
             if named and self.own.is_name(word):
                 found[place] = (start, stop, Fate.OWN)
         if len(left) < len(found) or self.holes:
@@ -213,6 +227,9 @@ class Addressed:
             and bool(before or after)
             and (before[-1:] in (";", "(", "[") or after[:1] == ";")
         )
+
+    def _ends_phrase(self, stop: int) -> bool:
+        return bool(_PHRASE_ENDS.match(self.text, stop))
 
     def _has_initial(self, start: int) -> bool:
         """`F. Child`: does an own initial stand before this word? `L. Lung` is the left one."""
