@@ -28,6 +28,7 @@ _INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
 _INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
 _ENDS = frozenset([*";()[]", ""])
 _PHRASE_ENDS = re.compile(r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b")
+_NEXT_WORD = re.compile(r"[ _-]([^\W\d_]+)")
 _AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?")
 _AFTER_INITIAL = re.compile(r"\.[ _-]?")
 _SIDES = frozenset("clrstap")
@@ -197,7 +198,7 @@ class Addressed:
         """Own names that are words of anatomy too, where nothing else is said with them.
 
         `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
-        Words of technique (`called`) go where a phrase ends with them: `lesion | Child`, `PORT Temple`.
+        Words of technique (`called`) stay before what they are said of alone: `LONG AXIS`.
         """
         found = self.found
         left = [place for place, (_, _, fate) in enumerate(found) if fate is Fate.STAYS]
@@ -207,7 +208,7 @@ class Addressed:
             if word not in vocabulary().core or len(word) < 3:
                 continue
             named = self._stands_alone(start, stop) or self._has_initial(start)
-            named = named or (word in vocabulary().called and self._ends_phrase(stop))
+            named = named or (word in vocabulary().called and not self._has_partner(stop))
             if named and self.own.is_name(word):
                 found[place] = (start, stop, Fate.OWN)
         if len(left) < len(found) or self.holes:
@@ -231,12 +232,16 @@ class Addressed:
     def _ends_phrase(self, stop: int) -> bool:
         return bool(_PHRASE_ENDS.match(self.text, stop))
 
+    def _has_partner(self, stop: int) -> bool:
+        after = _NEXT_WORD.match(self.plain, stop)
+        return after is not None and after[1] in vocabulary().partners
+
     def _has_initial(self, start: int) -> bool:
-        """`F. Child`: does an own initial stand before this word? `L. Lung` is the left one."""
+        """`F. Child`: an own initial, or that of Monsieur, before a word. `L. Lung` is the left one."""
         initial = _INITIAL_BEFORE.search(self.plain[:start])
-        return (
-            initial is not None and initial[1] in self.own.initials and initial[1] not in ("l", "r")
-        )
+        if initial is None or initial[1] in ("l", "r"):
+            return False
+        return initial[1] == "m" or initial[1] in self.own.initials
 
     def _houses(self) -> None:
         """`Mount Carmine Clinic`: the capitalised words before a house are its name."""

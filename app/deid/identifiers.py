@@ -139,7 +139,8 @@ class Own:
                 return False
             if broken == len(at) - 1:  # 5 8 5 0 9 4
                 return len(one) > 4 and not before.isalpha()
-            return (len(one) > 5 and not before.isalpha()) if broken else len(one) > 3
+            least = 5 if text[first : last + 1].count("-") == broken == 1 else 6  # 213-47
+            return (len(one) >= least and not before.isalpha()) if broken else len(one) > 3
         alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
         if not broken:
             # Whole tokens and their insides are judged where tokens are.

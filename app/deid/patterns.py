@@ -85,6 +85,7 @@ _PHONES = (
 _PERSON_NUMBERS = (
     r"(?<!\d)\d{3}[- .]\d{2}[- .]\d{4}(?!\d)",  # SSN
     r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
+    r"(?<![\w.])(?:\d{2}([- ])\d{3}\1\d{3,4}|\d{3}\.\d{3}\.\d{3,4})(?!\d|\.\d)",  # others in groups
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
     r"(?<![\d.])\d{4}[- ]\d{3}[- ]\d{3}(?:[- ]?[a-z]{2})?(?![\w-])|(?<![\d.])\d{4} \d{5} \d(?!\w)",  # of health cards
     r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF

@@ -17,7 +17,7 @@ class Vocabulary:
     """Folded words, by what may be done with them.
 
     `words` may stay; of these, `core` ones stay even when somebody is called so, `called`
-    ones of them but behind a title or a given name, and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
+    ones of them but behind a title or a given name (their owner's only before `partners`), and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
     `pairs` as they are joined. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
     modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
@@ -27,6 +27,7 @@ class Vocabulary:
     words: frozenset[str]
     core: frozenset[str]
     called: frozenset[str]
+    partners: frozenset[str]
     names: frozenset[str]
     eponyms: frozenset[str]
     eponym_of: frozenset[str]
@@ -87,6 +88,7 @@ def vocabulary() -> Vocabulary:
         words=said("words", "radiology", "everyday", "languages", "beginnings") | core | names,
         core=core,
         called=said("called"),
+        partners=said("partners"),
         names=names - core,
         eponyms=said("eponyms", "graded") | frozenset("-".join(pairs).split("-")),
         eponym_of=said("eponym_of"),
