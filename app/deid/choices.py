@@ -91,7 +91,7 @@ _LETS_STAY = frozenset(("keep", "clean"))
 TEXT_MODALITIES = (
     *("US", "IVUS", "SC", "OT", "XC", "ES", "GM", "DOC", "HC", "CR", "RF", "XA", "DG", "EPS"),
     *("SMR", "VF", "BI", "CP", "DD", "DF", "DM", "DS", "EC", "FA", "FS", "LP", "LS", "MA", "MS"),
-    *("DX", "MG", "PX", "IO", "PR", "RTIMAGE"),
+    *("DX", "MG", "PX", "IO", "PR", "RTIMAGE", "IVOCT", "OCT"),
 )
 
 
@@ -111,6 +111,7 @@ class BurnedIn(BaseModel):
         "1.2.840.10008.5.1.4.1.1.3",  # Ultrasound multi-frame
         "1.2.840.10008.5.1.4.1.1.77",  # Visible light
         "1.2.840.10008.5.1.4.1.1.12",  # X-ray angiography and fluoroscopy
+        "1.2.840.10008.5.1.4.1.1.14",  # Optical coherence tomography in vessels
         "1.2.840.10008.5.1.4.1.1.1",  # Computed radiography
     )
     manufacturers: tuple[str, ...] = ("VIDAR", "HOWTEK", "LUMISYS", "VITAL IMAGES", "TERARECON")

@@ -160,7 +160,7 @@ def meaning(text: str) -> str:
     left, spaced = list(text), plain(text).replace("_", " ")
     for shape in (patterns.WIRE, patterns.INITIALS, *patterns.IDENTIFYING, _LONG_NUMBER):
         for found in shape.finditer(spaced):
-            start, stop = found.span(1 if shape is patterns.INITIALS else 0)
+            start, stop = found.span(found.lastindex or 0 if shape is patterns.INITIALS else 0)
             left[start:stop] = " " * (stop - start)
     return _WORD.sub(lambda word: word[0] if _means(word[0]) else "", "".join(left))
 

@@ -7,21 +7,13 @@ Either loses the object's own identifiers and what identifies by its shape.
 
 import re
 import unicodedata
-from enum import Enum
 
 from app.deid import patterns
+from app.deid.addressed import Addressed, Fate
 from app.deid.folding import TOKEN, folded, plain
 from app.deid.identifiers import Nobody, Own
 from app.deid.terms import is_listed_word
 from app.deid.vocabulary import vocabulary
-
-
-class _Fate(Enum):
-    STAYS = 1
-    OWN = 2
-    UNKNOWN = 3
-    GONE = 4
-
 
 _PARTS = re.compile(r"\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+")
 _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f々ー]+")
@@ -37,41 +29,6 @@ _BEFORE_NUMBER = re.compile(
 )
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
 _NO_INITIAL = re.compile(r" ?\d|-[a-z]")  # b 1000, C-arm
-_CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
-_OF_PEOPLE = frozenset(
-    [
-        "per",
-        "by",
-        "ref",
-        "req",
-        "referrer",
-        "referred",
-        "requested",
-        "request",
-        "reported",
-        "read",
-        "for",
-        "from",
-        "to",
-        "via",
-        "with",
-        "w",
-        "attn",
-        "cc",
-        "tech",
-        "and",
-        "signed",
-        "seen",
-        "physician",
-        "radiologist",
-        "doctor",
-        "nurse",
-        "consultant",
-        "surgeon",
-    ]
-)
-_INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
-_ENDS = frozenset([*";()[]", ""])
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
     r"[cpyr]{0,2}T(?:[0-4][a-d]?|x|is)(?:N[0-3x][a-c]?)?(?:M[01x][a-c]?)?", re.IGNORECASE
@@ -104,7 +61,7 @@ class Pass:
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
         for found in patterns.INITIALS.finditer(self.spaced):
-            self._mark(*found.span(1))
+            self._mark(*found.span(found.lastindex or 0))
         for found in patterns.PERHAPS_STREET.finditer(self.spaced):
             if found[1] not in self.known.words or found[1] in self.known.names:
                 self._mark(*found.span())
@@ -128,20 +85,18 @@ class Pass:
 
     def _tokens(self) -> None:
         """Judge every token, then what stands beside names."""
-        found: list[tuple[int, int, _Fate]] = []
+        found: list[tuple[int, int, Fate]] = []
         for whole in TOKEN.finditer(self.text):
             if all(why == 2 for why in self.gone[whole.start() : whole.end()]):
-                found.append((*whole.span(), _Fate.OWN))
+                found.append((*whole.span(), Fate.OWN))
                 continue
             for start, stop in self._whole_parts(*whole.span()):
                 found.append((start, stop, self._fate(start, stop)))
         if self.descriptor:
-            self._alone(found)
-            self._titles(found)
-            self._houses(found)
+            Addressed(self.own, self.text, self.plain, found, any(self.gone)).judged()
         self._neighbours(found)
         for start, stop, fate in found:
-            if fate is not _Fate.STAYS:
+            if fate is not Fate.STAYS:
                 possessive = _POSSESSIVE.match(self.plain, stop)
                 self._mark(start, possessive.end() if possessive else stop)
 
@@ -166,37 +121,37 @@ class Pass:
                 split.append((at, two))
         return split
 
-    def _fate(self, start: int, stop: int) -> _Fate:
+    def _fate(self, start: int, stop: int) -> Fate:
         token = self.text[start:stop]
         word = folded(token)
         own, known = self.own, self.known
         if word in known.core:
-            return _Fate.STAYS
+            return Fate.STAYS
         if own.is_word(word):
             if word.isdigit() and len(word.lstrip("0")) < 4 and self._measured(start, stop):
-                return _Fate.STAYS
-            return _Fate.OWN
+                return Fate.STAYS
+            return Fate.OWN
         apart = word in known.words or word in known.eponyms  # no Field is in Hounsfield
         if not apart and own.inside(word) is not None:
             return self._without(start, stop, word)
         if word in known.words:
-            return _Fate.STAYS
+            return Fate.STAYS
         if not self.descriptor:
             # Makers and models have any name, but where nobody can tell how the patient's is
             # spelt in Latin letters, none that people have.
             somebody = own.foreign and word in known.people and not is_listed_word(word)
             if self._names_with_digits(token):
-                return _Fate.OWN
-            return _Fate.UNKNOWN if somebody else _Fate.STAYS
+                return Fate.OWN
+            return Fate.UNKNOWN if somebody else Fate.STAYS
         if word in known.eponyms:
-            return _Fate.STAYS if self._eponym(start, stop) else _Fate.UNKNOWN
+            return Fate.STAYS if self._eponym(start, stop) else Fate.UNKNOWN
         if word.isdigit():
-            return _Fate.STAYS if self._number_stays(word, start, stop) else _Fate.GONE
+            return Fate.STAYS if self._number_stays(word, start, stop) else Fate.GONE
         if known.joined(word):
-            return _Fate.STAYS
+            return Fate.STAYS
         if known.ideographs.fullmatch(word):
-            return _Fate.STAYS
-        return _Fate.STAYS if self._parts_stay(token) else _Fate.UNKNOWN
+            return Fate.STAYS
+        return Fate.STAYS if self._parts_stay(token) else Fate.UNKNOWN
 
     def _names_with_digits(self, token: str) -> bool:
         """`Cruz01`, `CTcruz`: a name that something else was written to."""
@@ -210,17 +165,17 @@ class Pass:
         """A number, or one with letters: nobody's name stands beside it."""
         return any(map(str.isdigit, token)) and not self._names_with_digits(token)
 
-    def _without(self, start: int, stop: int, word: str) -> _Fate:
+    def _without(self, start: int, stop: int, word: str) -> Fate:
         """Take a long identifier out of a token; what is left stays when it is a word by itself."""
         inside = self.own.inside(word)
         assert inside is not None
         rest = [word[: inside[0]], word[inside[1] :]]
         if len(word) != stop - start:
-            return _Fate.OWN
+            return Fate.OWN
         if not any(rest) or not all(one in self.known.core or not one for one in rest):
-            return _Fate.OWN
+            return Fate.OWN
         self._mark(start + inside[0], start + inside[1])
-        return _Fate.STAYS
+        return Fate.STAYS
 
     def _measured(self, start: int, stop: int) -> bool:
         """Does this number have a unit, or stand where a parameter does?"""
@@ -282,127 +237,19 @@ class Pass:
                 return False
         return True
 
-    def _titles(self, found: list[tuple[int, int, _Fate]]) -> None:
-        """`Dr. Lung Field`, `by Grace`: a title takes the word after it along. `MR BRAIN` is none."""
-        for place, (start, stop, _) in enumerate(found[:-1]):
-            word = self.plain[start:stop]
-            if word not in self.known.titles and word not in self.known.cues:
-                continue
-            after, until, fate = found[place + 1]
-            between = self.text[stop:after]
-            if not re.fullmatch(r"[.:]?[ _]?[ ]?", between) or not self.text[after].isalpha():
-                continue
-            following = self.plain[after:until]
-            said = self.text[start:stop]
-            if word in self.known.cues:
-                takes = following in self.known.names and self.text[after].isupper()
-            elif word in self.known.soft_titles and not (said.istitle() or "." in between):
-                takes = fate is not _Fate.STAYS or following in self.known.names
-            else:
-                takes = following not in self.known.core or "." in between
-                takes = takes or self._said_of_somebody(place, found)
-                takes = takes and (self.text[after].isupper() or fate is not _Fate.STAYS)
-            if not takes:
-                continue
-            takes_unknown = fate is not _Fate.STAYS
-            if word in self.known.titles:
-                found[place] = (start, stop, _Fate.GONE)
-            found[place + 1] = (after, until, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
-            whole = "." in between or self._said_of_somebody(place, found)
-            if whole and place + 2 < len(found):  # a family name after a given one
-                last, end, fate = found[place + 2]
-                third = self.text[last:end]
-                named = len(third) > 1 and third.isalpha() and third.istitle()
-                if folded(third) in self.known.core and takes_unknown:
-                    continue  # Dr. Miller Thyroid
-                if (
-                    named
-                    and self.text[until:last] == " "
-                    and third.lower() not in self.known.houses
-                ):
-                    found[place + 2] = (last, end, _Fate.UNKNOWN if fate is _Fate.STAYS else fate)
-
-    def _said_of_somebody(self, place: int, found: list[tuple[int, int, _Fate]]) -> bool:
-        """`Mrs Head`, `per Dr Field`, `(Dr Long)`: even a word of anatomy is a name then.
-
-        `Mr Brain` and `Dr Chest` begin the titles of studies, in the letters of some machines.
-        """
-        start, stop, _ = found[place]
-        after, until, _ = found[place + 1]
-        if not (self.text[start:stop].istitle() and self.text[after:until].istitle()):
-            return False
-        if self.plain[start:stop] not in self.known.soft_titles:
-            return True
-        before = _CUE_BEFORE.search(self.plain[:start])
-        if before is None:
-            return False
-        return (
-            before[1] in _OF_PEOPLE if before[1] else self.text[until : until + 1] in (*"),;", "")
-        )
-
-    def _alone(self, found: list[tuple[int, int, _Fate]]) -> None:
-        """Own names that are words of anatomy too, where nothing else is said with them.
-
-        `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
-        """
-        left = [place for place, (_, _, fate) in enumerate(found) if fate is _Fate.STAYS]
-        for place in left:
-            start, stop, _ = found[place]
-            word = self.plain[start:stop]
-            if word not in self.known.core or len(word) < 3 or not self._stands_alone(start, stop):
-                continue
-            if self.own.is_name(word):
-                found[place] = (start, stop, _Fate.OWN)
-        if len(left) < len(found) or any(self.gone):
-            rest = [self.plain[slice(*found[place][:2])] for place in left]
-            if len(rest) < 3 and all(len(word) > 2 and self.own.is_name(word) for word in rest):
-                for place in left:
-                    found[place] = (*found[place][:2], _Fate.OWN)
-
-    def _stands_alone(self, start: int, stop: int) -> bool:
-        """Is a word all there is between marks, or is an own initial written to it?"""
-        initial = _INITIAL_AFTER.match(self.plain, stop)
-        if initial and initial[1] in self.own.initials:
-            return True
-        before, after = self.text[:start].rstrip(" "), self.text[stop:].lstrip(" ")
-        return (
-            (before[-1:] in _ENDS and after[:1] in _ENDS)
-            and bool(before or after)
-            and (before[-1:] in (";", "(", "[") or after[:1] == ";")
-        )
-
-    def _houses(self, found: list[tuple[int, int, _Fate]]) -> None:
-        """`Mount Carmine Clinic`: the capitalised words before a house are its name."""
-        for place, (start, stop, fate) in enumerate(found):
-            if self.plain[start:stop] not in self.known.houses or fate is not _Fate.STAYS:
-                continue
-            after = start
-            for other in range(place - 1, -1, -1):
-                one, two, beside = found[other]
-                word = self.plain[one:two]
-                if (
-                    self.text[two:after] not in (" ", "_", "-", "'s ", ". ")
-                    or word in self.known.core
-                ):
-                    break
-                if word not in self.known.names and beside is _Fate.STAYS:
-                    break
-                found[other] = (one, two, _Fate.OWN if beside is _Fate.OWN else _Fate.UNKNOWN)
-                after = one
-
-    def _neighbours(self, found: list[tuple[int, int, _Fate]]) -> None:
+    def _neighbours(self, found: list[tuple[int, int, Fate]]) -> None:
         """Initials, titles, particles and words that are names too, where they stand beside a name."""
         changed = True
         while changed:
             changed = False
             for place, (start, stop, fate) in enumerate(found):
-                if fate is not _Fate.STAYS:
+                if fate is not Fate.STAYS:
                     continue
                 for other in (place - 1, place + 1):
                     if not 0 <= other < len(found):
                         continue
                     one, two, beside = found[other]
-                    if beside not in (_Fate.OWN, _Fate.UNKNOWN):
+                    if beside not in (Fate.OWN, Fate.UNKNOWN):
                         continue
                     between = self.text[two:start] if other < place else self.text[stop:one]
                     if not _BESIDE.fullmatch(between) or self._is_number(self.text[one:two]):
@@ -412,9 +259,9 @@ class Pass:
                         changed = True
                         break
 
-    def _goes_with(self, start: int, stop: int, beside: _Fate, between: str, before: bool) -> bool:
+    def _goes_with(self, start: int, stop: int, beside: Fate, between: str, before: bool) -> bool:
         token, word = self.text[start:stop], self.plain[start:stop]
-        named = beside is _Fate.OWN
+        named = beside is Fate.OWN
         if self.own.is_name(word):
             return named
         if not self.descriptor:

@@ -34,7 +34,7 @@ class Own:
     """The identifiers of one patient's objects, ready to be looked for.
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
-    identifiers of several tokens; `short` are numbers too short to be taken out without a cue; `initials`
+    identifiers of several tokens, `small` ones of names that are all particles (Le Van); `short` are numbers too short to be taken out without a cue; `initials`
     begin the parts of names. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
@@ -43,6 +43,7 @@ class Own:
         words: set[str] = set()
         of_names: set[str] = set()
         wholes: set[str] = set()
+        small: set[str] = set()
         short: set[str] = set()
         initials: set[str] = set()
         self.foreign = False
@@ -50,6 +51,8 @@ class Own:
             telling, together, letters, foreign = _of_name(name)
             of_names |= telling
             wholes |= together
+            if not telling:
+                small |= together
             initials |= letters
             self.foreign |= foreign
         for identifier in identifiers:
@@ -61,6 +64,7 @@ class Own:
         self.initials = frozenset(initials)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
+        self.small = frozenset(small)
         sought = {
             one
             for one in wholes | self.words
@@ -135,7 +139,8 @@ class Own:
                 return False
             if broken == len(at) - 1:  # 5 8 5 0 9 4
                 return len(one) > 4 and not before.isalpha()
-            return (len(one) > 5 and not before.isalpha()) if broken else len(one) > 3
+            least = 5 if text[first : last + 1].count("-") == broken == 1 else 6  # 213-47
+            return (len(one) >= least and not before.isalpha()) if broken else len(one) > 3
         alone = not text[first - 1 : first].isalnum() and not text[last + 1 : last + 2].isalnum()
         if not broken:
             # Whole tokens and their insides are judged where tokens are.
@@ -144,6 +149,8 @@ class Own:
             return True
         if broken == len(at) - 1 and alone:
             return True  # s.p.e.l.t o-u-t
+        if one in self.small:
+            return alone
         tokens = TOKEN.findall(text[first : last + 1])
         if not any(token in self.words for token in tokens) and len(one) < 7:
             return False

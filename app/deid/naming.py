@@ -38,8 +38,8 @@ _DIGITAL_INTERFACE: Final = Element("CS", b"DI")
 def named(instance: Instance, source: bytes) -> Dataset | None:
     """The UIDs that are missing and what goes with them; None when the object cannot be named.
 
-    That is so when it names no class and shows no picture, or is of a kind that belongs to no
-    study: a palette, a template.
+    That is so when it names no class and shows no picture. What is of a kind that belongs to no
+    study (a hanging protocol, a palette, a template) is given none.
     """
     said = instance.dataset
     made = {
@@ -53,15 +53,14 @@ def named(instance: Instance, source: bytes) -> Dataset | None:
             return None
         made |= guessed
     whole = said | made if made else said
-    if not all(text_of(whole.get(tag)) for tag in (SOP_INSTANCE, STUDY, SERIES)):
-        types = kind_of(text_of(whole[SOP_CLASS])).types
-        if types is not None and STUDY not in types:
-            return None
     if not text_of(whole.get(SOP_INSTANCE)):
         own = text_of(instance.meta.get(_META_INSTANCE))
         made[SOP_INSTANCE] = _element(own or _uid("object", hashlib.sha256(source).hexdigest()))
     whole = said | made if made else said
     if not text_of(whole.get(STUDY)):
+        types = kind_of(text_of(whole[SOP_CLASS])).types
+        if types is not None and STUDY not in types:
+            return made
         made[STUDY] = _element(_study(whole))
     whole = said | made if made else said
     if not text_of(whole.get(SERIES)):

@@ -40,7 +40,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Deidentified:
-    """An instance that may leave, once the second look agrees. `parts` are its bytes in order."""
+    """An instance that may leave, once the second look agrees. `parts` are its bytes in order.
+
+    The UIDs of study and series are empty for what belongs to none, as a hanging protocol does.
+    """
 
     parts: tuple[bytes | memoryview, ...] = field(repr=False)
     report: Report

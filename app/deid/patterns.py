@@ -85,6 +85,7 @@ _PHONES = (
 _PERSON_NUMBERS = (
     r"(?<!\d)\d{3}[- .]\d{2}[- .]\d{4}(?!\d)",  # SSN
     r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
+    r"(?<![\w.])(?:\d{2}([- ])\d{3}\1\d{3,4}|\d{3}\.\d{3}\.\d{3,4})(?!\d|\.\d)",  # others in groups
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
     r"(?<![\d.])\d{4}[- ]\d{3}[- ]\d{3}(?:[- ]?[a-z]{2})?(?![\w-])|(?<![\d.])\d{4} \d{5} \d(?!\w)",  # of health cards
     r"(?<!\d)\d{3}\.\d{3}\.\d{3}-\d{2}(?!\d)",  # CPF
@@ -151,8 +152,9 @@ WIRE = re.compile(
     r"|\w*(?:%[0-9a-f]{2}[\w.+~-]*){2,}|(?:=[0-9a-f]{2}){2}(?:=[0-9a-f]{2}|[\w.+~-])*|(?:&(?:#\d+|#x[0-9a-f]+);[\w.-]*)+"
     r"|(?:[\\/]u\{?[0-9a-f]{4,6}\}?\w*)+|(?:\\x[0-9a-f]{2}\w*)+|=\?[\w-]+\?[bq]\?\S*"
 )
-# Of those who were at work; the letters alone (group 1) go.
+# Of those who were at work, and of patients with points; the letters alone (group 1 or 2) go.
 INITIALS = re.compile(
+    r"\b(?:pt|pat|patient|initials|name)\b[.:]? ((?:[a-z]\.[ -]?){1,2}[a-z]\.)(?!\w)|"
     r"\b(?:tech|technologist|operator|op|mta|mtra|reader|initials|init|signed|typed|dictated)(?: by)?"
     r" ?[:=] ?(?!(?:mrs?|ms|dr|prof|miss|sr|sra)\b)([a-z]{2,4})(?!\w)"
 )

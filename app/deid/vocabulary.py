@@ -16,8 +16,8 @@ from app.deid.folding import folded
 class Vocabulary:
     """Folded words, by what may be done with them.
 
-    `words` may stay; of these, `core` ones stay even when somebody is called so, and `names` go
-    where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
+    `words` may stay; of these, `core` ones stay even when somebody is called so, `called`
+    ones of them but behind a title or a given name (their owner's only before `partners`), and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
     `pairs` as they are joined. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
     modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
@@ -26,6 +26,8 @@ class Vocabulary:
 
     words: frozenset[str]
     core: frozenset[str]
+    called: frozenset[str]
+    partners: frozenset[str]
     names: frozenset[str]
     eponyms: frozenset[str]
     eponym_of: frozenset[str]
@@ -34,6 +36,7 @@ class Vocabulary:
     ideographs: re.Pattern[str]
     titles: frozenset[str]
     soft_titles: frozenset[str]
+    before_titles: frozenset[str]
     particles: frozenset[str]
     suffixes: frozenset[str]
     cues: frozenset[str]
@@ -84,6 +87,8 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         words=said("words", "radiology", "everyday", "languages", "beginnings") | core | names,
         core=core,
+        called=said("called"),
+        partners=said("partners"),
         names=names - core,
         eponyms=said("eponyms", "graded") | frozenset("-".join(pairs).split("-")),
         eponym_of=said("eponym_of"),
@@ -92,6 +97,7 @@ def vocabulary() -> Vocabulary:
         ideographs=re.compile("(?:" + "|".join(map(re.escape, ideographs)) + ")+"),
         titles=said("titles", "soft_titles"),
         soft_titles=said("soft_titles"),
+        before_titles=said("before_titles"),
         particles=said("particles"),
         suffixes=said("suffixes"),
         cues=said("cues"),

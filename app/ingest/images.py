@@ -166,7 +166,11 @@ async def _work(session: AsyncSession, rooms: ImageRooms, ours: Sequence[Instanc
     batch.before = await _before(session, outcomes)
     for row, source, profile, outcome in outcomes:
         if isinstance(outcome, Deidentified):
-            outcome = await _verified(batch, row, source, profile, outcome)
+            outcome = (
+                await _verified(batch, row, source, profile, outcome)
+                if outcome.study_instance_uid
+                else Withheld(Reason.MISSING_UID)  # a palette is of nobody's case
+            )
         if isinstance(outcome, Withheld):
             _withhold(batch, row, outcome.reason)
             continue

@@ -21,10 +21,7 @@ FILES = sorted(
     if path.is_file() and path.suffix not in OTHERS
 )
 WITHHELD = {
-    "missing-uid": (  # no class and no picture, and palettes, which are of no study
-        "test_files/empty_charset_LEI.dcm",
-        *(name for name in FILES if name.startswith("palettes/")),
-    ),
+    "missing-uid": ("test_files/empty_charset_LEI.dcm",),  # no class and no picture
     "not-an-instance": tuple(
         name for name in FILES if "/DICOMDIR" in name and not name.endswith("DICOMDIR-nooffset")
     ),

@@ -157,6 +157,11 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
             "instance",
             "encapsulated-document",
         ),
+        (
+            packed(ct(1, 50, SOPClassUID="1.2.840.10008.5.1.4.39.1", StudyInstanceUID=None)),
+            "instance",
+            "unreadable",
+        ),
     ],
     ids=[
         "cut-in-pixels",
@@ -168,6 +173,7 @@ async def test_the_same_instance_again_is_unchanged_and_other_content_is_refused
         "wrong-length",
         "text-that-nobody-finds",
         "document",
+        "of-no-study",
     ],
 )
 async def test_a_bad_object_gets_its_own_outcome_and_its_neighbours_land(

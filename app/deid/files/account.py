@@ -55,7 +55,7 @@ class Totals:
             self.size += line["size"]
             self.actions.update(line["actions"])
         parts = line["output"].split("/")
-        for depth, level in enumerate(self.levels, 1):
+        for depth, level in enumerate(self.levels if len(parts) > len(self.levels) else (), 1):
             level.add(hash("/".join(parts[:depth])))
 
     def told(self) -> dict[str, Any]:

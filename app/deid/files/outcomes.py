@@ -72,7 +72,7 @@ REMEDIES: Mapping[str, str] = {
     Reason.WRONG_LENGTH: "A length in it is wrong: attributes or pixels are missing. Export it again.",
     Reason.UNREADABLE: "It is broken inside. Export it again.",
     Reason.UNSUPPORTED_SYNTAX: "Its transfer syntax is none of the standard's. Export it in another.",
-    Reason.MISSING_UID: "It names no class and shows no picture, or is of no study (a palette).",
+    Reason.MISSING_UID: "It names no class and shows no picture.",
     Reason.BURNED_IN: "BurnedInAnnotation says YES. Look at the pixels.",
     Reason.MAY_BE_BURNED_IN: "Objects of this kind often have text in their pixels. Look at them.",
     Reason.PIXEL_OVERLAY: "An overlay is drawn in unused bits of its pixels. Export it without.",

@@ -29,6 +29,9 @@ from app.deid.profile import METHOD, Profile
 from app.deid.uids import Keys
 from app.errors import Conflict, NotFound, Unavailable, Unprocessable
 
+OF_NO_STUDY: Final = "of-no-study"
+"""The folder of hanging protocols, palettes and templates, which are about nobody."""
+
 TOGETHER: Final = 32
 BYTES_TOGETHER: Final = 64 << 20
 """Sources of one batch, and their bytes; a larger one is a batch by itself."""
@@ -247,7 +250,8 @@ class _Run:
         if treated.reason is not None:
             return None, False
         draft = self.drafts / treated.draft
-        folder = "/".join(_plain(one) for one in (treated.patient, treated.study, treated.series))
+        places = (treated.patient, treated.study, treated.series)
+        folder = "/".join(map(_plain, places)) if treated.study else OF_NO_STUDY
         name = _plain(treated.instance)
         number = 1
         while True:

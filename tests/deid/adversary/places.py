@@ -1,6 +1,7 @@
 """Hiding places among the attributes people read: identities where somebody might not look."""
 
 from tests.deid.adversary.answers import Path
+from tests.deid.adversary.called import CALLED
 from tests.deid.adversary.disguises import DISGUISES
 from tests.deid.adversary.leftovers import LEFTOVERS
 from tests.deid.adversary.people import written
@@ -368,4 +369,5 @@ PLACES: tuple[Kind, ...] = (
     earlier,
     *LEFTOVERS,
     *DISGUISES,
+    *CALLED,
 )

@@ -7,14 +7,16 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 from typer.testing import CliRunner
 
 from app.cli import assembled
 from app.errors import RegistryError
 from tests.deid.files.folders import SECRETS, archive, command, key, outputs, read, study
-from tests.make.instances import ct, packed
+from tests.make.instances import ROOT, ct, packed
 
 RESULTS = ("out", "map.json", "map.reasons.json", "report.json", "said", "secret.key")
 
@@ -47,10 +49,25 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     document.EncapsulatedDocument = b"%PDF-1.4 Quizzleberry"
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"
     (folder / "letter.dcm").write_bytes(packed(document))
+    (folder / "hanging").write_bytes(packed(hanging_protocol()))
     shutil.copy(get_testdata_file("DICOMDIR"), folder / "DICOMDIR")
     (folder / "elsewhere").symlink_to("/etc")
     (folder / "again").symlink_to(folder / "empty")
     return folder
+
+
+def hanging_protocol() -> Dataset:
+    """Of no patient and no study, and made by somebody for a house."""
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.38.1", f"{ROOT}.38.1"
+    made.HangingProtocolName, made.HangingProtocolLevel = "Quizzleberry", "USER"
+    made.HangingProtocolDescription = "made at Riverside for Dr. Thistlewood"
+    made.HangingProtocolCreator, made.HangingProtocolUserGroupName = "Thistlewood^A", "Quillmark"
+    made.HangingProtocolCreationDateTime = "20200102"
+    made.NumberOfPriorsReferenced = 1
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +114,12 @@ def test_every_input_is_in_the_map_with_its_output_or_the_reason_for_none(
 
 def test_an_output_is_named_by_its_own_new_identifiers(done: dict[str, Path]) -> None:
     found = outputs(done["out"])
-    assert len(found) == 12
+    assert len(found) == 13
+    (alone,) = (name for name in found if name.startswith("of-no-study/"))
+    protocol = dcmread(BytesIO(found.pop(alone)))
+    assert alone == f"of-no-study/{protocol.SOPInstanceUID}.dcm"
+    assert "StudyInstanceUID" not in protocol
+    assert "PatientID" not in protocol
     for name, content in found.items():
         made = dcmread(BytesIO(content))
         uids = (made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID)
@@ -132,9 +154,9 @@ def test_the_report_says_what_was_done_to_each_attribute_by_which_rule_and_its_t
         reasons.values()
     )
     totals = told["totals"]
-    assert totals["inputs"] == len(mapped) == 19
-    assert (totals["written"], totals["held"], totals["refused"]) == (12, 1, 0)
-    assert (totals["passed-by"], totals["outputs"]) == (6, 12)
+    assert totals["inputs"] == len(mapped) == 20
+    assert (totals["written"], totals["held"], totals["refused"]) == (13, 1, 0)
+    assert (totals["passed-by"], totals["outputs"]) == (6, 13)
     assert (totals["patients"], totals["studies"]) == (3, 4)
     actions: dict[str, int] = {}
     for one in told["objects"]:
@@ -142,7 +164,7 @@ def test_the_report_says_what_was_done_to_each_attribute_by_which_rule_and_its_t
             actions[action] = actions.get(action, 0) + times
     assert totals["actions"] == dict(sorted(actions.items()))
     for one in told["objects"]:
-        if one["output"] is None:
+        if one["output"] is None or one["output"].startswith("of-no-study/"):
             continue
         rows = told["treatments"][one["treatment"]]
         by_keyword = {row["keyword"]: row for row in rows}
@@ -202,7 +224,7 @@ def test_another_scope_or_another_key_shares_no_name_with_the_first(
     assert "fresh secret" in fresh.stderr
     assert "fresh secret" not in scoped.stderr
     parts = [
-        {part for name in names for part in name.split("/")}
+        {part for name in names for part in name.split("/")} - {"of-no-study"}
         for names in (told, outputs(tmp_path / "scoped"), outputs(tmp_path / "fresh"))
     ]
     assert not parts[0] & parts[1]

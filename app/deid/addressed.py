@@ -1,0 +1,261 @@
+"""
+Who is spoken of: words that name somebody by what stands before them, and the houses they work in.
+
+A title, a cue (`read by`), a given name or an initial makes a name of a word that could stay anywhere
+else: `Dr June Field`, `MRS CHILD`, `F. Temple`. `MR FIELD MAP` and `DR CHEST` are studies.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from app.deid.folding import folded
+from app.deid.identifiers import Nobody, Own
+from app.deid.vocabulary import vocabulary
+
+
+class Fate(Enum):
+    """What becomes of a token: it stays, or names the patient, somebody unknown, or went already."""
+
+    STAYS = 1
+    OWN = 2
+    UNKNOWN = 3
+    GONE = 4
+
+
+_CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
+_INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
+_INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
+_ENDS = frozenset([*";()[]", ""])
+_PHRASE_ENDS = re.compile(r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b")
+_NEXT_WORD = re.compile(r"[ _-]([^\W\d_]+)")
+_AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?")
+_AFTER_INITIAL = re.compile(r"\.[ _-]?")
+_SIDES = frozenset("clrstap")
+"""Letters that stand before parts of the body: C. spine, L. knee, A.P. chest."""
+
+
+@dataclass(slots=True)
+class Addressed:
+    """One text whose tokens have their first fates; `holes`: something went by a pattern already."""
+
+    own: Own | Nobody
+    text: str
+    plain: str
+    found: list[tuple[int, int, Fate]]
+    holes: bool
+
+    def judged(self) -> None:
+        """Change the fates of those spoken of, in place."""
+        self._alone()
+        for place in range(len(self.found) - 1):
+            self._after_title(place)
+            self._given_and_family(place)
+        for place in reversed(range(len(self.found) - 1)):
+            self._before_title(place)
+        self._houses()
+
+    def _name(self, place: int) -> None:
+        start, stop, fate = self.found[place]
+        self.found[place] = (start, stop, Fate.UNKNOWN if fate is Fate.STAYS else fate)
+
+    def _after_title(self, place: int) -> None:
+        """`Dr. Lung Field`, `by Grace`, `Dr C. Little`: a title takes the word after it along."""
+        start, stop, _ = self.found[place]
+        known = vocabulary()
+        word, said = self.plain[start:stop], self.text[start:stop]
+        if word not in known.titles and word not in known.cues:
+            return
+        between = self.text[stop : self.found[place + 1][0]]
+        if not _AFTER_TITLE.fullmatch(between):
+            return
+        first = self._after_initials(place + 1)
+        after, until, fate = self.found[first]
+        if not self.text[after].isalpha():
+            return
+        following = self.plain[after:until]
+        if word in known.cues:
+            takes = (following in known.names and self.text[after].isupper()) or (
+                first > place + 1 and self._is_called(first)
+            )
+        elif first > place + 1:
+            takes = self._is_called(first) or (
+                following not in known.core
+                and said.istitle()
+                and self.text[after:until].istitle()
+                and self.plain[self.found[first - 1][0]] not in _SIDES
+            )
+        elif word in known.soft_titles and not (said.istitle() or "." in between):
+            takes = fate is not Fate.STAYS or self._is_called(first)
+        else:
+            takes = following not in known.core or "." in between
+            takes = takes or self._said_of_somebody(place) or self._is_called(first)
+            takes = takes and (self.text[after].isupper() or fate is not Fate.STAYS)
+        if not takes:
+            return
+        if word in known.titles:
+            self.found[place] = (start, stop, Fate.GONE)
+        for taken in range(place + 1, first + 1):
+            self._name(taken)
+        if first + 1 < len(self.found):
+            whole = "." in between or self._said_of_somebody(place)
+            self._family_after(first, whole, fate is not Fate.STAYS)
+
+    def _before_title(self, place: int) -> None:
+        """`Dr. med.`: a title before one that went goes too, or it would take the next word along."""
+        start, stop, _ = self.found[place]
+        after, until, fate = self.found[place + 1]
+        titles = vocabulary().titles
+        if fate is not Fate.GONE or self.plain[start:stop] not in titles:
+            return
+        if self.plain[after:until] in titles and _AFTER_TITLE.fullmatch(self.text[stop:after]):
+            self.found[place] = (start, stop, Fate.GONE)
+
+    def _after_initials(self, place: int) -> int:
+        """The place of the first token from here that is no initial with a point."""
+        while place + 1 < len(self.found):
+            start, stop, _ = self.found[place]
+            between = self.text[stop : self.found[place + 1][0]]
+            initial = self.text[start:stop]
+            if len(initial) > 1 or not initial.isupper() or not _AFTER_INITIAL.fullmatch(between):
+                return place
+            place += 1
+        return place
+
+    def _is_called(self, place: int) -> bool:
+        """Is somebody called like this word, who could be meant here, after a title or an initial?
+
+        Words of anatomy and of technique only where the phrase ends with them: `DR PAGE`, but `MR
+        FIELD MAP`; and only the patient's own ones when they are parts of the body (`MRS HEAD`).
+        """
+        start, stop, fate = self.found[place]
+        word, known = self.plain[start:stop], vocabulary()
+        if word not in known.core:
+            return fate is not Fate.STAYS or word in known.names or word in known.people
+        if len(word) < 3 or not self.text[start].isupper():
+            return False
+        if word not in known.called and not self.own.is_name(word):
+            return False
+        return self._ends_phrase(stop) or self._speaks_of_people(place - 1)
+
+    def _speaks_of_people(self, place: int) -> bool:
+        """Does a word before this title tell that somebody is meant: `Patient MR FOOT`?"""
+        before = _CUE_BEFORE.search(self.plain[: self.found[place][0]])
+        return before is not None and before[1] in vocabulary().before_titles
+
+    def _family_after(self, place: int, whole: bool, given_unknown: bool) -> None:
+        """A family name after a given one: `Dr. Amelie Stone`; `Dr. Miller Thyroid` is none."""
+        _, until, _ = self.found[place]
+        last, end, _ = self.found[place + 1]
+        third = self.text[last:end]
+        if not whole or self.text[until:last] != " " or len(third) < 2 or not third.isalpha():
+            return
+        plain, known = folded(third), vocabulary()
+        if plain in known.core and given_unknown:
+            return
+        if third.istitle() and plain not in known.houses:
+            self._name(place + 1)
+
+    def _given_and_family(self, place: int) -> None:
+        """`June Field`, `FIELD, JUNE`: a given name makes one of a word that people are called."""
+        known = vocabulary()
+        start, stop, fate = self.found[place]
+        after, until, beside = self.found[place + 1]
+        between = self.text[stop:after]
+        one, two = self.plain[start:stop], self.plain[after:until]
+        if not (self.text[start].isupper() and self.text[after].isupper()):
+            return
+        given_first = between in (" ", "_", "^") and fate is Fate.UNKNOWN and one in known.people
+        if given_first and two in known.called and self._ends_phrase(until):
+            self._name(place + 1)
+        family_first = (
+            between in (", ", ",", "^") and beside is Fate.UNKNOWN and two in known.people
+        )
+        if family_first and one in known.called:
+            self._name(place)
+
+    def _said_of_somebody(self, place: int) -> bool:
+        """`Mrs Head`, `per Dr Field`, `(Dr Long)`: even a word of anatomy is a name then.
+
+        `Mr Brain` and `Dr Chest` begin the titles of studies, in the letters of some machines.
+        """
+        start, stop, _ = self.found[place]
+        after, until, _ = self.found[place + 1]
+        if not (self.text[start:stop].istitle() and self.text[after:until].istitle()):
+            return False
+        if self.plain[start:stop] not in vocabulary().soft_titles:
+            return True
+        before = _CUE_BEFORE.search(self.plain[:start])
+        if before is None:
+            return False
+        return (
+            before[1] in vocabulary().before_titles
+            if before[1]
+            else self.text[until : until + 1] in (*"),;", "")
+        )
+
+    def _alone(self) -> None:
+        """Own names that are words of anatomy too, where nothing else is said with them.
+
+        `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
+        Words of technique (`called`) stay before what they are said of alone: `LONG AXIS`.
+        """
+        found = self.found
+        left = [place for place, (_, _, fate) in enumerate(found) if fate is Fate.STAYS]
+        for place in left:
+            start, stop, _ = found[place]
+            word = self.plain[start:stop]
+            if word not in vocabulary().core or len(word) < 3:
+                continue
+            named = self._stands_alone(start, stop) or self._has_initial(start)
+            named = named or (word in vocabulary().called and not self._has_partner(stop))
+            if named and self.own.is_name(word):
+                found[place] = (start, stop, Fate.OWN)
+        if len(left) < len(found) or self.holes:
+            rest = [self.plain[slice(*found[place][:2])] for place in left]
+            if len(rest) < 3 and all(len(word) > 2 and self.own.is_name(word) for word in rest):
+                for place in left:
+                    found[place] = (*found[place][:2], Fate.OWN)
+
+    def _stands_alone(self, start: int, stop: int) -> bool:
+        """Is a word all there is between marks, or is an own initial written to it?"""
+        initial = _INITIAL_AFTER.match(self.plain, stop)
+        if initial and initial[1] in self.own.initials:
+            return True
+        before, after = self.text[:start].rstrip(" "), self.text[stop:].lstrip(" ")
+        return (
+            (before[-1:] in _ENDS and after[:1] in _ENDS)
+            and bool(before or after)
+            and (before[-1:] in (";", "(", "[") or after[:1] == ";")
+        )
+
+    def _ends_phrase(self, stop: int) -> bool:
+        return bool(_PHRASE_ENDS.match(self.text, stop))
+
+    def _has_partner(self, stop: int) -> bool:
+        after = _NEXT_WORD.match(self.plain, stop)
+        return after is not None and after[1] in vocabulary().partners
+
+    def _has_initial(self, start: int) -> bool:
+        """`F. Child`: an own initial, or that of Monsieur, before a word. `L. Lung` is the left one."""
+        initial = _INITIAL_BEFORE.search(self.plain[:start])
+        if initial is None or initial[1] in ("l", "r"):
+            return False
+        return initial[1] == "m" or initial[1] in self.own.initials
+
+    def _houses(self) -> None:
+        """`Mount Carmine Clinic`: the capitalised words before a house are its name."""
+        known, found = vocabulary(), self.found
+        for place, (start, stop, fate) in enumerate(found):
+            if self.plain[start:stop] not in known.houses or fate is not Fate.STAYS:
+                continue
+            after = start
+            for other in range(place - 1, -1, -1):
+                one, two, beside = found[other]
+                word = self.plain[one:two]
+                if self.text[two:after] not in (" ", "_", "-", "'s ", ". ") or word in known.core:
+                    break
+                if word not in known.names and beside is Fate.STAYS:
+                    break
+                found[other] = (one, two, Fate.OWN if beside is Fate.OWN else Fate.UNKNOWN)
+                after = one
