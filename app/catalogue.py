@@ -212,7 +212,8 @@ def _from_folders(own: Path | None) -> Versions:
             raise InvalidDefinition([f"{root}: HOUNSFIELD_DEFINITIONS is not a folder"])
         for folder in folders(root):
             try:
-                one = _loaded(folder, shared_of(root), _mark(folder))
+                # What is shipped was checked before it was; every start would pay for it again.
+                one = _loaded(folder, shared_of(root), _mark(folder), root == PACKAGED)
             except InvalidDefinition as error:
                 complaints += [f"{folder}/{line}" for line in error.complaints]
                 continue
@@ -228,9 +229,11 @@ def _from_folders(own: Path | None) -> Versions:
 
 
 @lru_cache(maxsize=64)
-def _loaded(folder: Path, shared: tuple[Path, ...], mark: tuple[object, ...]) -> Definition:
+def _loaded(
+    folder: Path, shared: tuple[Path, ...], mark: tuple[object, ...], sound: bool
+) -> Definition:
     """A folder that did not change is not read twice."""
-    return load(folder, shared)
+    return load(folder, shared, sound=sound)
 
 
 def shared_of(root: Path) -> tuple[Path, ...]:

@@ -2,8 +2,8 @@
 Moments: a date, a time of day and the offset from UTC, as ISO 8601 writes them.
 
 Kept as `2026-03-01T14:05:00-05:00`, with the offset that was sent, so that people read the time their
-own clock showed; compared as seconds since 1970 in UTC. Fractions of a second are cut off. A time
-without an offset is no moment: in an hour that comes twice a year nobody could say which it was.
+own clock showed; compared as seconds since 1970 in UTC. Fractions are rounded to the nearest second:
+spreadsheets keep times as fractions of a day, and 14:05 is a millionth less to them. A time without an offset is no moment: in an hour that comes twice a year nobody could say which it was.
 """
 
 import re
@@ -15,7 +15,7 @@ MOST_OFFSET = timedelta(hours=14)
 """What the zone furthest from UTC has (Kiritimati)."""
 
 _LOCAL = re.compile(
-    r"(?:(\d{4})-(\d{2})-(\d{2})|(\d{1,2})/(\d{1,2})/(\d{4}))[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,]\d{1,9})?)?",
+    r"(?:(\d{4})-(\d{2})-(\d{2})|(\d{1,2})/(\d{1,2})/(\d{4}))[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d)\d{0,8})?)?",
     re.ASCII,
 )
 _OFFSET = re.compile(r" ?(?:([Zz])|([+-])(\d{2}):?(\d{2}))", re.ASCII)
@@ -43,8 +43,9 @@ def _local(found: re.Match[str]) -> datetime | None:
     parts = [int(one) if one else 0 for one in found.groups()]
     year, month, day = parts[0:3] if found[1] else (parts[5], parts[3], parts[4])
     try:
-        return datetime.combine(date(year, month, day), time(parts[6], parts[7], parts[8]))
-    except ValueError:
+        local = datetime.combine(date(year, month, day), time(parts[6], parts[7], parts[8]))
+        return local + timedelta(seconds=parts[9] >= 5)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -98,7 +98,7 @@ def equal_on(cases: int, spark: Cluster, folder: Path) -> None:
         assert there - here == here - there == Counter()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_every_measure_of_every_shipped_definition_is_equal(spark: Cluster, tmp_path: Path) -> None:
     equal_on(20_000, spark, tmp_path)
 

@@ -43,6 +43,7 @@ FOLLOW_UP: dict[str, Any] = {
     "nodule_outcome": "5",
     "tissue_diagnosis": "2",
 }
+DEATH = {"how_cause_was_determined": "3", "cause_of_death": "9", "death_within_30_days": "N"}
 HOW = ("recommended_modality", "interval_min_months", "interval_max_months")
 DONE = ("nodule_follow_up_modality", "nodule_outcome", "tissue_diagnosis")
 
@@ -62,6 +63,9 @@ DONE = ("nodule_follow_up_modality", "nodule_outcome", "tissue_diagnosis")
         ({"other_id": None}, [("other_id", "rule")]),
         ({"exam_date": "2026-09-02"}, [("exam_date", "rule")]),
         ({"patient_dob": "2026-01-06"}, [("patient_dob", "rule")]),
+        (DEATH | {"date_of_death": "2026-01-05"}, []),
+        (DEATH | {"date_of_death": "2026-01-04"}, [("date_of_death", "rule")]),
+        (DEATH | {"date_of_death": "2026-09-02"}, [("date_of_death", "rule")]),
     ],
 )
 def test_one_change_to_a_good_exam_with_a_nodule(

@@ -240,5 +240,5 @@ def test_a_registration_by_itself_is_checked_like_one_with_an_exam(lung: Definit
 
 def test_every_rule_is_broken_by_some_test_here(lung: Definition) -> None:
     """A rule added later needs a line above; this counts the rules that were thought of."""
-    assert len(lung.rules) == 17
+    assert len([rule for rule in lung.rules if rule.module is None]) == 17
     assert date(2026, 9, 1) == TODAY

@@ -6,6 +6,7 @@ A test makes them again and compares, so that no page can say what the code does
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import typer
 
 from app.benchmarks import suppress
 from app.registries.findings import FindingCode, severity
+from app.registries.load import PACKAGED, folders
 from app.registries.schema import Definition, Element
 from app.settings import Settings
 
@@ -158,16 +160,21 @@ This is an overview. [openapi.json](../../openapi/openapi.json) has every parame
     return "\n".join(parts)
 
 
-def definition() -> Definition:
-    """The packaged registry."""
+def definitions() -> list[str]:
+    """The packaged registries."""
+    return sorted({folder.parts[-2] for folder in folders(PACKAGED)})
+
+
+def definition(registry: str) -> Definition:
+    """A packaged registry."""
     from app.catalogue import Catalogue
 
-    return Catalogue(Settings()).in_force(REGISTRY)
+    return Catalogue(Settings()).in_force(registry)
 
 
-def dictionary_page() -> str:
-    """Every element, code and rule of the packaged registry."""
-    found = definition()
+def dictionary_page(registry: str = REGISTRY) -> str:
+    """Every element, code and rule of a packaged registry."""
+    found = definition(registry)
     parts = [
         f"""# Data dictionary: {found.title}
 
@@ -206,9 +213,9 @@ confirmed; *project* is this project's own proposal. Everything else has a sourc
     return "\n".join(parts)
 
 
-def measures_page() -> str:
-    """Every measure of the packaged registry."""
-    found = definition()
+def measures_page(registry: str = REGISTRY) -> str:
+    """Every measure of a packaged registry."""
+    found = definition(registry)
     parts = [
         f"""# Measures: {found.title}
 
@@ -265,7 +272,7 @@ judgement gives the others: at least {suppress.FEWEST_FACILITIES} facilities, no
 
 def improvement_page() -> str:
     """Every improvement project that the packaged registry offers."""
-    found = definition()
+    found = definition(REGISTRY)
     titles = {one.id: one.title for one in found.measures}
     parts = [
         f"""# Improvement projects: {found.title}
@@ -324,6 +331,8 @@ def _values(found: Definition, element: Element) -> str:
         said += f", [{element.value_set}](#{element.value_set})"
     if element.range and element.range.hard:
         said += f", {element.range.hard.low} to {element.range.hard.high}"
+    if element.zone:
+        said += f"; without an offset, of the zone in {code(element.zone)}"
     if element.unknown:
         said += f"; not known: {', '.join(element.unknown)}"
     if element.identifying:
@@ -420,8 +429,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/findings.md": findings_page,
     "docs/reference/cli.md": cli_page,
     "docs/reference/api.md": api_page,
-    f"docs/reference/{REGISTRY}.md": dictionary_page,
-    f"docs/reference/{REGISTRY}-measures.md": measures_page,
+    **{f"docs/reference/{one}.md": partial(dictionary_page, one) for one in definitions()},
+    **{f"docs/reference/{one}-measures.md": partial(measures_page, one) for one in definitions()},
     f"docs/reference/{REGISTRY}-improvement.md": improvement_page,
     "docs/decisions/README.md": decisions_page,
 }

@@ -1,5 +1,6 @@
 """Moments: what is one, what the zone decides, and that every engine compares them alike."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
@@ -8,14 +9,18 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.ingest.formats import xlsx
+from app.ingest.formats.sent import opened
 from app.registries import moments
 from app.registries.entries import FormCheck
 from app.registries.expressions import DATE, DATETIME, ExpressionRefused, compile
 from app.registries.load import SHARED, load, read
 from app.registries.rows import unpacked
+from app.registries.schema import Definition
 from tests.make.definitions import SMALL, small
 from tests.make.entries import Desk, said
 
@@ -37,7 +42,7 @@ GOOD: dict[str, Any] = {"visit_id": "1", "visit_date": "2026-03-01", "smokes": "
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def visits(tmp_path_factory: pytest.TempPathFactory) -> Definition:
     folder = tmp_path_factory.mktemp("moments")
     small(
         folder,
@@ -45,7 +50,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         sets_all=SMALL["sets_all"] + PLACES,
         rules=SMALL["rules"] + RULES,
     )
-    return Desk(load(folder), "visit")
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def desk(visits: Definition) -> Desk:
+    return Desk(visits, "visit")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +65,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
         ("2026-03-01T14:05:00Z", "2026-03-01T14:05:00+00:00"),
         ("2026-03-01 14:05 -0500", "2026-03-01T14:05:00-05:00"),
         ("3/1/2026 14:05:07+05:30", "2026-03-01T14:05:07+05:30"),
-        ("2026-03-01T14:05:59.999999-00:00", "2026-03-01T14:05:59+00:00"),
+        ("2026-03-01T14:05:59.499999-00:00", "2026-03-01T14:05:59+00:00"),
+        ("2026-03-01T14:04:59.999997-00:00", "2026-03-01T14:05:00+00:00"),
+        ("9999-12-31T23:59:59.9Z", None),
         ("2024-02-29T00:00:00+14:00", "2024-02-29T00:00:00+14:00"),
         ("2026-03-01T14:05:00", None),
         ("2026-03-01", None),
@@ -139,6 +151,23 @@ def test_entries_with_moments(
     for name, value in (change | kept).items():
         if name.islower():
             assert values.get(name) == value
+
+
+def test_a_time_of_a_worksheet_takes_the_zone_of_its_row(visits: Definition, desk: Desk) -> None:
+    made = io.BytesIO()
+    book = xlsxwriter.Workbook(made, {"in_memory": True})
+    sheet, shape = book.add_worksheet("visit"), book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+    for column, heading in enumerate(("visit_id", "visit_date", "smokes", "ended", "place")):
+        sheet.write_string(0, column, heading)
+    for row, place in enumerate(("America/New_York", ""), start=1):
+        sheet.write_row(row, 0, ["1", "2026-07-15", "N"])
+        sheet.write_datetime(row, 3, SUMMER, shape)
+        sheet.write_string(row, 4, place)
+    book.close()
+    rows = [opened(one.content).elements or {} for one in xlsx.entries(made.getvalue(), visits)]
+    (there, _), (nowhere, flaws) = desk.judge(rows)
+    assert there["ended"] == "2026-07-15T14:05:00-04:00"
+    assert ("ended" in nowhere, said(flaws)) == (False, [("ended", "not-a-datetime")])
 
 
 @given(sent=st.from_regex(moments.USUAL_TIME, fullmatch=True))
