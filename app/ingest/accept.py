@@ -19,6 +19,7 @@ from app.ingest.completing import complete
 from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
 from app.ingest.ledger import Batch
+from app.ingest.lists import hold_against_lists
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.ingest.turns import oldest
 from app.models.base import now
@@ -84,7 +85,9 @@ async def _accept(
         Numbers(await ledger.ids(session, "cases_id_seq", batch.unknown)),
         Numbers(await ledger.ids(session, "versions_id_seq", most)),
     )
-    followers = in_turn(history, batch.events, batch.waiting)
+    found += await hold_against_lists(session, vault, definitions, batch)
+    standing = [event for event in batch.events if event.outcome is None]
+    followers = in_turn(history, standing, batch.waiting)
     await _hold_against_cases(session, batch, [event for event, _ in followers], found)
     for event, case in followers:
         if event.outcome is None:

@@ -47,6 +47,16 @@ class FormAtWork:
             if one is not None
         )
         """What an entry that withdraws must have right."""
+        self.listed = tuple(
+            (path, one)
+            for path, elements in (
+                (None, form.all_elements),
+                *((path, chain[-1].elements) for path, chain in form.group_paths.items()),
+            )
+            for one in elements
+            if one.list is not None
+        )
+        """The elements whose codes are on a facility's own list; of a row, with its group's path."""
         self._work = RulesAtWork(definition, RowRules(definition, form.id))
         self.groups = tuple(
             (path, RulesAtWork(definition, RowRules(definition, form.id, path)))

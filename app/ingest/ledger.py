@@ -261,6 +261,26 @@ async def ids(session: AsyncSession, sequence: str, count: int) -> list[int]:
     return sorted(found or (), reverse=True)
 
 
+async def submitted(session: AsyncSession, registry_id: str, wanted: Iterable[Key]) -> set[Key]:
+    """Of some keys (facility, form, token), those under which there is a case in force."""
+    keys = list(wanted)
+    rows = await session.execute(
+        text(
+            "SELECT c.facility_id, c.form, c.key_token FROM cases c JOIN"
+            " unnest(CAST(:facilities AS int[]), CAST(:forms AS text[]), CAST(:keys AS text[]))"
+            " AS w (facility, form, key) ON c.facility_id = w.facility AND c.form = w.form"
+            " AND c.key_token = w.key WHERE c.registry_id = :registry AND c.state = 'submitted'"
+        ),
+        {
+            "registry": registry_id,
+            "facilities": [key[0] for key in keys],
+            "forms": [key[1] for key in keys],
+            "keys": [key[2] for key in keys],
+        },
+    )
+    return {(facility, form, key) for facility, form, key in rows}
+
+
 async def elements_of_entries(session: AsyncSession, places: Iterable[Place]) -> dict[Place, str]:
     """Canonical elements of entries, as JSON text."""
     wanted = list(places)

@@ -126,6 +126,8 @@ def _element(
         yield Change("refused", place, f"kept {before.scale} decimals, keeps {after.scale}")
     elif before.scale < after.scale:
         yield Change("changed", place, f"keeps {after.scale} decimals, kept {before.scale}")
+    if before.list != after.list:
+        yield Change("refused", place, "codes of another list")
     if before.precision != after.precision:
         yield Change("refused", place, f"was a {before.precision}, is a {after.precision}")
     if before.identifying != after.identifying:

@@ -417,6 +417,8 @@ def _says_something(row: BaseModel) -> BaseModel:
 
 def _quick(element: Element, value_set: ValueSet | None) -> Any:
     match element.type:
+        case "code" if element.list is not None:
+            return Annotated[str, StringConstraints(pattern=_PLAIN, max_length=element.max_length)]
         case "code":
             assert value_set is not None
             return Literal[value_set.allowed]

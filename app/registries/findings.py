@@ -30,6 +30,7 @@ class FindingCode(StrEnum):
     NOT_A_BOOLEAN = "not-a-boolean"
     NOT_AN_NPI = "not-an-npi"
     NOT_IN_VALUE_SET = "not-in-value-set"
+    NOT_ON_LIST = "not-on-list"
     RETIRED_CODE = "retired-code"
     EXCLUSIVE_CODE = "exclusive-code"
     REPEATED_CODE = "repeated-code"

@@ -102,6 +102,9 @@ def _json_schema(definition: Definition, element: Element) -> dict[str, Any]:
             schema |= {"type": "string", "minLength": 1, "maxLength": element.max_length}
             if element.pattern and not element.strip and "(?" not in element.pattern:
                 schema["pattern"] = f"^(?:{element.pattern})$"
+        case "code" if element.list is not None:
+            schema |= {"type": "string", "minLength": 1, "maxLength": element.max_length}
+            schema["x-list"] = element.list
         case "code":
             schema |= {"enum": codes}
         case "codes":

@@ -89,7 +89,7 @@ def _item(
     item: dict[str, Any] = {
         "linkId": element.id if path is None else f"{path}.{element.id}",
         "text": element.question or element.title,
-        "type": _TYPES[element.type],
+        "type": "string" if element.list else _TYPES[element.type],
         "required": element.required or (path is None and element.id in form.key[:1]),
     }
     coding = [
@@ -101,7 +101,7 @@ def _item(
         item["code"] = coding
     if element.type == "codes":
         item["repeats"] = True
-    if element.type == "text":
+    if element.type == "text" or element.list:
         item["maxLength"] = element.max_length
     if (value_set := definition.value_set(element)) is not None:
         system = f"urn:hounsfield:{definition.id}:{value_set.id}"

@@ -37,7 +37,7 @@ GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][
 ValueType = Literal[
     "text", "code", "codes", "integer", "decimal", "date", "datetime", "boolean", "npi"
 ]
-Level = Literal["subject", "case", "follow-up", "facility-period"]
+Level = Literal["subject", "case", "follow-up", "facility-period", "facility-list"]
 Precision = Literal["day", "month", "year"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
 RuleSeverity = Literal["reject", "warn"]
@@ -121,6 +121,10 @@ class Element(Part):
     unit: str | None = None
     """UCUM."""
     value_set: Slug | None = None
+    list: Identifier | None = None
+    """For a code: the form of a facility's own list, whose key it must be."""
+    unlisted: RuleSeverity = "reject"
+    """What becomes of an entry with a code that is not on the list."""
     range: Range | None = None
     unknown: tuple[str, ...] = ()
     """Sentinels that say "not known", spelled canonically: kept as sent, never counted as values."""
@@ -220,7 +224,7 @@ class Form(Part):
     @property
     def of_facility(self) -> bool:
         """Whether its records are a facility's own, and nobody's in particular."""
-        return self.level == "facility-period"
+        return self.level in ("facility-period", "facility-list")
 
     @cached_property
     def all_elements(self) -> tuple[Element, ...]:

@@ -85,6 +85,8 @@ def parser(element: Element, value_set: ValueSet | None) -> Parser:
     match element.type:
         case "text":
             return _text_parser(element)
+        case "code" if element.list is not None:
+            return _text_parser(element)
         case "code":
             assert value_set is not None
             return _code_parser(value_set)

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Definition, Element, Form, Group
 from app.simulation.courses import (
     OTHER_FINDINGS,
     RECALLS,
@@ -259,6 +259,8 @@ class _Fit:
         self._required = tuple(
             one for one in form.all_elements if one.required and one.computed is None
         )
+        self._groups = form.all_groups
+        self._definition = definition
 
     def __call__(self, elements: Elements, rng: Random | None) -> Elements:
         fitted: Elements = {}
@@ -272,11 +274,33 @@ class _Fit:
             for element in self._required:
                 if element.id not in fitted:
                     fitted[element.id] = self._invent(element, rng)
+            for group in self._groups:
+                if group.id not in fitted and (rows := self._invent_rows(group, rng)):
+                    fitted[group.id] = rows
         return fitted
+
+    def _invent_rows(self, group: Group, rng: Random) -> list[Elements]:
+        """As many rows as a group needs or a few more, with what each needs."""
+        count = rng.randint(group.at_least, min(group.at_most, group.at_least + 2))
+        rows: list[Elements] = []
+        for _ in range(count):
+            row: Elements = {
+                one.id: self._invent(one, rng)
+                for one in group.elements
+                if one.required and one.computed is None
+            }
+            for inner in group.groups:
+                if made := self._invent_rows(inner, rng):
+                    row[inner.id] = made
+            if row:  # nothing that needs no element has nothing to say
+                rows.append(row)
+        return rows
 
     def _fit(self, element: Element) -> Callable[[Any], Any] | None:
         """Brings a value of this simulation into the element's canonical form; None drops it."""
         match element.type:
+            case "code" if element.list is not None:
+                return None
             case "code":
                 choices = self._choices[element.id]
                 same = {code: code for code in choices}
@@ -292,16 +316,21 @@ class _Fit:
             case _:
                 return None
 
+    def _codes(self, element: Element) -> tuple[str, ...]:
+        values = self._definition.value_set(element)
+        assert values is not None
+        return tuple(sorted(values.allowed))
+
     def _invent(self, element: Element, rng: Random) -> Any:
         """A good value for an element this simulation has never heard of."""
         limits = element.range and (element.range.soft or element.range.hard)
         low = float(limits.low) if limits and limits.low is not None else 0.0
         high = float(limits.high) if limits and limits.high is not None else low + 10.0
         match element.type:
-            case "code":
-                return rng.choice(self._choices[element.id])
+            case "code" if element.list is None:
+                return rng.choice(self._codes(element))
             case "codes":
-                return [rng.choice(self._choices[element.id])]
+                return [rng.choice(self._codes(element))]
             case "integer":
                 return rng.randint(int(low), int(high))
             case "decimal":

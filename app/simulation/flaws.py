@@ -81,7 +81,7 @@ class Flaws:
 
         add([one for one in safe if one.required], _leave_out)
         add([one for one in safe if one.required_when and not one.required], _leave_out)
-        add([one for one in safe if one.type == "code"], _unknown_code)
+        add([one for one in safe if one.type == "code" and one.value_set], _unknown_code)
         add([one for one in safe if one.type == "codes"], _unknown_code)
         add([one for one in safe if one.type == "codes"], _repeated_code)
         add([one for one in safe if self._exclusive(one)], self._beside_exclusive)

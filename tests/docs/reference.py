@@ -370,6 +370,7 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.NOT_A_BOOLEAN: "True or false was expected.",
     FindingCode.NOT_AN_NPI: "Not a National Provider Identifier: ten digits with a right check digit.",
     FindingCode.NOT_IN_VALUE_SET: "Not one of the allowed codes.",
+    FindingCode.NOT_ON_LIST: "Not on the facility's own list; its severity is the definition's.",
     FindingCode.RETIRED_CODE: "A code that is understood in old data; use a current one.",
     FindingCode.EXCLUSIVE_CODE: "A code that cannot stand beside others.",
     FindingCode.REPEATED_CODE: "The same code twice.",

@@ -22,7 +22,7 @@ from app.registries.schema import Definition
 from app.registries.workbook import template
 from app.settings import Settings
 from app.worker import Works, open_works
-from tests.ingest.landing import Landing
+from tests.ingest.landing import Landing, Sender
 
 WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -388,3 +388,47 @@ async def test_measures_see_rows_as_an_oracle_counts_them(
     # The tables, told as they changed, are those of the lake.
     works = landing.works
     assert await generations.reconcile(works.workshop, works.catalogue.in_force("workshop")) == []
+
+
+def printer(name: str, action: str = "submit") -> dict[str, Any]:
+    elements = {"printer_name": name, "technology": "Jetting"}
+    return {"form": "printers", "action": action, "elements": elements}
+
+
+def printed(number: int, *printers: str, action: str = "submit") -> dict[str, Any]:
+    parts = [{"material": "R", "printer": one} for one in printers]
+    return job(number, action, models=[{"model_kind": "A", "parts": parts}])
+
+
+async def test_what_is_taken_from_a_facilitys_own_list_must_be_on_it(
+    client: httpx.AsyncClient, landing: Landing, definition: Definition
+) -> None:
+    # One file may bring the list and what refers to it: what counts is what came before.
+    sent = [printed(1, "J-1"), printer("J1"), printed(2, "J-1", "J1"), printed(3, "J1", "K2")]
+    landed = await landing.land(sent)
+    assert landed.outcomes == ["rejected", "accepted", "accepted", "rejected"]
+    assert landed.findings == [
+        (1, "models[0].parts[0].printer", "not-on-list"),
+        (4, "models[0].parts[1].printer", "not-on-list"),
+    ]
+    (says,) = await landing.rows(
+        "SELECT DISTINCT remedy FROM findings WHERE submission_number = :n",
+        n=landed.submission.number,
+    )
+    assert says == ("Add it to the facility's own list `printers` first, or correct it.",)
+    # A list lives as cases do: through every door, amended, withdrawn.
+    book = filled(definition, "printers", {"printer_name": "K2", "technology": "Sintering"})
+    assert (await landing.land(book, XLSX)).outcomes == ["accepted"]
+    landed = await landing.land([printed(3, "K2"), printer("J1", "withdraw"), printed(4, "J1")])
+    assert landed.outcomes == ["accepted", "withdrawn", "rejected"]
+    assert (await landing.land([printed(5, "J9", action="save")])).outcomes == ["saved"]
+    # Where the definition only warns, the entry goes through.
+    landed = await landing.land([planning(1, room="Blue")])
+    assert (landed.outcomes, landed.findings) == (["accepted"], [(1, "room", "not-on-list")])
+    assert await metric(client, landing, "urgent_jobs") == (0, 2)
+    # Another facility's list is its own.
+    (other,) = await landing.participate("active")
+    theirs = await landing.land(
+        [printed(9, "K2")], facility=other, sender=Sender(frozenset({other}))
+    )
+    assert theirs.outcomes == ["rejected"]

@@ -114,6 +114,8 @@ class Forms:
             yield place, "a case form needs a `key` and a `period`", 0
         if form.level == "facility-period":
             yield from self.period_of_facility(place, form)
+        if form.level == "facility-list":
+            yield from self.list_of_facility(place, form)
         if form.level != "follow-up":
             if form.parent is not None:
                 yield (*place, "parent"), "only a follow-up form has a parent", 0
@@ -143,6 +145,28 @@ class Forms:
             yield (*place, "key"), f"a record is told by its `{form.period}`", 0
         yield from self.about_nobody(place, form)
 
+    def list_of_facility(self, place: Place, form: Form) -> Complaints:
+        """A facility's own list: an entry a thing on it, told by one element."""
+        key = form.by_id.get(form.key[0]) if len(form.key) == 1 else None
+        if key is None or key.type != "text" or form.otherwise_key:
+            yield place, "a facility's list has a `key` of one text", 0
+        if form.period is not None:
+            yield (*place, "period"), "a list has no periods", 0
+        yield from self.about_nobody(place, form)
+
+    def listed(self, place: Place, form: Form, element: Element, group: str | None) -> Complaints:
+        """A code out of a facility's own list."""
+        lists = [one.id for one in self.ground.forms.values() if one.level == "facility-list"]
+        yield from self.ground.missing(
+            (*place, "list"), element.list or "", lists, "list of facilities"
+        )
+        if element.type != "code" or element.value_set is not None:
+            yield (*place, "list"), "belongs to a `code` without a `value_set`", 0
+        if element.identifying or element.computed is not None:
+            yield (*place, "list"), "what is on a list is sent, and identifies nobody", 0
+        if form.part or form.of_facility:
+            yield (*place, "list"), "is of a form of cases, follow-ups or subjects", 0
+
     def about_nobody(self, place: Place, form: Form) -> Complaints:
         for number, element in enumerate(form.elements):
             if element.identifying or element.identity not in (None, "facility"):
@@ -158,7 +182,9 @@ class Forms:
             yield (*place, "id"), f"`{element.id}` looks like a column of our own", 0
         yield from self.moment(place, form, element)
         coded = element.type in ("code", "codes")
-        if coded and element.value_set is None:
+        if element.list is not None:
+            yield from self.listed(place, form, element, group)
+        elif coded and element.value_set is None:
             yield place, f"`{element.id}` needs a `value_set`", 0
         if not coded and element.value_set is not None:
             yield (*place, "value_set"), "only codes have a value set", 0
