@@ -25,7 +25,7 @@ from app.deid.json_model import json_model
 from app.deid.outcome import Deidentified
 from app.ingest.checks import FormAtWork, at_work
 from app.ingest.content import Unmanageable
-from app.ingest.findings import Found, keep_findings
+from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.formats.sent import packed
 from app.ingest.measured import Doubt, Heard, composed, hear, sources
 from app.ingest.read import keep_entries, sealed
@@ -34,8 +34,9 @@ from app.ingest.rooms import Rooms
 from app.models.base import now
 from app.models.image import Instance
 from app.models.submission import Submission
-from app.registries.findings import FindingCode, Severity, severity
+from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition
+from app.registries.values import Flaw, flaw
 from app.vault import Vault
 
 CHANNEL: Final = "images"
@@ -240,15 +241,17 @@ async def _send(
     """One submission with an entry for each case that something new was said of."""
     order = [one.id for one in definition.images]
     entries: list[dict[str, Any]] = []
-    overlapping: list[tuple[int, str]] = []
+    told: list[tuple[int, str, Flaw]] = []
     for (form_id, key), who in cases.items():
         heard = await _heard(session, vault, definition.id, facility, form_id, key)
         form = _form(definition, form_id)
         whole = await asyncio.to_thread(composed, form.form, order, heard)
+        elements, left_out = _usable(form, whole.elements | who)
         # Whether it is a case or a draft is decided when it is accepted, beside what was typed.
-        entries.append({"form": form_id, "action": "save", "elements": whole.elements | who})
+        entries.append({"form": form_id, "action": "save", "elements": elements})
         if whole.overlapping:
-            overlapping.append((len(entries), form_id))
+            left_out = [*left_out, flaw("row", FindingCode.OVERLAPPING, _OVERLAPPING)]
+        told += [(len(entries), form_id, one) for one in left_out]
     submission = Submission(
         id=uuid4(),
         registry_id=definition.id,
@@ -274,12 +277,25 @@ async def _send(
     await keep_entries(session, list(sealed(vault, submission, [packed(one) for one in entries])))
     submission.rows_read = len(entries)
     await session.flush()
-    code = FindingCode.OVERLAPPING
     found += [
-        Found(submission.number, row, facility, form, "row", code, severity(code), _OVERLAPPING)
-        for row, form in overlapping
+        of_flaw(submission.number, row, facility, form, replace(one, severity=Severity.WARN))
+        for row, form, one in told
     ]
     return len(entries)
+
+
+def _usable(form: FormAtWork, elements: dict[str, str]) -> tuple[dict[str, str], list[Flaw]]:
+    """The elements without those that cannot be, and what is wrong with these.
+
+    A header with a height in the wrong unit must not take the doses along that stand beside it.
+    """
+    wrong = [
+        one
+        for one in form.check.check(elements, draft=True).flaws
+        if one.severity is Severity.REJECT and one.place in elements
+    ]
+    places = {one.place for one in wrong}
+    return {name: one for name, one in elements.items() if name not in places}, wrong
 
 
 async def _heard(

@@ -304,10 +304,17 @@ async def test_what_cannot_be_used_is_told_and_the_rest_is_a_draft_or_a_case(sit
     await site.store(nobody)
     assert (await site.cases())[1]["state"] == "draft"
     assert (await site.arisen())[1][1] == [("other_id", "no-identity", "warn")]
-    far = report(event(1, study=3, ctdivol="99999"), study=3)
-    await site.store(far)
-    assert (await site.arisen())[2][1] == [("ctdivol", "out-of-range", "reject")]
-    assert len(await site.cases()) == 2
+    # A height in centimetres where the standard wants metres.
+    far = event(1, study=3, ctdivol="99999")
+    await site.store(report(far, study=3, PatientSize="168", PatientWeight="70"))
+    assert (await site.arisen())[2][1] == [
+        ("patient_height", "out-of-range", "warn"),
+        ("ctdivol", "out-of-range", "warn"),
+    ]
+    case = (await site.cases())[2]
+    assert case["state"] == "submitted"
+    names = ("dlp", "patient_weight", "patient_height", "ctdivol")
+    assert elements(case, *names) == ["250.00", "70.0", None, None]
 
 
 async def test_a_tree_too_deep_or_too_wide_is_held_with_a_finding_and_never_a_crash(
