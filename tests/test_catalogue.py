@@ -47,7 +47,7 @@ def with_folder(settings: Settings, folder: Path) -> Settings:
 def test_the_packaged_registry_is_there_without_a_database(settings: Settings) -> None:
     catalogue = Catalogue(settings)
     assert [one.id for one in catalogue.registries()] == [LUNG]
-    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.9.0")
+    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.10.0")
     for wrong in ({"version": "9.9.9"}, {"on": date(1990, 1, 1)}):
         with pytest.raises(NotFound):
             catalogue.registry(LUNG, **wrong)  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ from app.registries.values import is_npi
 # What the source says (2 to 45 characters, first two letters) and no control characters.
 NAME_PATTERN = r"^[A-Za-zÀ-ɏ]{2}[^\x00-\x1f\x7f-\x9f]{0,43}$"
 LINE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+PROSE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+"""As `LINE_PATTERN`, in several lines."""
 
 Name = Annotated[str, StringConstraints(min_length=2, max_length=45, pattern=NAME_PATTERN)]
 """Of an account, a facility or an administrator: its first two characters are letters."""
@@ -30,6 +32,9 @@ Name = Annotated[str, StringConstraints(min_length=2, max_length=45, pattern=NAM
 PersonName = Annotated[str, StringConstraints(min_length=1, max_length=45, pattern=LINE_PATTERN)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=45, pattern=LINE_PATTERN)]
 Note = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=LINE_PATTERN)]
+Prose = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=PROSE_PATTERN)]
+"""A facility's own words, in several lines. No patient belongs in them."""
+
 PostalCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9 -]{1,8}[A-Z0-9]$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from app.benchmarks.spread import rounded, step_of
+from app.benchmarks.spread import QUARTER, rounded, step_of
 from app.benchmarks.suppress import Totals
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+STEPS = {step: np.arange(step, 100, step) for step in (1, 5, QUARTER)}
+"""The steps of a hundred that are told, by how fine they are."""
 Group = tuple[str, str]
 """A grouping's id and one of its groups."""
 
@@ -31,6 +33,8 @@ class Ordered(NamedTuple):
     sizes: Ints
     numerators: Ints
     denominators: Ints
+    values: Ints
+    """Rounded, in units of the last decimal that is told."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,18 @@ class Arrangement:
         if met is not None:
             counted = np.where(shown, met, 0)
             values += [counted, values[1] - counted]
-        of_accounts = np.add.reduceat(np.stack(values)[:, order], accounts, axis=1)
-        found = np.zeros((2, len(values), len(self.members)), np.int64)
-        found[0][:, numbers] = np.add.reduceat(of_accounts, firsts, axis=1)
-        found[1][:, numbers] = np.maximum.reduceat(of_accounts, firsts, axis=1)
-        sums, most = found
+        # Accounts are many and small: differences of running sums cost less than a sum of each, and
+        # half as much where 32 bits hold them.
+        short = int(values[1].sum()) * len(self._codes) < 2**31
+        running = np.zeros((len(order) + 1, len(values)), np.int32 if short else np.int64)
+        of_facilities = np.stack(values, axis=1, dtype=running.dtype, casting="same_kind")
+        np.cumsum(of_facilities.take(order, axis=0), axis=0, out=running[1:])
+        ends = running.take(np.append(accounts, len(order)), axis=0)
+        of_accounts = ends[1:] - ends[:-1]
+        found = np.zeros((2, len(self.members), len(values)), np.int64)
+        found[0][numbers] = np.add.reduceat(of_accounts, firsts, axis=0)
+        found[1][numbers] = np.maximum.reduceat(of_accounts, firsts, axis=0)
+        sums, most = (np.ascontiguousarray(one.T) for one in found)
         return Totals(
             sums[0],
             most[0],
@@ -125,8 +136,10 @@ class Arrangement:
             self._within[key] = rows @ (1 - rows).T == 0
         return self._within[key]
 
-    def ordered(self, order: Ints, numerators: Ints, denominators: Ints) -> Ordered:
+    def ordered(self, order: Ints, numerators: Ints, denominators: Ints, digits: int) -> Ordered:
         """Rates by group, in rising order; `order` is that of all facilities with a rate to show."""
+        values = np.zeros_like(numerators)
+        values[order] = rounded(numerators[order], denominators[order], digits)
         found = []
         sizes = np.zeros(len(self.members) + 1, np.int64)
         for codes in self._codes:
@@ -136,9 +149,8 @@ class Arrangement:
             found[-1] = found[-1][: len(order) - counted[-1]]
             sizes += counted
         arranged, sizes = np.concatenate(found), sizes[:-1]
-        return Ordered(
-            np.cumsum(sizes) - sizes, sizes, numerators[arranged], denominators[arranged]
-        )
+        of_rates = numerators[arranged], denominators[arranged], values[arranged]
+        return Ordered(np.cumsum(sizes) - sizes, sizes, *of_rates)
 
 
 def quantiles_of(
@@ -166,9 +178,9 @@ def quantiles_of(
     return found
 
 
-def rank_bounds_of(its: Ordered, wanted: Ints, digits: int) -> list[list[int]]:
+def rank_bounds_of(its: Ordered, wanted: Ints) -> list[Ints]:
     """The bounds of ranks among the rates of some groups: as `spread.rank_bounds` of what is rounded."""
-    values = rounded(its.numerators, its.denominators, digits)
+    values = its.values
     begins = np.ones(len(values), np.bool_)
     begins[1:] = values[1:] != values[:-1]
     begins[its.starts[its.sizes > 0]] = True
@@ -179,11 +191,15 @@ def rank_bounds_of(its: Ordered, wanted: Ints, digits: int) -> list[list[int]]:
     # Twice a hundred times the mid-rank, and beyond it room for the next group's.
     room = 200 * (int(its.sizes.max()) + 1)
     ranks = of_group * room + 50 * (runs + ends - 2 * its.starts[of_group])
-    steps = [np.arange(step, 100, step) for step in map(step_of, its.sizes[wanted].tolist())]
+    steps = [STEPS[step_of(size)] for size in its.sizes[wanted].tolist()]
     lengths = np.array([len(one) for one in steps])
     group = np.repeat(wanted, lengths)
     found = np.searchsorted(ranks, group * room + np.concatenate(steps) * its.sizes[group])
     beyond = np.append(of_group, -1)[found] != group
     last = its.starts[group] + its.sizes[group] - 1
     bounds = np.where(beyond, values[last] + 1, values[np.append(runs, 0)[found]])
-    return [part.tolist() for part in np.split(bounds, np.cumsum(lengths)[:-1])]
+    ends = np.cumsum(lengths)
+    return [
+        bounds[begin:end]
+        for begin, end in zip((ends - lengths).tolist(), ends.tolist(), strict=True)
+    ]

@@ -7,19 +7,17 @@ reveal nobody. A facility's own value stays in its peers' spread: leaving it out
 another spread, and the difference of two would give a facility away.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import position, suppress
+from app.benchmarks import expected, position, suppress
 from app.benchmarks.arrangement import (
     Arrangement,
     Ordered,
@@ -29,16 +27,15 @@ from app.benchmarks.arrangement import (
 from app.benchmarks.generations import current
 from app.benchmarks.measures import Layout
 from app.benchmarks.nation import Nation, nation_of
-from app.benchmarks.peers import measured_by
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.rates import peer_digits
+from app.benchmarks.snapshots import Told, forget, write, write_members
 from app.benchmarks.spread import in_order
 from app.benchmarks.statistics import half_up
 from app.benchmarks.statistics.flags import called_up_to
 from app.benchmarks.statistics.intervals import Floats
 from app.benchmarks.tabulate import lock
 from app.benchmarks.withholding import Tallies, reasons_to_withhold
-from app.database import copy_records, staging
 from app.models import Snapshot
 from app.registries.measure import Measure
 from app.registries.schema import Definition
@@ -47,22 +44,10 @@ QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
 NAMES = ("low", "median", "high", "p10", "p90")
 YEARS, QUARTERS, MONTHS = 5, 12, 24
+YEAR = 12
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-
-class Told(NamedTuple):
-    """What a snapshot says of one peer group."""
-
-    measure_id: str
-    period: str
-    peer_group: str
-    peers: str
-    facilities: int | None
-    spread: dict[str, Any] | None
-    rank_bounds: list[int] | None
-    withheld: str | None
 
 
 async def compare(session: AsyncSession, definition: Definition, today: date) -> Snapshot | None:
@@ -83,9 +68,9 @@ async def compare(session: AsyncSession, definition: Definition, today: date) ->
     nation = await nation_of(session, generation.id, layout, definition, today)
     if nation is not None:
         told = list(_told(definition, nation, periods(nation.first, nation.last, today), today))
-        await _write(session, snapshot.id, told)
-        await _write_members(session, snapshot.id, definition, nation)
-    await _forget(session, definition.id, today)
+        await write(session, snapshot.id, told)
+        await write_members(session, snapshot.id, definition, nation)
+    await forget(session, definition.id, today)
     return snapshot
 
 
@@ -121,6 +106,8 @@ def _told(
         for one in definition.measures
         if one.scoring != "cohort" and nation.layout.of(one.id) is not None
     ]
+    parts = max((YEAR, *(len(its) for its in nation.members.values())))
+    fits = {one.id: expected.Fits(nation, one, parts) for one in rated if one.case_mix}
     for asked in covered:
         found: list[Told] = []
         improbable: list[Floats] = []
@@ -129,8 +116,9 @@ def _told(
                 continue
             shown, ratios = _shown(definition, nation, measure, asked)
             if ratios[2].any():
+                its = fits.get(measure.id)
                 found += _of_period(
-                    definition, nation, measure, asked, arrangement, shown, ratios, improbable
+                    definition, nation, measure, asked, arrangement, shown, ratios, improbable, its
                 )
         # What is flagged allows for all facilities and measures that are looked at in one go.
         up_to = called_up_to(np.concatenate(improbable)) if improbable else 0.0
@@ -163,8 +151,12 @@ def _of_period(
     shown: Bools,
     ratios: tuple[Ints, Ints, Ints],
     improbable: list[Floats],
+    fits: expected.Fits | None,
 ) -> Iterator[Told]:
-    """What is told of every peer group in one period; adds how improbable results are to `improbable`."""
+    """What is told of every peer group in one period; adds how improbable results are to `improbable`.
+
+    `fits` are those of a measure with a case mix.
+    """
     numerators, denominators, sizes = ratios
     met = numerators if measure.scoring == "proportion" else None
     tallies = Tallies(nation, arrangement, shown, sizes, met)
@@ -172,9 +164,10 @@ def _of_period(
     wanted = [place for place, one in enumerate(arrangement.groups) if one not in reasons]
     order = np.flatnonzero(shown)
     order = order[in_order(numerators[order], denominators[order])]
-    spreads: Iterator[tuple[dict[str, Any], list[int]]] = iter(())
+    spreads: Iterator[tuple[dict[str, Any], Ints]] = iter(())
     if wanted:
-        ordered = arrangement.ordered(order, numerators, denominators)
+        digits = peer_digits(measure)
+        ordered = arrangement.ordered(order, numerators, denominators, digits)
         spreads = _spreads(measure, ordered, np.array(wanted))
     months = sum(1 for _ in asked.months())
     parts = max(months, *(len(its) for its in nation.members.values()))
@@ -197,16 +190,21 @@ def _of_period(
                 if norm is not None:
                     said["norm"] = norm[0]
                     improbable.append(norm[1])
+            if fits is not None:
+                enough = "pooled" in said and len(own) >= suppress.FEWEST_FOR_TAILS
+                its = fits.told(asked, inside & shown) if enough else fits.few
+                if its is not None:
+                    said["case_mix"] = its
         yield Told(measure.id, label, *group, tallies.facilities(group), said, bounds, None)
 
 
 def _spreads(
     measure: Measure, ordered: Ordered, wanted: Ints
-) -> Iterator[tuple[dict[str, Any], list[int]]]:
+) -> Iterator[tuple[dict[str, Any], Ints]]:
     """Quantiles of some groups' rates, and the bounds of ranks among them."""
     digits = peer_digits(measure)
     found = quantiles_of(ordered, wanted, (*QUARTILES, *TAILS), digits).tolist()
-    bounds = rank_bounds_of(ordered, wanted, digits)
+    bounds = rank_bounds_of(ordered, wanted)
     for group, of_group, its in zip(wanted.tolist(), found, bounds, strict=True):
         names = NAMES if ordered.sizes[group] >= suppress.FEWEST_FOR_TAILS else NAMES[:3]
         said = {
@@ -231,79 +229,3 @@ def _pooled(
         return {}
     pooled = Fraction(int(numerators.sum()), int(denominators.sum()))
     return {"pooled": str(half_up(pooled, digits))}
-
-
-async def _write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:
-    await staging(
-        session,
-        "told",
-        "measure_id text, period text, peer_group text, peers text, facilities int, spread text,"
-        " rank_bounds text, withheld text",
-    )
-    # Arrays as text: the driver would look at each of millions of numbers.
-    rows = (
-        (
-            *one[:5],
-            None if one.spread is None else json.dumps(one.spread),
-            None if one.rank_bounds is None else f"{{{','.join(map(str, one.rank_bounds))}}}",
-            one.withheld,
-        )
-        for one in told
-    )
-    await copy_records(session, "told", Told._fields, rows)
-    await session.execute(
-        text(
-            "INSERT INTO snapshot_spreads (snapshot_id, measure_id, period, peer_group, peers,"
-            " facilities, spread, rank_bounds, withheld)"
-            " SELECT :snapshot, measure_id, period, peer_group, peers, facilities, spread::jsonb,"
-            " rank_bounds::bigint[], withheld FROM told"
-        ),
-        {"snapshot": snapshot_id},
-    )
-
-
-async def _write_members(
-    session: AsyncSession, snapshot_id: int, definition: Definition, nation: Nation
-) -> None:
-    """Whom groupings by a count of cases put together on this day: tomorrow it may be others."""
-    rows = [
-        (nation.facilities[place], grouping, peers)
-        for grouping in measured_by(definition)
-        for peers, inside in nation.members[grouping].items()
-        for place in np.flatnonzero(inside)
-    ]
-    if not rows:
-        return
-    await staging(session, "members", "facility_id int, peer_group text, peers text")
-    await copy_records(session, "members", ("facility_id", "peer_group", "peers"), rows)
-    await session.execute(
-        text(
-            "INSERT INTO snapshot_members (snapshot_id, facility_id, peer_group, peers)"
-            " SELECT :snapshot, facility_id, peer_group, peers FROM members"
-        ),
-        {"snapshot": snapshot_id},
-    )
-
-
-async def _forget(session: AsyncSession, registry_id: str, today: date) -> None:
-    """Drop snapshots of earlier months than the last, but for the last of each month."""
-    before = later(today.replace(day=1), -1)
-    values = {"registry_id": registry_id, "before": before}
-    chosen = (
-        "SELECT id FROM snapshots WHERE registry_id = :registry_id AND taken_on < :before"
-        " AND id NOT IN (SELECT max(id) FROM snapshots WHERE registry_id = :registry_id"
-        " GROUP BY date_trunc('month', taken_on))"
-    )
-    for table in ("snapshot_spreads", "snapshot_members"):
-        await session.execute(text(f"DELETE FROM {table} WHERE snapshot_id IN ({chosen})"), values)
-    await session.execute(text(f"DELETE FROM snapshots WHERE id IN ({chosen})"), values)
-
-
-async def snapshot_of(
-    session: AsyncSession, registry_id: str, on: date | None = None
-) -> Snapshot | None:
-    """A registry's newest snapshot, or the newest of a day; None if there is none."""
-    chosen = select(Snapshot).where(Snapshot.registry_id == registry_id)
-    if on is not None:
-        chosen = chosen.where(Snapshot.taken_on == on)
-    return await session.scalar(chosen.order_by(Snapshot.id.desc()).limit(1))

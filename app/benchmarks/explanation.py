@@ -12,16 +12,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks.cases import laid_out
 from app.benchmarks.engine import Engine
+from app.benchmarks.feed import in_force_of
 from app.benchmarks.measures import tabulation
-from app.benchmarks.populations import (
-    STRATIFIER,
-    Member,
-    Placement,
-    in_force,
-    lay_out,
-    texts_of,
-)
+from app.benchmarks.placed import STRATIFIER, texts_of
+from app.benchmarks.populations import Member, Placement
 from app.benchmarks.relation import behind, narrowed
 from app.database import driver_connection
 from app.errors import NotFound
@@ -88,7 +84,7 @@ async def explain(
     )
     if subject is None:
         raise NotFound("No such case counts in this measure, or it is not within your key.")
-    versions = await in_force(session, definition.id, [subject])
+    versions = await in_force_of(session, definition.id, [subject])
     return await asyncio.to_thread(
         explained, engine, definition, measure, versions, facility_id, case_id
     )
@@ -121,8 +117,7 @@ def explained(
     own = [row for row in versions if row["facility_id"] == facility_id]
     rows = []
     for some in (versions, own):
-        with engine.open(threads=1) as connection:
-            lay_out(connection, wide, some)
+        with laid_out(engine, wide, some) as connection:
             row = connection.execute(
                 f"SELECT {selected} FROM behind WHERE case_id = $1", [case_id]
             ).fetchone()

@@ -6,7 +6,7 @@ whatever number is readable here, every smaller one was committed before it. A v
 number n when from_seq <= n < to_seq; what was in force at n can be asked for ever after.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from sqlalchemy import text
@@ -49,6 +49,13 @@ FROM versions v
 WHERE v.registry_id = $1 AND v.state = 'submitted'
   AND v.from_seq <= $2 AND (v.to_seq IS NULL OR v.to_seq > $2)
 ORDER BY v.subject_id
+"""
+
+_IN_FORCE_OF = f"""
+SELECT {_COLUMNS}, false AS before, true AS after
+FROM versions v
+WHERE v.subject_id = ANY ($2::bigint[]) AND v.registry_id = $1 AND v.state = 'submitted'
+  AND v.to_seq IS NULL
 """
 
 _IN_FORCE_OF_TOUCHED = f"""
@@ -126,6 +133,14 @@ def in_force(
 ) -> AsyncIterator[list[Any]]:
     """Every version in force at a number, in batches of whole subjects."""
     return _batches(session, _IN_FORCE, (registry_id, at), size)
+
+
+async def in_force_of(
+    session: AsyncSession, registry_id: str, subjects: Iterable[int]
+) -> list[Any]:
+    """Everything in force now about some subjects, of whichever facility: the scope must hold it."""
+    driver = await driver_connection(session)
+    return list(await driver.fetch(_IN_FORCE_OF, registry_id, sorted(set(subjects))))
 
 
 def in_force_of_touched(

@@ -12,15 +12,17 @@ counts each different condition once, and the layout says which slot of the row 
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from app.benchmarks import bins
+from app.benchmarks.bins import array, text
 from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.relation import Relation, narrowed, relation, relation_name
+from app.registries import case_mix
 from app.registries.expressions import Dialect, Expression
 from app.registries.measure import Measure
 from app.registries.schema import Definition
@@ -64,6 +66,8 @@ class Layout:
     series: tuple[Series, ...]
     stratifiers: Mapping[tuple[str, str], str]
     """Measure and stratifier id -> the name the stratifier has in the cells."""
+    case_mixes: Mapping[str, str] = field(default_factory=dict)
+    """Measure -> `text_of` the case mix by whose combinations its histogram counts cases, then events."""
 
     def of(self, measure: str, stratifier: str | None = None) -> Series | None:
         """The series that holds a measure's totals, or its strata by a stratifier."""
@@ -74,16 +78,18 @@ class Layout:
 
     def document(self) -> dict[str, Any]:
         """As it is kept beside the generation."""
-        return {
+        kept: dict[str, Any] = {
             "series": [[one.form, one.stratifier, one.slots] for one in self.series],
             "stratifiers": [[*key, name] for key, name in self.stratifiers.items()],
         }
+        return kept | {"case_mixes": dict(self.case_mixes)} if self.case_mixes else kept
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "Layout":
         return cls(
             tuple(Series(*one) for one in document["series"]),
             {(measure, given): name for measure, given, name in document["stratifiers"]},
+            document.get("case_mixes", {}),
         )
 
 
@@ -139,7 +145,11 @@ def _compiled(definition: Definition) -> Tabulation:
 
     sql = spoken("duckdb")
     read = {one.cases.form: frozenset(one.columns.read) for one in grouped}
-    layout = Layout(tuple(each.series() for one in grouped for each in one.passes), names)
+    layout = Layout(
+        tuple(each.series() for one in grouped for each in one.passes),
+        names,
+        {one.id: case_mix.text_of(one.case_mix) for one in definition.measures if one.case_mix},
+    )
     canonical = json.dumps([sql, [one.digest for one in relations], layout.document()])
     return Tabulation(
         registry_id=definition.id,
@@ -282,6 +292,8 @@ class _Pass:
         self.sums: list[str] = []
         self.slots: Slots = {}
         self.histograms: list[tuple[Measure, str, str]] = []
+        self.mixes: list[tuple[Measure, str, str, str]] = []
+        """Measure, the conditions of a case and of an event, and the place of a case's combination."""
         for measure in measures:
             self._add(measure)
 
@@ -313,6 +325,9 @@ class _Pass:
         slots["denominator"] = self._count(left)
         if met is not None:
             slots["numerator"] = self._count([*left, *met])
+            if measure.case_mix and not self.stratifier:
+                place = self._combination(measure)
+                self.mixes.append((measure, _all(left), _all(met), place))
         if measure.observation:
             value, exact = self._observation(measure)
             seen = [*left, *(met or [])] if measure.scoring == "ratio" else left
@@ -342,6 +357,13 @@ class _Pass:
         name = self.columns.named(f"CAST(({text}) * {10**measure.scale} AS BIGINT)", "o")
         digits = value.type.digits - value.type.scale + measure.scale + 1
         return name, name if 2 * digits <= 18 else f"CAST({name} AS DECIMAL(19, 0))"
+
+    def _combination(self, measure: Measure) -> str:
+        """The place of a case's levels among all combinations of a case mix."""
+        known = [self.columns.compiled(one.expression)[0] for one in measure.case_mix]
+        return " + ".join(
+            self.columns.named(sql, "o") for sql in bins.combination(measure.case_mix, known)
+        )
 
     def _count(self, conditions: list[str]) -> int:
         return _place(self.counts, f"COUNT_IF({_all(conditions)})")
@@ -384,50 +406,39 @@ class _Pass:
         nothing = [f"'{{{','.join('0' for _ in each)}}}'" for each in (counts, sums)]
         stratum, wanted = ("stratum", " WHERE stratum IS NOT NULL") if self.stratum else ("''", "")
         return (
-            f"SELECT {_text(self.columns.cases.form)} AS form, 'counts' AS kind,"
-            f" {_text(self.stratifier)} AS series, stratum, facility_id, month, counts, sums"
+            f"SELECT {text(self.columns.cases.form)} AS form, 'counts' AS kind,"
+            f" {text(self.stratifier)} AS series, stratum, facility_id, month, counts, sums"
             f" FROM (SELECT {stratum} AS stratum, facility_id, month,"
-            f" {_array(counts)} AS counts, {_array(sums)} AS sums FROM {counted}{wanted}) AS written"
+            f" {array(counts)} AS counts, {array(sums)} AS sums FROM {counted}{wanted}) AS written"
             f" WHERE NOT (counts = {nothing[0]} AND sums = {nothing[1]})"
         )
 
     def histograms_counted(self) -> list[str]:
-        return [self._binned(*one) for one in self.histograms]
-
-    def _binned(self, measure: Measure, condition: str, value: str) -> str:
-        # An integer is below an edge when it is below the next integer at or above the edge.
-        edges = [math.ceil(edge.scaleb(measure.scale)) for edge in measure.bins]
-        source = self.columns.source([condition, value])
-        binned = (
-            f"SELECT facility_id, month, {_bisected(value, edges)} AS bin,"
-            f" SUM(weight) AS n FROM {source} AS cases WHERE {condition}"
-            " GROUP BY facility_id, month, bin HAVING SUM(weight) <> 0"
-        )
-        bins = [
-            f"COALESCE(SUM(CASE WHEN bin = {place} THEN n END), 0)"
-            for place in range(len(edges) + 1)
+        """A row of bins a facility and month, of each histogram and of each case mix."""
+        form = self.columns.cases.form
+        return [
+            *(
+                bins.histogram(
+                    form, measure, self.columns.source([condition, value]), condition, value
+                )
+                for measure, condition, value in self.histograms
+            ),
+            *(
+                bins.combined(
+                    form,
+                    measure,
+                    self.columns.source([condition, event, place]),
+                    condition,
+                    event,
+                    place,
+                )
+                for measure, condition, event, place in self.mixes
+            ),
         ]
-        return (
-            f"SELECT {_text(self.columns.cases.form)} AS form, 'histogram' AS kind,"
-            f" {_text(measure.id)} AS series, '' AS stratum, facility_id, month,"
-            f" {_array(bins)} AS counts, {_array([])} AS sums"
-            f" FROM ({binned}) AS binned GROUP BY facility_id, month"
-        )
 
 
 _WORD = re.compile(r"\b[fo]\d+\b")
 """A name that `_Columns.named` gave."""
-
-
-def _bisected(value: str, edges: Sequence[int], first: int = 0) -> str:
-    """The bin of a value: how many edges are at or below it, found by halves."""
-    if not edges:
-        return str(first)
-    middle = len(edges) // 2
-    return (
-        f"CASE WHEN {value} < {edges[middle]} THEN {_bisected(value, edges[:middle], first)}"
-        f" ELSE {_bisected(value, edges[middle + 1 :], first + middle + 1)} END"
-    )
 
 
 def _added(name: str, aggregate: str, *, weighted: bool = False) -> str:
@@ -450,14 +461,3 @@ def _all(conditions: list[str]) -> str:
 
 def _not(conditions: list[str]) -> str:
     return f"NOT ({_all(conditions)})"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _array(items: list[str]) -> str:
-    """Whole numbers as PostgreSQL writes an array: as text they go through Python ten times as fast."""
-    if not items:
-        return "'{}'"
-    return f"'{{' || CONCAT_WS(',', {', '.join(items)}) || '}}'"

@@ -5,30 +5,25 @@ Read once for a snapshot. Totals are running sums, so that any period is one sub
 stand in the order of their corporate accounts, so that an account's share of a group is one more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.measures import Layout, Series
+from app.benchmarks.measures import Layout
 from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
-from app.benchmarks.records import INTEGER, Array, Reader, Records
-from app.database import driver_connection
+from app.benchmarks.running import Running, month_place, read_running
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-EPOCH = np.datetime64("2000-01-01")
-"""PostgreSQL counts days from it."""
 
 
 @dataclass(frozen=True)
@@ -38,32 +33,25 @@ class Nation:
     facilities: list[int]
     first: date
     last: date
-    counts: Mapping[str, Ints]
-    """Form -> slot x month x facility, with a month of zeros before the first."""
-    sums: Mapping[str, Ints]
-    squares: Mapping[str, Floats]
-    """Of sums of squares, which may be too large for whole numbers, and are not needed to the last digit."""
+    running: Running
     layout: Layout
     accounts: Ints
     """Where each corporate account's facilities begin."""
     members: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
     """Grouping -> group -> whether each facility is in it."""
 
-    def over(self, asked: Period, running: Ints, slot: int) -> Ints:
-        """A slot over a period, one number a facility."""
-        return _over(self.first, asked, running, slot)
-
     def populations(self, measure: Measure, asked: Period, *names: str) -> list[Ints]:
-        """Some populations of a measure, one number a facility."""
-        series = self.layout.of(measure.id)
-        nobody = np.zeros(len(self.facilities), np.int64)
-        if series is None:  # its text is new: the generation that has it is still being built
-            return [nobody for _ in names]
-        slots = series.slots[measure.id]
+        """Some populations of a measure, one number a facility; of those that `counted` names."""
+        start, end = self._ends(asked)
         found = []
         for name in names:
-            running = self.sums[series.form] if name == "total" else self.counts[series.form]
-            found.append(self.over(asked, running, slots[name]) if name in slots else nobody)
+            running = self.running.counts.get((measure.id, name))
+            # Without it the measure's text is new: the generation that has it is still being built.
+            found.append(
+                np.zeros(len(self.facilities), np.int64)
+                if running is None
+                else running[end] - running[start]
+            )
         return found
 
     def ratios(self, measure: Measure, asked: Period) -> tuple[Ints, Ints, Ints]:
@@ -77,14 +65,29 @@ class Nation:
 
     def squared(self, measure: Measure, asked: Period) -> Floats:
         """Sums of squared observations in units of their last decimal, one number a facility."""
-        series = self.layout.of(measure.id)
-        if series is None or "total_of_squares" not in series.slots[measure.id]:
+        running = self.running.squares.get(measure.id)
+        if running is None:
             return np.zeros(len(self.facilities))
-        slot = series.slots[measure.id]["total_of_squares"]
-        start, end = _ends(self.first, asked, self.squares[series.form].shape[1] - 1)
-        running = self.squares[series.form]
-        over: Floats = running[slot, end] - running[slot, start]
+        start, end = self._ends(asked)
+        over: Floats = running[end] - running[start]
         return over
+
+    def _ends(self, asked: Period) -> tuple[int, int]:
+        """Where a period begins and ends in running sums."""
+        months = month_place(self.first, self.last) + 1
+        return (
+            min(max(month_place(self.first, asked.first), 0), months),
+            min(max(month_place(self.first, asked.last) + 1, 0), months),
+        )
+
+    def mixed(self, measure: Measure, asked: Period) -> tuple[Floats, Floats] | None:
+        """Cases and events, facility x combination of levels; None where the cells do not hold them."""
+        running = self.running.mixes.get(measure.id)
+        if running is None:
+            return None
+        start, end = self._ends(asked)
+        over, kinds = running[end] - running[start], running.shape[2] // 2
+        return over[:, :kinds].astype(np.float64), over[:, kinds:].astype(np.float64)
 
     @cached_property
     def owners(self) -> Ints:
@@ -134,10 +137,12 @@ async def nation_of(
     known = await traits(session, unsorted)
     account_of = {one: known[one].account if one in known else -one for one in unsorted}
     facilities = sorted(unsorted, key=lambda one: (account_of[one], one))
-    running = await _running(session, generation_id, layout, facilities, ends[0], ends[1])
+    running = await read_running(
+        session, generation_id, layout, definition, facilities, (ends[0], ends[1])
+    )
     owners = np.array([account_of[one] for one in facilities], np.int64)
     starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
-    bare = Nation(facilities, ends[0], ends[1], *running, layout, starts, {})
+    bare = Nation(facilities, ends[0], ends[1], running, layout, starts, {})
     volumes = _volumes(definition, bare, today)
     members: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
     for grouping in definition.peers:
@@ -158,92 +163,7 @@ async def nation_of(
             ]
         )
         members[grouping.id] = {one: labels == one for one in groups(definition, grouping)}
-    return Nation(facilities, ends[0], ends[1], *running, layout, starts, members)
-
-
-async def _running(
-    session: AsyncSession,
-    generation_id: int,
-    layout: Layout,
-    facilities: Sequence[int],
-    first: date,
-    last: date,
-) -> tuple[dict[str, Ints], dict[str, Ints], dict[str, Floats]]:
-    """Running sums of counts, of sums and of sums of squares, by form."""
-    counts, sums, squares = dict[str, Ints](), dict[str, Ints](), dict[str, Floats]()
-    for series in layout.series:
-        if series.stratifier:
-            continue
-        shape = _place(first, last) + 2, len(facilities)
-        form, width = series.form, _width(series, of_sums=True)
-        counts[form] = np.zeros((_width(series, of_sums=False), *shape), np.int64)
-        sums[form], squares[form] = np.zeros((width, *shape), np.int64), np.zeros((width, *shape))
-        into = Totals(counts[form], sums[form], squares[form])
-        await _read(session, generation_id, series, facilities, first, into)
-        for array in into:
-            np.cumsum(array, axis=1, out=array)
-    return counts, sums, squares
-
-
-class Totals(NamedTuple):
-    """Of one form: slot x month x facility."""
-
-    counts: Ints
-    sums: Ints
-    squares: Floats
-
-
-async def _read(
-    session: AsyncSession,
-    generation_id: int,
-    series: Series,
-    facilities: Sequence[int],
-    first: date,
-    into: Totals,
-) -> None:
-    """Put the cells of a form's totals into their places."""
-    # Squares alone could be too large for an array of whole numbers.
-    columns: dict[str, tuple[str, str | Array]] = {
-        "facility_id": ("facility_id", INTEGER),
-        "month": ("month", INTEGER),
-        "counts": ("counts", Array(len(into.counts))),
-    }
-    slots = {
-        name: sorted({its[name] for its in series.slots.values() if name in its})
-        for name in ("total", "total_of_squares")
-    }
-    for name, kind in ("total", "bigint"), ("total_of_squares", "float8"):
-        if slots[name]:
-            picked = ", ".join(f"sums[{slot + 1}]::{kind}" for slot in slots[name])
-            columns[name] = f"ARRAY[{picked}]", Array(len(slots[name]), kind)
-    ids = np.array(facilities)
-    order = np.argsort(ids)
-    reader = Reader({name: kind for name, (_, kind) in columns.items()})
-
-    def put(rows: Records) -> None:
-        place = order[np.searchsorted(ids, rows["facility_id"], sorter=order)]
-        days = EPOCH + rows["month"].astype("timedelta64[D]")
-        month = days.astype("datetime64[M]").astype(np.int64) - _months(first) + 1
-        into.counts[:, month, place] = rows["counts"]["value"].T
-        for name, array in ("total", into.sums), ("total_of_squares", into.squares):
-            for at, slot in enumerate(slots[name]):
-                array[slot, month, place] = rows[name]["value"][:, at]
-
-    async def take(piece: bytes) -> None:
-        for rows in reader.take(piece):
-            put(rows)
-
-    driver = await driver_connection(session)
-    await driver.copy_from_query(
-        f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
-        " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
-        generation_id,
-        series.form,
-        output=take,
-        format="binary",
-    )
-    for rows in reader.end():
-        put(rows)
+    return Nation(facilities, ends[0], ends[1], running, layout, starts, members)
 
 
 def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
@@ -257,37 +177,3 @@ def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, I
         else:
             found[name] = nation.ratios(measure, over)[2]
     return found
-
-
-def _ends(first: date, asked: Period, months: int) -> tuple[int, int]:
-    """Where a period begins and ends in running sums of so many months."""
-    return (
-        min(max(_place(first, asked.first), 0), months),
-        min(max(_place(first, asked.last) + 1, 0), months),
-    )
-
-
-def _over(first: date, asked: Period, running: Ints, slot: int) -> Ints:
-    start, end = _ends(first, asked, running.shape[1] - 1)
-    over: Ints = running[slot, end] - running[slot, start]
-    return over
-
-
-def _width(series: Series, *, of_sums: bool) -> int:
-    sums = ("total", "total_of_squares")
-    places = [
-        slot
-        for slots in series.slots.values()
-        for name, slot in slots.items()
-        if (name in sums) is of_sums
-    ]
-    return max(places, default=-1) + 1
-
-
-def _place(first: date, month: date) -> int:
-    return (month.year - first.year) * 12 + month.month - first.month
-
-
-def _months(month: date) -> int:
-    """As NumPy counts months."""
-    return (month.year - 1970) * 12 + month.month - 1

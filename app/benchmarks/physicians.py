@@ -9,22 +9,15 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks.cases import batches, laid_out
 from app.benchmarks.engine import Engine
 from app.benchmarks.periods import Period
-from app.benchmarks.populations import (
-    BATCH,
-    HOLDS,
-    STRATIFIER,
-    in_force,
-    lay_out,
-    texts_of,
-)
+from app.benchmarks.placed import HOLDS, STRATIFIER, texts_of
 from app.benchmarks.rates import Counts
 from app.benchmarks.relation import narrowed
 from app.database import driver_connection
@@ -32,13 +25,13 @@ from app.registries.measure import Measure
 from app.registries.schema import Definition
 
 _THEIR_CASES = """
-SELECT c.id, c.subject_id, c.case_date, v.elements ->> $8 AS npi
+SELECT c.id, c.subject_id, c.case_date, v.elements ->> $9 AS npi
 FROM cases c JOIN versions v ON v.subject_id = c.subject_id AND v.case_id = c.id
     AND v.to_seq IS NULL AND v.state = 'submitted'
-WHERE c.registry_id = $1 AND c.facility_id = ANY ($2) AND c.form = $3 AND c.state = 'submitted'
-  AND c.case_date BETWEEN $4 AND $5 AND (c.case_date, c.id) > ($6, $7)
-  AND (c.facility_id, v.elements ->> $8) IN (SELECT * FROM unnest($9::int[], $10::text[]))
-ORDER BY c.case_date, c.id LIMIT $11
+WHERE c.registry_id = $1 AND (c.case_date, c.id) > ($2, $3) AND c.facility_id = ANY ($5)
+  AND c.form = $6 AND c.state = 'submitted' AND c.case_date BETWEEN $7 AND $8
+  AND (c.facility_id, v.elements ->> $9) IN (SELECT * FROM unnest($10::int[], $11::text[]))
+ORDER BY c.case_date, c.id LIMIT $4
 """
 
 _READERS = """
@@ -114,35 +107,15 @@ async def counted_each(
     """As `counted`, for each of the physicians by NPI; of whom there is no case is not in the answer."""
     (form,) = {one.measure.form for one in asked}
     facilities, npis = [one[0] for one in places], [one[1] for one in places]
-    driver = await driver_connection(session)
-    found: dict[str, dict[tuple[str, str | None], Counts]] = defaultdict(
-        lambda: defaultdict(Counts)
-    )
-    after: tuple[date, int] = (date.min, 0)
-    while True:
-        cases = await driver.fetch(
-            _THEIR_CASES,
-            definition.id,
-            sorted(set(facilities)),
-            form,
-            over.first,
-            over.end,
-            *after,
-            clinician,
-            facilities,
-            npis,
-            BATCH,
-        )
-        if cases:
-            versions = await in_force(session, definition.id, [one["subject_id"] for one in cases])
-            whose = {one["id"]: one["npi"] for one in cases}
-            some = await asyncio.to_thread(tallied_each, engine, definition, asked, versions, whose)
-            for npi, theirs in some.items():
-                for name, counts in theirs.items():
-                    found[npi][name] += counts
-        if len(cases) < BATCH:
-            return {npi: dict(theirs) for npi, theirs in found.items()}
-        after = (cases[-1]["case_date"], cases[-1]["id"])
+    theirs = (sorted(set(facilities)), form, over.first, over.end, clinician, facilities, npis)
+    found = _nothing()
+    async for cases, versions in batches(session, definition.id, _THEIR_CASES, *theirs):
+        whose = {one["id"]: one["npi"] for one in cases}
+        some = await asyncio.to_thread(tallied_each, engine, definition, asked, versions, whose)
+        for npi, tallies in some.items():
+            for name, counts in tallies.items():
+                found[npi][name] += counts
+    return {npi: dict(tallies) for npi, tallies in found.items()}
 
 
 def tallied(
@@ -167,16 +140,14 @@ def tallied_each(
     """As `tallied`, apart for each name that the cases' ids are given."""
     texts = [texts_of(definition, one.measure) for one in asked]
     read = frozenset[str]().union(*(one.read for one in texts))
-    found: dict[str, dict[tuple[str, str | None], Counts]] = defaultdict(
-        lambda: defaultdict(Counts)
-    )
-    with engine.open(threads=1) as connection:
-        lay_out(connection, narrowed(definition, asked[0].measure.form, read), versions)
-        wanted = {
-            "wanted_id": pa.array(list(whose), pa.int64()),
-            "whose": pa.array(list(whose.values()), pa.string()),
-        }
-        connection.from_arrow(pa.table(wanted)).create("wanted")
+    found = _nothing()
+    with laid_out(
+        engine,
+        narrowed(definition, asked[0].measure.form, read),
+        versions,
+        wanted_id=pa.array(list(whose), pa.int64()),
+        whose=pa.array(list(whose.values()), pa.string()),
+    ) as connection:
         for one, text in zip(asked, texts, strict=True):
             value = "NULL"
             if "observation" in text.compiled:
@@ -198,6 +169,10 @@ def tallied_each(
                 if named is not None:
                     found[npi][one.measure.id, named] += counts
     return {npi: dict(theirs) for npi, theirs in found.items()}
+
+
+def _nothing() -> defaultdict[str, defaultdict[tuple[str, str | None], Counts]]:
+    return defaultdict(lambda: defaultdict(Counts))
 
 
 def _counts(

@@ -17,12 +17,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, standing
+from app.benchmarks.expected import Adjusted, adjusted_of
 from app.benchmarks.ground import Ground, Serving, ground
 from app.benchmarks.measures import SUMS, Layout, Series
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings
 from app.benchmarks.statistics import half_up, histogram_quantile
+from app.registries.case_mix import size, text_of
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
@@ -59,6 +61,9 @@ class Result:
     """So few cases that the interval says more than the rate."""
     withheld: str | None
     peers: tuple[Spread, ...] = ()
+    adjusted: Adjusted | str | None = None
+    """Beside what its case mix leads to expect, or why not; None where that was not asked for, and of a
+    measure without a case mix."""
 
     @property
     def hides_outcome(self) -> bool:
@@ -85,12 +90,14 @@ async def results(
     stratifier: str | None = None,
     stratum: str | None = None,
     with_peers: bool = True,
+    with_case_mix: bool = False,
     on: Ground | None = None,
     bare: Collection[Period] = (),
 ) -> Answer:
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
     A session in the facility's own scope is enough. Measures without the stratifier are left out.
+    Case mix goes with peers, overall alone.
     `on` is what they stand on, where it was read in this transaction. Results of `bare` periods have
     neither interval nor median, which cost more than all the rest.
     """
@@ -100,7 +107,9 @@ async def results(
     stands = on or await ground(session, definition, facility_id)
     serving = stands.serving
     as_of = AsOf(serving.feed_seq, serving.tabulated_at) if serving else AsOf(0, None)
-    held = await _held(session, serving, facility_id, periods, chosen, stratifier)
+    mixed = with_case_mix and with_peers and stratifier is None
+    binned = [one.id for one in chosen if one.bins or (mixed and one.case_mix)]
+    held = await _held(session, serving, facility_id, periods, chosen, stratifier, binned)
     peers = None
     if with_peers and stratifier is None:
         peers = await Standings.of(session, definition, stands, periods, chosen)
@@ -122,7 +131,11 @@ async def results(
                     held,
                     bare=over in bare,
                 )
-                found.append(replace(one, peers=peers.beside(one)) if peers else one)
+                if peers is not None:
+                    one = replace(one, peers=peers.beside(one))
+                if mixed and measure.case_mix:
+                    one = replace(one, adjusted=_adjusted(definition, one, held))
+                found.append(one)
     return Answer(as_of, tuple(found))
 
 
@@ -132,6 +145,23 @@ def _gate(definition: Definition, held: "_Held", measure: Measure, over: Period)
         return None
     gate = definition.measure(measure.shown_when.measure)
     return rates.rate(gate, held.counts(gate, over, None, None))
+
+
+def _adjusted(definition: Definition, result: Result, held: "_Held") -> Adjusted | str:
+    """A result beside what the snapshot of all facilities leads to expect of its cases."""
+    if result.rate is None:
+        return result.withheld or "no-cases"
+    cases = held.combined(result.measure, result.period)
+    if cases is None:
+        return "being-tabulated"
+    everybody = {one.id for one in definition.peers if one.by == "all"}
+    group = next((one for one in result.peers if one.peer_group in everybody), None)
+    if group is None or group.withheld is not None:
+        return (group.withheld if group else None) or standing.UNCOVERED
+    told = group.case_mix
+    if told is None or told["text"] != text_of(result.measure.case_mix):
+        return standing.UNCOVERED
+    return adjusted_of(result, cases, told, group.pooled)
 
 
 def _result(
@@ -260,6 +290,14 @@ class _Held:
         }
         return [*named, *sorted(seen - set(named))]
 
+    def combined(self, measure: Measure, over: Period) -> list[int] | None:
+        """Cases by combination of levels; None where these tables know another case mix, or none."""
+        known = self.layout.case_mixes.get(measure.id) if self.layout else None
+        if known != text_of(measure.case_mix):
+            return None
+        months = [bins for month, bins in self.bins[measure.id] if over.first <= month <= over.last]
+        return [sum(column) for column in zip(*months, strict=True)][: size(measure.case_mix)]
+
     def median(self, measure: Measure, over: Period) -> Fraction | None:
         months = [bins for month, bins in self.bins[measure.id] if over.first <= month <= over.last]
         if not measure.bins or not months:
@@ -286,6 +324,7 @@ async def _held(
     periods: Sequence[Period],
     measures: Sequence[Measure],
     stratifier: str | None,
+    binned: Sequence[str],
 ) -> _Held:
     held = _Held(serving.layout if serving else None)
     if serving is None or not periods:
@@ -297,7 +336,7 @@ async def _held(
             "generation": serving.id,
             "facility": facility_id,
             "stratifiers": sorted(names | {""}),
-            "binned": [one.id for one in measures if one.bins],
+            "binned": binned,
             "first": min(one.first for one in periods),
             "last": max(one.last for one in periods),
         },

@@ -2,10 +2,11 @@
 Rows of numbers as PostgreSQL's binary COPY writes them, and as one array of NumPy.
 
 A row of a fixed number of numbers has a fixed length there, so that a nation's cells are read, or
-written, without an object for each of them.
+written, without an object for each of them. Rows of other kinds are put together from their fields.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,3 +119,47 @@ class Reader:
             if fixed and (rows[name] != self._expected[name]).any():
                 raise ValueError("rows of another form")
         return rows
+
+
+NULL = struct.pack(">i", -1)
+
+
+def text_field(value: str | None) -> bytes:
+    """One value of a row of another length than the next row's: a text."""
+    if value is None:
+        return NULL
+    encoded = value.encode()
+    return struct.pack(">i", len(encoded)) + encoded
+
+
+def integer_field(value: int | None) -> bytes:
+    """A whole number of four bytes."""
+    return NULL if value is None else struct.pack(">ii", 4, value)
+
+
+def jsonb_field(value: str | None) -> bytes:
+    """A document of JSON, in version 1 of how it is sent."""
+    if value is None:
+        return NULL
+    encoded = value.encode()
+    return struct.pack(">iB", len(encoded) + 1, 1) + encoded
+
+
+def array_fields(values: Sequence[npt.NDArray[np.int64] | None]) -> Iterator[bytes]:
+    """Arrays of bigint, one at least in each, of any length: all numbers are turned in one step."""
+    number, name = ELEMENTS["bigint"]
+    there = [one for one in values if one is not None]
+    every = np.zeros(sum(map(len, there)), [("length", ">i4"), ("value", name)])
+    every["length"] = 8
+    if there:
+        every["value"] = np.concatenate(there)
+    written, place = every.tobytes(), 0
+    for one in values:
+        if one is None:
+            yield NULL
+            continue
+        size = 12 * len(one)
+        yield (
+            struct.pack(">6i", 20 + size, 1, 0, number, len(one), 1) + written[place : place + size]
+        )
+        place += size

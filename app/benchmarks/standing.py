@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks import rates, suppress
-from app.benchmarks.compare import snapshot_of
+from app.benchmarks import expected, rates, suppress
 from app.benchmarks.ground import Ground, Taken
 from app.benchmarks.peers import groups, measured_by, peers_of
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
+from app.benchmarks.snapshots import snapshot_of
 from app.benchmarks.spread import rank
 from app.benchmarks.told import Place, Told, told
 from app.errors import NotFound
@@ -29,6 +29,7 @@ from app.registries.schema import Definition
 UNCOVERED = "no-snapshot"
 REASONS = {
     **suppress.REASONS,
+    **expected.REASONS,
     UNCOVERED: "No snapshot of the peers covers this measure and period yet.",
 }
 
@@ -50,6 +51,8 @@ class Spread:
     pooled: Decimal | None = None
     norm: Mapping[str, str] | None = None
     """What all facilities say of the measure (`app.benchmarks.position`): of the group of all alone."""
+    case_mix: Mapping[str, Any] | None = None
+    """What patients bring to it (`app.benchmarks.expected`): of the group of all alone."""
     quartile: int | None = None
     """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
     percentile: int | None = None
@@ -170,6 +173,7 @@ def spread_of(
         p90=said.get("p90"),
         pooled=said.get("pooled"),
         norm=row.norm,
+        case_mix=row.case_mix,
         quartile=quartile,
         percentile=percentile,
     )

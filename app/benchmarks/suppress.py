@@ -10,7 +10,7 @@ facility may see its own small counts. Facilities of one corporate account see o
 an account is what a group is weighed by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -193,11 +193,32 @@ def pooled_digits(most: int, denominators: Ints, numerators: Ints | None, parts:
     split into: then the least that other parts must hold never bounds the one that is sought.
     `numerators` is None where a mean is told.
     """
-    total = int(denominators.sum())
-    least = HIDDEN_BY_ROUNDING * max(parts, FEWEST_PARTS)
     counts = [denominators] if numerators is None else [numerators, denominators - numerators]
-    if any(int(one.sum()) - int(one.max(initial=0)) < least for one in counts):
+    if not _hidden_by_others(counts, parts):
         return None
+    return _hiding(float(denominators.sum()), most)
+
+
+def log_odds_digits(most: int, denominators: Ints, numerators: Ints, parts: int) -> int | None:
+    """The same of log-odds: with how many decimals those of these cases may be told.
+
+    A hundredth more of them moves the numerator by a hundredth of its variance, which is so much less
+    than the cases.
+    """
+    if not _hidden_by_others([numerators, denominators - numerators], parts):
+        return None
+    cases, met = float(denominators.sum()), float(numerators.sum())
+    return _hiding(met * (cases - met) / cases, most)
+
+
+def _hidden_by_others(counts: Sequence[Ints], parts: int) -> bool:
+    """Whether each of these counts, one number an account, has enough outside of any one account."""
+    least = HIDDEN_BY_ROUNDING * max(parts, FEWEST_PARTS)
+    return all(int(one.sum()) - int(one.max(initial=0)) >= least for one in counts)
+
+
+def _hiding(cases: float, most: int) -> int | None:
+    """The decimals, `most` of them, at which half a unit of the last is worth enough cases."""
     return next(
-        (digits for digits in range(most, 0, -1) if total >= HIDDEN_BY_ROUNDING * 10**digits), None
+        (digits for digits in range(most, 0, -1) if cases >= HIDDEN_BY_ROUNDING * 10**digits), None
     )

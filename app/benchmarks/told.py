@@ -34,6 +34,7 @@ class Told:
     facilities: int | None
     said: Mapping[str, Decimal] | None
     norm: Mapping[str, str] | None
+    case_mix: Mapping[str, Any] | None
     rank_bounds: Sequence[int] | None
     withheld: str | None
 
@@ -90,11 +91,13 @@ def _told(
     facilities: int | None, spread: str | None, bounds: list[int] | None, withheld: str | None
 ) -> Told:
     if spread is None:
-        return Told(facilities, None, None, None, withheld)
+        return Told(facilities, None, None, None, None, withheld)
     document: dict[str, Any] = json.loads(spread)
     norm = document.pop("norm", None)
+    mix = document.pop("case_mix", None)
     said = {name: Decimal(value) for name, value in document.items()}
-    return Told(facilities, said, norm, None if bounds is None else array("q", bounds), withheld)
+    ranks = None if bounds is None else array("q", bounds)
+    return Told(facilities, said, norm, mix, ranks, withheld)
 
 
 def _keep(taken: Taken, fresh: Mapping[Place, Told | None]) -> None:

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app import access
 from app.api.dependencies import Catalogue, FacilityNumber
-from app.api.v1.improvement_projects import ProjectId
+from app.api.v1.improvement_kept import ProjectId
 from app.portal import session
 from app.portal.look import Page, shown
 from app.portal.pages import SignedIn, registries_of

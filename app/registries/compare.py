@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from app.registries.measure import Measure
 from app.registries.schema import Definition, Element, Form, Limits
 
 Weight = Literal["refused", "breaks", "new", "changed"]
@@ -169,8 +170,25 @@ def _measures(old: Definition, new: Definition) -> Iterator[Change]:
         }  # fmt: skip
         if now.model_dump(include=counted) != measure.model_dump(include=counted):
             yield Change("changed", place, "counts otherwise; every period is counted anew")
+        yield from _case_mix(place, measure, now)
     for name in after:
         yield Change("new", f"measure {name}", "a new measure")
+
+
+def _case_mix(place: str, before: Measure, after: Measure) -> Iterator[Change]:
+    """What is expected of facilities rests on it: what was told of O/E is not comparable."""
+    if bool(before.case_mix) != bool(after.case_mix):
+        says = "has a case mix now" if after.case_mix else "has no case mix any more"
+        yield Change("changed", place, says)
+        return
+    was, now = ({one.id: one for one in its.case_mix} for its in (before, after))
+    for name in [*was, *(one for one in now if one not in was)]:
+        if name not in now:
+            yield Change("changed", place, f"the case mix allows for `{name}` no more")
+        elif name not in was:
+            yield Change("changed", place, f"the case mix allows for `{name}` now")
+        elif was[name] != now[name]:
+            yield Change("changed", place, f"`{name}` of the case mix says otherwise")
 
 
 def _improvement(old: Definition, new: Definition) -> Iterator[Change]:

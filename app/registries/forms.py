@@ -167,6 +167,7 @@ def _markdown(definition: Definition) -> Iterator[str]:
             )
     yield from _rules_markdown(definition)
     yield from _measures_markdown(definition)
+    yield from _case_mix_markdown(definition)
     for value_set in definition.value_sets.values():
         yield from _codes_markdown(value_set)
 
@@ -190,6 +191,23 @@ def _measures_markdown(definition: Definition) -> Iterator[str]:
     for one in definition.measures:
         after = f"{one.matures_after} months" if one.matures_after else ""
         yield _cells(f"`{one.id}`", one.title, one.description, after, MARKS[one.source])
+
+
+def _case_mix_markdown(definition: Definition) -> Iterator[str]:
+    adjusted = [one for one in definition.measures if one.case_mix]
+    if not adjusted:
+        return
+    yield from ("", "## Case mix", "")
+    yield "What patients bring, and is allowed for in what is expected of a facility."
+    yield from ("", "| measure | factor | title | levels | compared with | mark |")
+    yield "|---|---|---|---|---|---|"
+    for measure in adjusted:
+        for one in measure.case_mix:
+            levels = "; ".join(f"`{level}` {one.label(level)}" for level in one.every)
+            reference = f"`{one.reference}`"
+            yield _cells(
+                f"`{measure.id}`", f"`{one.id}`", one.title, levels, reference, MARKS[one.source]
+            )
 
 
 def _codes_markdown(value_set: ValueSet) -> Iterator[str]:

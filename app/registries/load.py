@@ -36,6 +36,7 @@ _LISTS = frozenset(
         "measures",
         "peers",
         "stratifiers",
+        "case_mix",
         "examples",
         "modules",
         "forms",

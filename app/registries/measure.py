@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from app.registries.case_mix import Factor
 from app.registries.parts import Expression, Identifier, Part, Slug, Source
 
 Scoring = Literal["proportion", "continuous-variable", "ratio", "cohort"]
@@ -61,6 +62,8 @@ class Counts(Part):
     stratum: str | None = None
     initial_population: int | None = None
     """Checked where it is given: for a cohort it is all there is."""
+    case_mix: dict[str, str] | None = None
+    """Of the cases with these levels alone: of each factor of the case mix, its level."""
     denominator: int = 0
     numerator: int = 0
     exclusions: int = 0
@@ -138,6 +141,8 @@ class Measure(Part):
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     """Decimals of the observation."""
     stratifiers: tuple[Stratifier, ...] = ()
+    case_mix: tuple[Factor, ...] = ()
+    """What patients bring to the outcome of a proportion: observed is then told beside expected."""
     improvement: Improvement = "none"
     matures_after: Annotated[int, Field(ge=0, le=120)] = 0
     """Months after a period's end before its results are shown."""

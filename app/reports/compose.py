@@ -30,8 +30,9 @@ from app.reports.composition import (
     Place,
     Section,
 )
-from app.reports.evidence import change, funnel, peer_position
+from app.reports.evidence import adjusted, change, funnel, peer_position
 from app.reports.figures import Split, figures, standing, strata
+from app.reports.methods import METHODS
 from app.reports.quality import quality
 from app.reports.runs import run
 from app.reports.summary import summary
@@ -94,7 +95,7 @@ async def compose(
             feed_number=as_of.feed_number,
             as_of=as_of.at,
             snapshot_on=next((day for day in snapshots if day is not None), None),
-            says=words.METHODS,
+            says=METHODS,
             unconfirmed=words.unconfirmed(definition),
         ),
     )
@@ -134,6 +135,7 @@ def feedback(told: Told) -> MeasureFeedback:
         else run(told.over(spans.months(shown.period)), told.over(spans.quarters(shown.period))),
         funnel=funnel(shown, found, group, told.over(spans.trend(shown.period))),
         placing=placing,
+        adjusted=adjusted(shown),
         says=words.measure_says(measure, result, latest, changed, standings, placing),
     )
 
@@ -190,7 +192,14 @@ async def _told(
             bare=set(wanted) - {*spans.trend(over), *spans.trend(period), over},
         )
         shown = await results(
-            session, definition, facility_id, [period], today=today, measures=measures, on=stands
+            session,
+            definition,
+            facility_id,
+            [period],
+            today=today,
+            measures=measures,
+            with_case_mix=True,
+            on=stands,
         )
         as_of = others.as_of
         split = await _split(session, definition, facility_id, period, today, measures, stands)

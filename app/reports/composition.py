@@ -193,6 +193,33 @@ class Placing(Part):
     says: str
 
 
+class Adjusted(Part):
+    """A result beside what patients bring to it: as if all facilities had the same patients."""
+
+    factors: tuple[str, ...] = Field(description="What is allowed for.")
+    observed: int | None = None
+    expected: str | None = Field(
+        default=None, description="Events, were outcomes as those of all facilities' like cases."
+    )
+    ratio: str | None = Field(default=None, description="Observed to expected.")
+    ratio_low: str | None = None
+    ratio_high: str | None = None
+    shrunk: str | None = Field(
+        default=None, description="The ratio as far as it can be relied on (gamma-Poisson)."
+    )
+    shrunk_low: str | None = None
+    shrunk_high: str | None = None
+    reliability: str | None = Field(default=None, description="From 0 to 1.")
+    rate: str | None = Field(
+        default=None,
+        description="The rate of all facilities times the ratio, in the report's unit.",
+    )
+    low: str | None = None
+    high: str | None = None
+    says: str
+    withheld: Withheld | None = None
+
+
 class Change(Part):
     """A result beside the same span a year before, with the 95 % interval of what changed."""
 
@@ -235,6 +262,9 @@ class MeasureFeedback(Part):
     run: Run | None = None
     funnel: Funnel | None = None
     placing: Placing | None = None
+    adjusted: Adjusted | None = Field(
+        default=None, description="Of measures with a case mix, where there is a result to adjust."
+    )
     says: str
 
     @property
@@ -312,7 +342,7 @@ class Quality(Part):
 class NotShown(Part):
     """Something that a reader may look for, and why it is not there."""
 
-    what: str = Field(description="`own result`, or the peer group.")
+    what: str = Field(description="`own result`, `what patients bring`, or the peer group.")
     title: str
     measure_id: str
     reason: str

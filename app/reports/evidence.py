@@ -6,6 +6,7 @@ and said in a sentence.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, partial
 from math import inf
@@ -21,8 +22,8 @@ from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits
 from app.registries.measure import Measure
 from app.reports import words
-from app.reports.composition import Change, Funnel, FunnelLimit, Placing
-from app.reports.figures import MOST_DECIMALS, figures, read
+from app.reports.composition import Adjusted, Change, Funnel, FunnelLimit, Placing
+from app.reports.figures import MOST_DECIMALS, figures, read, withheld
 
 WIDTHS = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5))
 """Cases at the right edge of a funnel: few different ones, so that its limits are worked out once."""
@@ -148,6 +149,39 @@ def peer_position(shown: Result, found: Position | None, group: Spread | None) -
         high=high,
         says=words.placing_says(found, told(found.shrunk), low, high, measure),
     )
+
+
+def adjusted(shown: Result) -> Adjusted | None:
+    """The result as if all facilities had the same patients; none of a result that is withheld itself."""
+    found, measure = shown.adjusted, shown.measure
+    if found is None or shown.rate is None:
+        return None
+    factors = tuple(one.title for one in measure.case_mix)
+    if isinstance(found, str):
+        reason = withheld(found)
+        assert reason is not None
+        return Adjusted(factors=factors, says=words.unadjusted_says(reason.says), withheld=reason)
+
+    def ratio(value: Decimal) -> str:
+        return f"{half_up(value, MOST_DECIMALS)}"
+
+    told = Adjusted(
+        factors=factors,
+        observed=found.observed,
+        expected=f"{found.expected}",
+        ratio=ratio(found.ratio),
+        ratio_low=ratio(found.low),
+        ratio_high=ratio(found.high),
+        shrunk=ratio(found.shrunk),
+        shrunk_low=ratio(found.shrunk_low),
+        shrunk_high=ratio(found.shrunk_high),
+        reliability=f"{found.reliability:.2f}",
+        rate=read(measure, found.rate),
+        low=read(measure, found.rate_low),
+        high=read(measure, found.rate_high),
+        says="",
+    )
+    return told.model_copy(update={"says": words.adjusted_says(measure, told)})
 
 
 @lru_cache(maxsize=4096)

@@ -19,6 +19,7 @@ import typst
 from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing
 from app.reports.drawing import Drawing, data
 from app.reports.render import (
+    adjusted_row,
     beneath,
     blocks,
     counts_of,
@@ -189,7 +190,7 @@ def _page(section: Section, measure: MeasureFeedback) -> dict[str, Any]:
         "beneath": beneath(measure),
         "wide": [_captioned(*one) for one in charts if one[0] == "wide"],
         "small": [_captioned(*one) for one in charts if one[0] == "small"],
-        "trend": [] if hidden else [_row(one.period, one, measure.unit) for one in measure.trend],
+        "trend": [] if hidden else _trend(measure),
         "strata": [
             _row(one.title, one.figures, measure.unit)
             for split in measure.split
@@ -198,6 +199,12 @@ def _page(section: Section, measure: MeasureFeedback) -> dict[str, Any]:
         ],
         "definition": definition_says(measure),
     }
+
+
+def _trend(measure: MeasureFeedback) -> list[list[str]]:
+    adjusted = adjusted_row(measure)
+    rows = [_row(one.period, one, measure.unit) for one in measure.trend]
+    return rows if adjusted is None else [*rows, adjusted]
 
 
 def definition_says(measure: MeasureFeedback) -> str:

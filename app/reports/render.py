@@ -57,6 +57,7 @@ def page(
         groups=groups(report),
         step=step,
         figures_of=figures_of,
+        adjusted_row=adjusted_row,
         beneath=beneath,
         counted_chart=counted_chart,
         blocks=blocks,
@@ -104,7 +105,19 @@ def beneath(measure: MeasureFeedback) -> list[str]:
         found.append(measure.run.control.says)
     if measure.placing is not None and float(measure.placing.reliability) < RELIED_ON:
         found.append(measure.placing.says)
+    if measure.adjusted is not None:
+        found.append(measure.adjusted.says)
     return found
+
+
+def adjusted_row(measure: MeasureFeedback) -> list[str] | None:
+    """The result as if all facilities had the same patients, as it stands beneath those of periods."""
+    its = measure.adjusted
+    if its is None or its.rate is None:
+        return None
+    title = f"{measure.shown.period}, allowing for what patients bring"
+    cases = f"{measure.shown.denominator or 0:,}"
+    return [title, f"{its.rate}{measure.unit}", f"{its.low} to {its.high}", cases]
 
 
 def drawings(measure: MeasureFeedback) -> list[tuple[str, str, Drawing]]:

@@ -10,6 +10,7 @@ from app.reports import words
 from app.reports.composition import Figures, MeasureFeedback, NotShown
 
 OWN = "own result"
+EXPECTED = "what patients bring"
 
 
 def unshown(
@@ -31,6 +32,16 @@ def unshown(
     for one in measures:
         if one.shown.rate is None:
             continue
+        if one.adjusted is not None and one.adjusted.withheld is not None:
+            found.append(
+                NotShown(
+                    what=EXPECTED,
+                    title=one.title,
+                    measure_id=one.id,
+                    reason=one.adjusted.withheld.reason,
+                    says=one.adjusted.withheld.says,
+                )
+            )
         found += [
             NotShown(
                 what=group.title,

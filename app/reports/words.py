@@ -6,7 +6,16 @@ from app.benchmarks.position import Position
 from app.benchmarks.statistics.charts import Kind
 from app.registries.measure import Measure
 from app.registries.schema import Definition
-from app.reports.composition import Change, Completeness, Delay, Figures, Note, Placing, Standing
+from app.reports.composition import (
+    Adjusted,
+    Change,
+    Completeness,
+    Delay,
+    Figures,
+    Note,
+    Placing,
+    Standing,
+)
 
 MONTHS = [
     "January",
@@ -184,6 +193,29 @@ def placing_says(found: Position, shrunk: str, low: str, high: str, measure: Mea
     return " ".join(said)
 
 
+def adjusted_says(measure: Measure, adjusted: Adjusted) -> str:
+    """A result beside what its cases lead to expect."""
+    unit = unit_of(measure)
+    brought = listed(lowered(one) for one in adjusted.factors)
+    said = (
+        f"Of such cases {adjusted.expected} would be expected anywhere, and there were"
+        f" {adjusted.observed:,}: {adjusted.ratio} times as many ({adjusted.ratio_low} to"
+        f" {adjusted.ratio_high}). As if all facilities had the same patients ({brought}), that is"
+        f" {adjusted.rate}{unit} ({adjusted.low} to {adjusted.high})."
+    )
+    if float(adjusted.reliability or 0) < RELIABLE:
+        said += (
+            f" Allowing for chance, the best estimate is {adjusted.shrunk} times as many"
+            f" ({adjusted.shrunk_low} to {adjusted.shrunk_high})."
+        )
+    return said
+
+
+def unadjusted_says(reason: str) -> str:
+    """Why a result does not stand beside what its cases lead to expect."""
+    return f"What patients bring is not allowed for. {reason}"
+
+
 NO_TREND = "There is no trend yet: these are this facility's first results."
 
 
@@ -288,21 +320,6 @@ def completeness_says(complete: Sequence[Completeness], delays: Sequence[Delay])
             "What comes later changes figures that were already reported."
         )
     return tuple(lines)
-
-
-METHODS = (
-    "A rate is the numerator divided by the denominator without exclusions and exceptions; a missing value never counts as yes.",
-    "Intervals are 95%: Wilson's for proportions, Garwood's exact Poisson limits for rates per 1,000, Student's for means; of a change, Newcombe's for proportions, Welch's for means, the exact one of the ratio for rates per 1,000.",
-    "A change is called clear when its interval leaves out that nothing changed.",
-    "Over time, a change is told from chance by Anhøj's rules: the longest run of points on one side of their median, and how often the points cross it.",
-    "The control chart is the one that fits the measure: p for shares, u for rates per 1,000 (p′ and u′ of many cases), XmR for means, and cases between events, g, where they are rare; its limits lie three sigma from the centre, and special causes are told by Provost and Murray's five rules.",
-    "Limits of a funnel lie around the pooled rate of all peers: 95% broken, 99.8% whole. Where facilities scatter beyond chance, the limits hold that scatter too (Spiegelhalter's additive over-dispersion); one facility in 500 lies beyond the outer ones all the same.",
-    "A result is said to differ from its peers more than chance explains when it lies beyond the outer limits and its probability is below what Benjamini and Hochberg's procedure calls among all facilities and measures of the period: of all that is so said, at most one in twenty is chance. The best estimate is shrunk towards all facilities by how little the own result can be relied on (beta-binomial for shares, normal on the log scale for means).",
-    "This facility's own results include every case accepted up to the feed number below.",
-    "Peers come from a dated snapshot: one rate per facility, unweighted, rounded. A group of fewer than 5 facilities, one in which a single organisation holds more than half of the cases, one with a count below 11 behind it, and whatever would give such a group away is not shown.",
-    "The standing is the quarter of facilities that the rate falls into, by mid-rank, turned round where lower is better.",
-    "A result is withheld when it rests on too few cases, when its outcome window has not closed, or when follow-up is too incomplete to judge it.",
-)
 
 
 def share(part: int, whole: int) -> str:

@@ -95,6 +95,38 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
         (44, 12, 12, 8, 12, 8, 10, 12, 10, 10),
     )
     yield (
+        "Case mix",
+        (
+            *("Measure", "Unit", "Allowed for", "Observed", "Expected", "Ratio", "Low", "High"),
+            *(
+                "Reliability",
+                "Best estimate",
+                "Low",
+                "High",
+                "Adjusted result",
+                "Low",
+                "High",
+                "Says",
+            ),
+        ),
+        [
+            (
+                *(one.title, one.unit.strip(), ", ".join(brought.factors), brought.observed),
+                *(_number(brought.expected), _number(brought.ratio), _number(brought.ratio_low)),
+                *(
+                    _number(brought.ratio_high),
+                    _number(brought.reliability),
+                    _number(brought.shrunk),
+                ),
+                *(_number(brought.shrunk_low), _number(brought.shrunk_high), _number(brought.rate)),
+                *(_number(brought.low), _number(brought.high), brought.says),
+            )
+            for one in report.measures
+            if (brought := one.adjusted) is not None
+        ],
+        (44, 12, 40, 10, 10, 8, 8, 8, 10, 12, 8, 8, 12, 8, 8, 90),
+    )
+    yield (
         "Control charts",
         ("Measure", "Chart", "Period", "Value", "Centre", "Lower limit", "Upper limit", "Says"),
         [

@@ -21,6 +21,7 @@ from app.benchmarks.measures import Layout, Series, tabulation
 from app.benchmarks.periods import later
 from app.database import copy_records
 from app.models import CorporateAccount, Facility, Feed, Generation, Participation
+from app.registries.case_mix import text_of
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
@@ -128,7 +129,8 @@ def own_layout(definition: Definition) -> Layout:
                 for place, one in enumerate(users)
             }
             series.append(Series(form, stratifier, slots))
-    return Layout(tuple(series), names)
+    mixes = {one.id: text_of(one.case_mix) for one in definition.measures if one.case_mix}
+    return Layout(tuple(series), names, mixes)
 
 
 POPULATIONS = ("initial_population", "denominator", "exclusions", "numerator", "observations")

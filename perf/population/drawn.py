@@ -57,22 +57,40 @@ def rows_of(
                 }
                 yield "cells", _cells(series, name, place, found)
                 for one in () if series.stratifier else series.slots:
-                    if bins := len(definition.measure(one).bins or ()):
+                    measure = definition.measure(one)
+                    if bins := len(measure.bins or ()):
                         spread = chance.multinomial(
                             found[one]["observations"].ravel(), [1 / (bins + 1)] * (bins + 1)
                         )
+                        yield "histograms", _histogram(one, place, spread)
+                    if measure.case_mix:
                         yield (
                             "histograms",
-                            _filled(
-                                {
-                                    "facility_id": INTEGER,
-                                    "measure_id": Text(one),
-                                    "month": INTEGER,
-                                    "bins": Array(bins + 1),
-                                },
-                                place | {"bins": spread},
-                            ),
+                            _histogram(one, place, _combined(chance, measure, found[one])),
                         )
+
+
+def _combined(
+    chance: np.random.Generator, measure: Measure, found: dict[str, Ints]
+) -> np.ndarray[Any, Any]:
+    """Cases and events by combination of levels: what is unknown is rare."""
+    shares = np.array([1.0])
+    for one in measure.case_mix:
+        weights = np.array([*range(len(one.levels), 0, -1), 0.03])
+        shares = np.outer(shares, weights / weights.sum()).ravel()
+    events = chance.multinomial(found["numerator"].ravel(), shares)
+    others = chance.multinomial((found["denominator"] - found["numerator"]).ravel(), shares)
+    return np.hstack([events + others, events])
+
+
+def _histogram(measure_id: str, place: dict[str, Any], bins: np.ndarray[Any, Any]) -> Records:
+    columns: dict[str, Any] = {
+        "facility_id": INTEGER,
+        "measure_id": Text(measure_id),
+        "month": INTEGER,
+        "bins": Array(bins.shape[1]),
+    }
+    return _filled(columns, place | {"bins": bins})
 
 
 def _strata(definition: Definition, layout: Layout, series: Series) -> tuple[str, ...]:

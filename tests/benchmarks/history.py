@@ -204,6 +204,9 @@ def _measured(
         else:
             counts[1], counts[4] = 1, int(cancer)
     rows += [(("found", "", ""), counts), (("found", "by_packs", many), counts)]
+    brings = "unknown" if packs in (None, 999) else many
+    levels = f"{brings}/{'4' if result == '4' else 'unknown'}"
+    rows.append((("found", "case_mix", levels), [0, counts[1], 0, 0, counts[4], 0, 0, 0]))
 
     if dose is not None:
         counts = [1, 1, 0, 0, 0, 0, 0, 0]

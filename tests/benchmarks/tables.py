@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.generations import current
 from app.benchmarks.measures import COUNTS, SUMS, Layout
-from tests.benchmarks.toy import REGISTRY
+from app.registries.case_mix import combinations
+from tests.benchmarks.toy import CASE_MIX, REGISTRY
 
 
 async def tabulated(
@@ -32,6 +33,27 @@ async def tabulated(
                 if any(counts):
                     key = (row.facility_id, row.month, measure, row.stratifier, row.stratum)
                     found[key] = counts
+    if layout.case_mixes:
+        found |= await _combined(session, generation.id)
+    return found
+
+
+async def _combined(
+    session: AsyncSession, generation_id: int
+) -> dict[tuple[int, date, str, str, str], tuple[int, ...]]:
+    """The denominator and numerator of each combination of the toy's case mix, as if of a stratum."""
+    levels = ["/".join(one) for one in combinations(CASE_MIX)]
+    found = {}
+    for row in await session.execute(
+        text("SELECT * FROM histograms WHERE generation_id = :id AND measure_id = 'found'"),
+        {"id": generation_id},
+    ):
+        assert len(row.bins) == 2 * len(levels)
+        for place, name in enumerate(levels):
+            cases, events = row.bins[place], row.bins[len(levels) + place]
+            if cases or events:
+                key = (row.facility_id, row.month, "found", "case_mix", name)
+                found[key] = (0, cases, 0, 0, events, 0, 0, 0)
     return found
 
 

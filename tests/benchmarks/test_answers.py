@@ -15,9 +15,10 @@ from sqlalchemy import text
 
 from app.access import Role
 from app.benchmarks import generations, query, standing
-from app.benchmarks.compare import compare, snapshot_of
+from app.benchmarks.compare import compare
 from app.benchmarks.generations import Workshop
 from app.benchmarks.periods import period
+from app.benchmarks.snapshots import snapshot_of
 from app.benchmarks.statistics import half_up, wilson
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole

@@ -70,16 +70,16 @@ def test_all_groups_at_once_are_each_group_by_itself(
 
     order = np.flatnonzero(shown)
     order = order[in_order(numerators[order], denominators[order])]
-    ordered = arrangement.ordered(order, numerators, denominators)
+    ordered = arrangement.ordered(order, numerators, denominators, digits)
     wanted = np.flatnonzero(totals.facilities)
     if len(wanted):
         found = quantiles_of(ordered, wanted, SHARES, digits).tolist()
-        bounds = rank_bounds_of(ordered, wanted, digits)
+        bounds = rank_bounds_of(ordered, wanted)
         for place, group in enumerate(wanted):
             own = order[chosen[group][order]]
             of_group = numerators[own], denominators[own]
             assert found[place] == quantiles(*of_group, SHARES, digits)
-            assert bounds[place] == rank_bounds(rounded(*of_group, digits)).tolist()
+            assert bounds[place].tolist() == rank_bounds(rounded(*of_group, digits)).tolist()
 
 
 def test_the_rest_of_a_group_is_settled_by_totals_only_where_no_account_can_matter() -> None:

@@ -10,7 +10,7 @@ from app.access import Role as Asking
 from app.benchmarks import generations
 from app.benchmarks.generations import Workshop
 from app.benchmarks.periods import Period, period
-from app.benchmarks.populations import possible
+from app.benchmarks.placed import possible
 from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses

@@ -72,7 +72,8 @@ async def exact(
         for (facility, month, measure, stratifier, _), counted in chronicle.wanted.items()
         if measure in edges and stratifier == "" and counted.values
     }
-    assert await histograms_of(database.owner, REGISTRY) == wanted
+    found = await histograms_of(database.owner, REGISTRY)
+    assert {key: bins for key, bins in found.items() if key[2] in edges} == wanted
     return chronicle
 
 

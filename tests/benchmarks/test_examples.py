@@ -15,6 +15,7 @@ from app.benchmarks.measures import tabulation
 from app.benchmarks.observe import Rows, observe
 from app.benchmarks.rates import Counts
 from app.registries import expressions
+from app.registries.case_mix import combinations
 from app.registries.entries import FormCheck
 from app.registries.load import PACKAGED, folders, load
 from app.registries.measure import Example, Measure
@@ -162,6 +163,21 @@ def array(text: str) -> list[int]:
     return [int(one) for one in text.strip("{}").split(",") if one]
 
 
+def of_levels(
+    rows: Rows, measure: Measure, facility: int, levels: dict[str, str]
+) -> tuple[int, int]:
+    """Cases and events of one combination of levels."""
+    every = list(combinations(measure.case_mix))
+    place = every.index(tuple(levels[one.id] for one in measure.case_mix))
+    found = [
+        array(row.bins)
+        for row in rows.histograms
+        if (row.facility_id, row.measure_id) == (facility, measure.id)
+    ]
+    assert all(len(one) == 2 * len(every) for one in found)
+    return sum(one[place] for one in found), sum(one[len(every) + place] for one in found)
+
+
 def totals(
     rows: Rows, definition: Definition, measure: Measure, facility: int, stratum: str | None
 ) -> Counts:
@@ -193,6 +209,10 @@ def test_a_worked_example_counts_what_it_says(
     unit = Decimal(10) ** measure.scale
     for expected in example.expect:
         facility = numbers.of("facility", place, expected.facility)
+        if expected.case_mix is not None:
+            counted = of_levels(rows, measure, facility, expected.case_mix)
+            assert counted == (expected.denominator, expected.numerator), expected
+            continue
         found = totals(rows, definition, measure, facility, expected.stratum)
         said = {name: getattr(expected, name) for name in expected.model_fields_set}
         for name in ("initial_population", "denominator", "numerator", "exclusions", "exceptions"):

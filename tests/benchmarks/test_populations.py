@@ -19,7 +19,8 @@ from app.benchmarks.feed import COLUMNS
 from app.benchmarks.generations import Workshop
 from app.benchmarks.measures import tabulation
 from app.benchmarks.observe import observe
-from app.benchmarks.populations import placements, possible
+from app.benchmarks.placed import possible
+from app.benchmarks.populations import placements
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses

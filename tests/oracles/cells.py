@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from tests.oracles.counting import Cell, Count
+from tests.oracles.elcdr import CASE_MIXES
 
 COUNTED = (
     "initial_population",
@@ -20,7 +21,10 @@ COUNTED = (
 
 
 async def cells_of(url: str, registry: str, scales: dict[str, int]) -> dict[Cell, Count]:
-    """The cells of the registry's current generation, read by its layout."""
+    """The cells of the registry's current generation, read by its layout.
+
+    What is counted by combination of a case mix stands under the stratifier `case_mix`.
+    """
     connection = await asyncpg.connect(url)
     try:
         layout = json.loads(
@@ -52,6 +56,13 @@ async def cells_of(url: str, registry: str, scales: dict[str, int]) -> dict[Cell
             stratifier = row["stratifier"].partition("#")[0]
             month = row["month"].strftime("%Y-%m")
             found[row["facility_id"], month, measure, stratifier, row["stratum"]] = count
+    for (facility, month, measure), counts in (await histograms_of(url, registry)).items():
+        levels = CASE_MIXES.get(measure, [])
+        for place, one in enumerate(levels):
+            cases, events = counts[place], counts[len(levels) + place]
+            if cases:
+                its = Count(denominator=cases, numerator=events)
+                found[facility, month, measure, "case_mix", "/".join(one)] = its
     return found
 
 

@@ -86,6 +86,8 @@ class Measure:
     id: str
     outcome: Callable[[Exam], Outcome]
     strata: dict[str, Callable[[Exam], str | None]] = field(default_factory=dict)
+    case_mix: Callable[[Exam], tuple[str, ...]] | None = None
+    """What the patient brings: a level of each factor."""
 
 
 Cell = tuple[int, str, str, str, str]
@@ -116,6 +118,11 @@ def add(cells: dict[Cell, Count], exam: Exam, measures: Iterable[Measure]) -> No
         for stratifier, stratum in strata:
             cell = (exam.facility, month, measure.id, stratifier, stratum)
             _add(cells.setdefault(cell, Count()), outcome)
+        if measure.case_mix is not None and outcome in (MET, NOT_MET):
+            levels = "/".join(measure.case_mix(exam))
+            its = cells.setdefault((exam.facility, month, measure.id, "case_mix", levels), Count())
+            its.denominator += 1
+            its.numerator += outcome == MET
 
 
 def _add(cell: Count, outcome: Outcome) -> None:

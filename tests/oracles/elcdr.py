@@ -10,6 +10,7 @@ from calendar import monthrange
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from itertools import product
 
 from tests.oracles.counting import (
     EXCLUDED,
@@ -254,6 +255,25 @@ BY_INDICATION = {"indication": indication}
 BY_BODY_MASS = {"bmi": body_mass}
 BY_SMOKING = {"smoking": smoking}
 
+CASE_MIXES = {
+    "abnormal_interpretation_rate": list(
+        product(
+            ("under-60", "60-69", "from-70", "unknown"),
+            ("current", "former", "unknown"),
+            ("baseline", "annual", "unknown"),
+        )
+    )
+}
+"""The combinations of levels that patients bring, the last factor's changing first."""
+
+
+def brings(exam: Exam) -> tuple[str, str, str]:
+    """Age, smoking and indication, as the abnormal interpretation rate allows for them."""
+    age = "under-60" if exam.age < 60 else "60-69" if exam.age < 70 else "from-70"
+    smoking = {"1": "current", "2": "former"}.get(exam["smoking_status"] or "", "unknown")
+    return age, smoking, indication(exam) or "unknown"
+
+
 MEASURES = (
     Measure("screens", lambda exam: OUTSIDE, BY_INDICATION),
     Measure("appropriate_uspstf_2021", uspstf_2021, BY_INDICATION),
@@ -294,6 +314,7 @@ MEASURES = (
         "abnormal_interpretation_rate",
         lambda exam: proportion(True, positive(exam)),
         BY_INDICATION,
+        brings,
     ),
     Measure(
         "modifier_s_rate",

@@ -77,7 +77,11 @@ def test_the_oracle_counts_a_worked_example_as_the_definition_expects(measure, e
         total.sum_of_squares += one.sum_of_squares
         total.values += one.values
     for expected in example.expect:
-        got = totals[int(expected.facility), expected.stratum]
+        stratum = expected.stratum
+        if expected.case_mix is not None:
+            levels = [expected.case_mix[one.id] for one in measure.case_mix]
+            stratum = f"case_mix:{'/'.join(levels)}"
+        got = totals[int(expected.facility), stratum]
         if expected.initial_population is not None:
             assert got.initial_population == expected.initial_population
         assert (got.denominator, got.numerator, got.exclusions, got.exceptions) == (

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from app.reports.composition import (
+    Adjusted,
     Completeness,
     Composition,
     Control,
@@ -134,6 +135,27 @@ def a_funnel() -> Funnel:
     )
 
 
+def an_adjusted(**other: Any) -> Adjusted:
+    """The result as if all facilities had the same patients."""
+    given: dict[str, Any] = {
+        "factors": ("Age at the exam", "Smoking status"),
+        "observed": 35,
+        "expected": "28.4",
+        "ratio": "1.23",
+        "ratio_low": "0.87",
+        "ratio_high": "1.67",
+        "shrunk": "1.15",
+        "shrunk_low": "0.86",
+        "shrunk_high": "1.49",
+        "reliability": "0.66",
+        "rate": "12.9",
+        "low": "9.1",
+        "high": "17.5",
+        "says": "Of such cases 28.4 would be expected anywhere, and there were 35.",
+    }
+    return Adjusted(**given | other)
+
+
 def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFeedback:
     """A measure with a trend in which one period is withheld."""
     given: dict[str, Any] = {
@@ -175,6 +197,7 @@ def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFe
         "run": a_run((15.0, 14.1, None, 13.3, 12.5)),
         "funnel": a_funnel(),
         "placing": a_placing(),
+        "adjusted": an_adjusted(),
         "says": "35 of 280 screens: 12.5 %. That is in the second best quarter of all facilities.",
     }
     return MeasureFeedback(**given | other)
@@ -256,7 +279,7 @@ def composition(**other: Any) -> Composition:
             ),
         ),
         "methods": Methods(
-            definition_version="1.9.0",
+            definition_version="1.10.0",
             definition_digest="0" * 64,
             feed_number=812,
             as_of=datetime(2026, 10, 2, 7, 29, tzinfo=UTC),

@@ -36,6 +36,7 @@ def test_every_part_of_the_report_has_its_sheet() -> None:
             "Peers",
             "Over time",
             "Among all",
+            "Case mix",
             "Control charts",
             "Strata",
             "Completeness",

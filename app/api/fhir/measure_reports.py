@@ -40,10 +40,10 @@ from app.api.fhir.replies import RESOURCE, resource
 from app.api.v1.metrics import Facility, the_facility
 from app.benchmarks import physicians, query, rates
 from app.benchmarks.engine import Engine
+from app.benchmarks.feed import in_force_of
 from app.benchmarks.peers import traits
 from app.benchmarks.periods import Period, period
 from app.benchmarks.physicians import Asked
-from app.benchmarks.populations import in_force
 from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import half_up
 from app.models import Case, Subject
@@ -261,7 +261,7 @@ async def _of_person(
     ).all()
     if not rows:
         raise errors.NotFound("No case of such a person in the period is within your key.")
-    versions = await in_force(session, definition.id, [one.subject_id for one in rows])
+    versions = await in_force_of(session, definition.id, [one.subject_id for one in rows])
     ids = [one.id for one in rows]
     found = await asyncio.to_thread(
         physicians.tallied, engine, definition, [Asked(measure)], versions, ids

@@ -1,7 +1,7 @@
 """Benchmarks: how rates are spread over peer groups, by a dated snapshot."""
 
 from datetime import UTC, date, datetime
-from math import isfinite
+from math import exp, isfinite
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -11,6 +11,7 @@ from app import errors
 from app.access import Act
 from app.api.dependencies import Asker, RegistryInForce, Transactions
 from app.api.problems import problems
+from app.api.v1.beside import Withheld
 from app.api.v1.metrics import (
     MeasureIds,
     Peers,
@@ -50,6 +51,36 @@ class Norm(BaseModel):
     )
 
 
+class Level(BaseModel):
+    """What a level adds to the log-odds, beside the level that its factor's others are compared with."""
+
+    factor: str
+    level: str
+    log_odds: float
+    odds_ratio: float
+
+
+class CaseMix(BaseModel):
+    """What patients bring to an outcome, estimated within facilities; rounded, and nobody's own."""
+
+    intercept: float | None = Field(
+        default=None, description="Log-odds of a case at the base of every factor."
+    )
+    base: dict[str, str] = Field(
+        default_factory=dict, description="Factor -> the level that others are compared with."
+    )
+    levels: list[Level] = Field(
+        default_factory=list,
+        description="Levels that are not listed are too rare to be told, and count as the base.",
+    )
+    shape: float | None = Field(
+        default=None,
+        description="Of the gamma distribution of true ratios around 1: expected events at which a "
+        "facility's own ratio and 1 weigh the same; null where facilities differ by chance alone.",
+    )
+    withheld: Withheld | None = None
+
+
 class Benchmark(Peers):
     """A measure's spread over one peer group and period."""
 
@@ -57,6 +88,9 @@ class Benchmark(Peers):
     period: str
     norm: Norm | None = Field(
         description="With `include=norm`: of all facilities, twenty or more, where the pooled rate is told."
+    )
+    case_mix: CaseMix | None = Field(
+        description="With `include=norm`, of all facilities, for measures with a case mix."
     )
 
 
@@ -83,7 +117,10 @@ async def read_benchmarks(
     ] = None,
     include: Annotated[
         list[Literal["norm"]] | None,
-        Query(max_length=1, description="`norm`: what funnels and shrunk rates are made with."),
+        Query(
+            max_length=1,
+            description="`norm`: what funnels, shrunk rates and expected numbers are made with.",
+        ),
     ] = None,
 ) -> Benchmarks:
     """How rates are spread over peer groups: the same for everybody until the next snapshot."""
@@ -106,6 +143,7 @@ async def read_benchmarks(
                 measure=measure_id,
                 period=over,
                 norm=_norm(spread) if include else None,
+                case_mix=_case_mix(spread) if include else None,
                 **told_peers(spread),
             )
             for measure_id, over, spread in found
@@ -118,6 +156,30 @@ def _norm(spread: standing.Spread) -> Norm | None:
         return None
     told = {name: float(value) for name, value in spread.norm.items()}
     return Norm(**{name: value for name, value in told.items() if isfinite(value)})
+
+
+def _case_mix(spread: standing.Spread) -> CaseMix | None:
+    told = spread.case_mix
+    if told is None:
+        return None
+    if "withheld" in told:
+        return CaseMix(withheld=Withheld.of(told["withheld"]))
+    shape = float(told["shape"])
+    return CaseMix(
+        intercept=float(told["intercept"]),
+        base=told["base"],
+        levels=[
+            Level(
+                factor=factor,
+                level=level,
+                log_odds=float(value),
+                odds_ratio=round(exp(float(value)), 2),
+            )
+            for factor, its in told["effects"].items()
+            for level, value in its.items()
+        ],
+        shape=shape if isfinite(shape) else None,
+    )
 
 
 class TakenSnapshot(BaseModel):

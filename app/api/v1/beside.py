@@ -126,6 +126,51 @@ class Position(BaseModel):
     shrunk_interval: Interval
 
 
+class Adjusted(BaseModel):
+    """A facility's events beside those that its cases would have had anywhere (`measures`: `case_mix`)."""
+
+    observed: int | None = None
+    expected: float | None = Field(
+        default=None, description="Events, were outcomes as those of all facilities' like cases."
+    )
+    ratio: float | None = Field(default=None, description="Observed to expected.")
+    interval: Interval | None = Field(
+        default=None,
+        description="Of the ratio, what is expected held for known: of a share of the cases (Clopper and "
+        "Pearson), of a rate per 1,000 Poisson's (Garwood).",
+    )
+    reliability: float | None = Field(default=None, description="From 0 to 1.")
+    shrunk_ratio: float | None = Field(
+        default=None, description="The ratio as far as it can be relied on (gamma-Poisson)."
+    )
+    shrunk_interval: Interval | None = None
+    rate: float | None = Field(
+        default=None,
+        description="The rate of all facilities times the ratio: as if all had the same patients.",
+    )
+    rate_interval: Interval | None = None
+    withheld: Withheld | None = None
+
+
+def told_adjusted(result: query.Result) -> Adjusted | None:
+    found = result.adjusted
+    if found is None:
+        return None
+    if isinstance(found, str):
+        return Adjusted(withheld=Withheld.of(found))
+    return Adjusted(
+        observed=found.observed,
+        expected=float(found.expected),
+        ratio=float(found.ratio),
+        interval=Interval(low=float(found.low), high=float(found.high)),
+        reliability=round(found.reliability, 3),
+        shrunk_ratio=float(found.shrunk),
+        shrunk_interval=Interval(low=float(found.shrunk_low), high=float(found.shrunk_high)),
+        rate=float(found.rate),
+        rate_interval=Interval(low=float(found.rate_low), high=float(found.rate_high)),
+    )
+
+
 def told_change(change: course.Change | None) -> Change | None:
     if change is None:
         return None

@@ -24,7 +24,7 @@ from app.api.v1.measures import known_measure
 from app.api.v1.metrics import AsOf, Facility, Stratum, asked_stratum, the_facility
 from app.benchmarks import explanation, periods, populations, query
 from app.benchmarks.engine import Engine
-from app.benchmarks.populations import Placed, Population
+from app.benchmarks.placed import Placed, Population
 from app.models import Case
 from app.registries.measure import Measure
 from app.registries.schema import Definition

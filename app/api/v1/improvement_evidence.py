@@ -1,21 +1,27 @@
 """What an improvement project has to show: before and after, its chart, worksheet and evidence summary."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import access
 from app.access import Act
 from app.api.dependencies import Asker, Catalogue, FacilityInReach, Transactions
 from app.api.pages import NOT_MODIFIED, TAGGED, Conditional
 from app.api.problems import problems
-from app.api.v1.improvement_projects import ProjectId, note, told_evidence
+from app.api.v1.improvement_kept import ProjectId, kept_project, note
+from app.catalogue import Catalogue as DefinitionsInForce
 from app.reports import vega
 from app.reports.improvement import paper
 from app.reports.improvement.chart import specification
+from app.reports.improvement.compose import Kept, compose
 from app.reports.improvement.evidence import Evidence
+from app.reports.improvement.keep import sealed
 
 router = APIRouter(
     prefix="/facilities/{facility_id}/improvement-projects/{project_id}", tags=["improvement"]
@@ -60,11 +66,9 @@ async def read_evidence(
     """
     asker.require(Act.READ_RESULTS)
     async with transactions.begin() as session:
-        kept, evidence, digest = await told_evidence(
-            session, asker, catalogue, facility_id, project_id
-        )
+        kept, evidence, digest = await _told(session, asker, catalogue, facility_id, project_id)
         if format == "pdf":
-            await note(session, asker, "export evidence", kept)
+            await note(session, asker, "export evidence", kept.row)
     if format == "pdf":
         content = await asyncio.to_thread(paper.summary, evidence, digest)
         return _file(content, f"evidence-{facility_id}-{project_id}")
@@ -87,7 +91,7 @@ async def read_worksheet(
     """The worksheet as PDF: the template's questions, what is on record, and room to write."""
     asker.require(Act.READ_RESULTS)
     async with transactions.begin() as session:
-        kept, evidence, _ = await told_evidence(session, asker, catalogue, facility_id, project_id)
+        kept, evidence, _ = await _told(session, asker, catalogue, facility_id, project_id)
     content = await asyncio.to_thread(paper.worksheet, evidence, kept.template)
     return _file(content, f"worksheet-{facility_id}-{project_id}")
 
@@ -110,8 +114,24 @@ async def read_chart(
     """The run chart with its phases and changes as a Vega-Lite specification, with its data."""
     asker.require(Act.READ_RESULTS)
     async with transactions.begin() as session:
-        _, evidence, _ = await told_evidence(session, asker, catalogue, facility_id, project_id)
+        _, evidence, _ = await _told(session, asker, catalogue, facility_id, project_id)
     return Response(orjson.dumps(specification(evidence)), media_type=vega.MEDIA_TYPE)
+
+
+async def _told(
+    session: AsyncSession,
+    asker: access.Asker,
+    catalogue: DefinitionsInForce,
+    facility_id: int,
+    project_id: int,
+) -> tuple[Kept, Evidence, str]:
+    """A project's evidence and its digest: of a closed one as it was kept, of an open one as it stands."""
+    kept = await kept_project(session, asker, facility_id, project_id)
+    if kept.row.evidence is not None and kept.row.evidence_sha256 is not None:
+        return kept, Evidence.model_validate(kept.row.evidence), kept.row.evidence_sha256
+    definition = catalogue.in_force(kept.row.registry_id)
+    evidence = await compose(session, definition, kept, at=datetime.now(UTC))
+    return kept, evidence, sealed(evidence)[1]
 
 
 def _file(content: bytes, name: str) -> Response:

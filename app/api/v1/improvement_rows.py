@@ -1,8 +1,12 @@
 """Steps of an improvement project, and those who take part in it: added, amended, removed."""
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
 
 from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,22 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import errors
 from app.access import Act
 from app.api.dependencies import LARGEST_BIGINT, Asker, FacilityInReach, Transactions
-from app.api.pages import TAGGED, Unchanged, etag_of, tagged
+from app.api.fields import LINE_PATTERN, Day, PersonName, Prose, Sent
+from app.api.pages import TAGGED, Expected, Unchanged, etag_of, tagged
 from app.api.problems import problems
-from app.api.v1.improvement_projects import (
-    MOST_ROWS,
-    PROJECT_ROWS,
-    NewIntervention,
-    NewParticipant,
-    ProjectId,
-    check_participant,
-    check_step,
-    kept_project,
-    note,
-)
+from app.api.v1.improvement_kept import ProjectId, changing
 from app.models.improvement import ImprovementIntervention, ImprovementParticipant
+from app.registries.improvement import Step
+from app.registries.parts import Slug
 from app.reports.improvement.compose import Kept
 from app.reports.improvement.evidence import Intervention, Participant
+from app.reports.improvement.plan import check_day, check_stay
 
 router = APIRouter(
     prefix="/facilities/{facility_id}/improvement-projects/{project_id}", tags=["improvement"]
@@ -33,50 +31,132 @@ router = APIRouter(
 
 InterventionId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT, description="A step.")]
 ParticipantId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT, description="Who takes part.")]
+MOST_ROWS = 200
+"""Steps of a project, and people who take part in it."""
+TWICE = "The project has just this on record already."
 
 Row = TypeVar("Row", ImprovementIntervention, ImprovementParticipant)
+New = TypeVar("New", bound=Sent)
+Told = TypeVar("Told", bound=BaseModel)
 
 
-def _step(row: ImprovementIntervention) -> Intervention:
-    return Intervention.model_validate(row, from_attributes=True)
+class NewIntervention(Sent):
+    """A step of the cycle of change."""
+
+    kind: Step
+    on: Day = Field(description="The day it was, or is to be, taken.")
+    says: Prose = Field(
+        description="What was planned, changed, seen or decided. No patient belongs here."
+    )
+    suggestion: Slug | None = Field(
+        default=None, description="The template's suggestion it follows."
+    )
 
 
-def _person(row: ImprovementParticipant) -> Participant:
-    return Participant.model_validate(row, from_attributes=True)
+class NewParticipant(Sent):
+    """Somebody who takes part."""
+
+    name: PersonName
+    role: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=LINE_PATTERN)]
+    from_day: Day
+    to_day: Day | None = Field(default=None, description="When left out, to the project's end.")
 
 
-def _of(kept: Kept, rows: "list[Row] | tuple[Row, ...]", row_id: int, what: str) -> Row:
-    """A row of the project; a row of another one is none."""
-    for row in rows:
-        if row.id == row_id:
-            return row
-    raise errors.NotFound(PROJECT_ROWS[what])
+def _check_step(kept: Kept, new: NewIntervention) -> None:
+    check_day(kept.baseline, new.kind, new.on, datetime.now(UTC).date())
+    known = {one.id for one in kept.template.interventions}
+    if new.suggestion is not None and new.suggestion not in known:
+        raise errors.Unprocessable(f"The template suggests: {', '.join(sorted(known))}.")
 
 
-async def _added(
-    session: AsyncSession, table: type[Row], kept: Kept, values: dict[str, Any]
-) -> Row:
-    rows = kept.interventions if table is ImprovementIntervention else kept.participants
-    if len(rows) >= MOST_ROWS:
+def _check_participant(kept: Kept, new: NewParticipant) -> None:
+    check_stay(kept.baseline, new.from_day, new.to_day, datetime.now(UTC).date())
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Row, New, Told]):
+    """A kind of row that a project has."""
+
+    noun: str
+    table: type[Row]
+    held: Callable[[Kept], Sequence[Row]]
+    """The project's rows of this kind."""
+    check: Callable[[Kept, New], None]
+    """Refuses what does not go with the project."""
+    told: type[Told]
+
+    def shown(self, row: Row) -> Told:
+        """A row as it is answered with."""
+        return self.told.model_validate(row, from_attributes=True)
+
+    def of(self, kept: Kept, row_id: int) -> Row:
+        """A row of the project; a row of another one is none."""
+        for row in self.held(kept):
+            if row.id == row_id:
+                return row
+        raise errors.NotFound(f"There is no such {self.noun} of this project.")
+
+
+STEP = Kind(
+    noun="step",
+    table=ImprovementIntervention,
+    held=lambda kept: kept.interventions,
+    check=_check_step,
+    told=Intervention,
+)
+PARTICIPANT = Kind(
+    noun="participant",
+    table=ImprovementParticipant,
+    held=lambda kept: kept.participants,
+    check=_check_participant,
+    told=Participant,
+)
+
+
+async def added(kind: Kind[Row, New, Told], session: AsyncSession, kept: Kept, new: New) -> Told:
+    """A row more of the project; Conflict where it has just this one."""
+    kind.check(kept, new)
+    if len(kind.held(kept)) >= MOST_ROWS:
         raise errors.Unprocessable(f"A project has at most {MOST_ROWS} of these.")
     row: Row | None = await session.scalar(
-        insert(table)
-        .values(project_id=kept.row.id, facility_id=kept.row.facility_id, **values)
+        insert(kind.table)
+        .values(project_id=kept.row.id, facility_id=kept.row.facility_id, **new.model_dump())
         .on_conflict_do_nothing()
-        .returning(table)
+        .returning(kind.table)
     )
     if row is None:
-        raise errors.Conflict("The project has just this on record already.")
-    return row
+        raise errors.Conflict(TWICE)
+    return kind.shown(row)
 
 
-async def _amended(session: AsyncSession, row: Row, values: dict[str, Any]) -> None:
-    for name, value in values.items():
+async def amended(
+    kind: Kind[Row, New, Told],
+    session: AsyncSession,
+    kept: Kept,
+    row_id: int,
+    expected: Expected,
+    new: New,
+) -> Told:
+    """A row of the project as it is from now on; Conflict where another is just this."""
+    row = kind.of(kept, row_id)
+    expected.require(etag_of(kind.shown(row)))
+    kind.check(kept, new)
+    for name, value in new.model_dump().items():
         setattr(row, name, value)
     try:
         await session.flush()
     except IntegrityError:
-        raise errors.Conflict("The project has just this on record already.") from None
+        raise errors.Conflict(TWICE) from None
+    return kind.shown(row)
+
+
+async def removed(
+    kind: Kind[Row, New, Told], session: AsyncSession, kept: Kept, row_id: int, expected: Expected
+) -> None:
+    """Take a row off the project."""
+    row = kind.of(kept, row_id)
+    expected.require(etag_of(kind.shown(row)))
+    await session.delete(row)
 
 
 @router.post(
@@ -95,12 +175,9 @@ async def add_intervention(
 ) -> Intervention:
     """Write down a step: what was planned, changed, seen or decided, and on which day."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        check_step(kept, new)
-        row = await _added(session, ImprovementIntervention, kept, new.model_dump())
-        await note(session, asker, "add step", kept)
-        shown = _step(row)
+    act = changing(transactions, asker, facility_id, project_id, "add step")
+    async with act as (session, kept):
+        shown = await added(STEP, session, kept, new)
     return tagged(response, shown)
 
 
@@ -121,14 +198,9 @@ async def amend_intervention(
 ) -> Intervention:
     """Amend a step."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        row = _of(kept, list(kept.interventions), intervention_id, "intervention")
-        expected.require(etag_of(_step(row)))
-        check_step(kept, new)
-        await _amended(session, row, new.model_dump())
-        await note(session, asker, "amend step", kept)
-        shown = _step(row)
+    act = changing(transactions, asker, facility_id, project_id, "amend step")
+    async with act as (session, kept):
+        shown = await amended(STEP, session, kept, intervention_id, expected, new)
     return tagged(response, shown)
 
 
@@ -147,12 +219,9 @@ async def remove_intervention(
 ) -> None:
     """Remove a step."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        row = _of(kept, list(kept.interventions), intervention_id, "intervention")
-        expected.require(etag_of(_step(row)))
-        await session.delete(row)
-        await note(session, asker, "remove step", kept)
+    act = changing(transactions, asker, facility_id, project_id, "remove step")
+    async with act as (session, kept):
+        await removed(STEP, session, kept, intervention_id, expected)
 
 
 @router.post(
@@ -171,12 +240,9 @@ async def add_participant(
 ) -> Participant:
     """Name somebody who takes part, as what, and from which day."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        check_participant(kept, new)
-        row = await _added(session, ImprovementParticipant, kept, new.model_dump())
-        await note(session, asker, "add participant", kept)
-        shown = _person(row)
+    act = changing(transactions, asker, facility_id, project_id, "add participant")
+    async with act as (session, kept):
+        shown = await added(PARTICIPANT, session, kept, new)
     return tagged(response, shown)
 
 
@@ -197,14 +263,9 @@ async def amend_participant(
 ) -> Participant:
     """Amend who takes part, and how long."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        row = _of(kept, list(kept.participants), participant_id, "participant")
-        expected.require(etag_of(_person(row)))
-        check_participant(kept, new)
-        await _amended(session, row, new.model_dump())
-        await note(session, asker, "amend participant", kept)
-        shown = _person(row)
+    act = changing(transactions, asker, facility_id, project_id, "amend participant")
+    async with act as (session, kept):
+        shown = await amended(PARTICIPANT, session, kept, participant_id, expected, new)
     return tagged(response, shown)
 
 
@@ -223,9 +284,6 @@ async def remove_participant(
 ) -> None:
     """Take somebody off the project."""
     asker.require(Act.IMPROVE)
-    async with transactions.begin() as session:
-        kept = await kept_project(session, asker, facility_id, project_id, to_change=True)
-        row = _of(kept, list(kept.participants), participant_id, "participant")
-        expected.require(etag_of(_person(row)))
-        await session.delete(row)
-        await note(session, asker, "remove participant", kept)
+    act = changing(transactions, asker, facility_id, project_id, "remove participant")
+    async with act as (session, kept):
+        await removed(PARTICIPANT, session, kept, participant_id, expected)

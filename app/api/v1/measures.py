@@ -1,7 +1,7 @@
 """Measures: what a registry counts, in the words it is counted by."""
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import errors
 from app.access import Act
@@ -35,6 +35,19 @@ class Stratifier(BaseModel):
     strata: dict[str, str]
 
 
+class Factor(BaseModel):
+    """Something that patients bring to an outcome, in levels; whatever is in none is `unknown`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    expression: str
+    levels: dict[str, str] = Field(description="Label of each level, in the order of display.")
+    reference: str = Field(description="The level that others are compared with.")
+    source: Source
+
+
 class Measure(BaseModel):
     """A measure, in FHIR's words. Expressions are SQL over element ids."""
 
@@ -53,6 +66,9 @@ class Measure(BaseModel):
     numerator: str | None
     observation: str | None
     stratifiers: list[Stratifier]
+    case_mix: list[Factor] = Field(
+        description="What is allowed for in what is expected of a facility (`include=adjusted`)."
+    )
     improvement: Improvement
     matures_after: int
     shown_when: ShownWhen | None

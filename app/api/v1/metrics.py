@@ -18,6 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.problems import problems
 from app.api.v1.beside import (
+    Adjusted,
     Change,
     Control,
     Course,
@@ -25,6 +26,7 @@ from app.api.v1.beside import (
     Position,
     Withheld,
     number,
+    told_adjusted,
     told_change,
     told_control,
     told_course,
@@ -118,6 +120,9 @@ class Metric(BaseModel):
     position: Position | None = Field(
         description="With `include=position`, where the snapshot tells the norm of all facilities."
     )
+    adjusted: Adjusted | None = Field(
+        description="With `include=adjusted`, of measures with a case mix, overall: observed to expected."
+    )
     withheld: Withheld | None
 
 
@@ -172,12 +177,13 @@ async def read_metrics(
     period: Periods = None,
     stratum: Stratum = None,
     include: Annotated[
-        list[Literal["change", "course", "control", "position"]] | None,
+        list[Literal["change", "course", "control", "position", "adjusted"]] | None,
         Query(
-            max_length=4,
+            max_length=5,
             description="`change`: against the facility's own last year; `course`: the last 12 quarters, "
             "or 24 months of a single month, with the run chart's word; `control`: the control chart of "
-            "these; `position`: among all facilities, chance allowed for. For at most "
+            "these; `position`: among all facilities, chance allowed for; `adjusted`: beside what the "
+            "case mix leads to expect. For at most "
             f"{FEW_PERIODS} periods.",
         ),
     ] = None,
@@ -214,6 +220,7 @@ async def read_metrics(
             measures=asked_measures(definition, measure),
             stratifier=stratifier,
             stratum=named,
+            with_case_mix="adjusted" in (include or ()),
             on=on,
         )
         beside = await course.beside(
@@ -309,6 +316,7 @@ def shown(result: query.Result, beside: course.Beside, *, positioned: bool) -> M
         course=told_course(beside.courses.get(key)),
         control=told_control(beside.controls.get(key)),
         position=told_position(result) if positioned else None,
+        adjusted=told_adjusted(result),
         withheld=Withheld.of(result.withheld),
     )
 

@@ -92,6 +92,23 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     return GammaPoisson(float(np.exp(best[0])), float(np.exp(best[1])))
 
 
+def gamma_poisson_moments(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPoisson | None:
+    """The spread of moments, weighted by what is expected (Marshall, Applied Statistics 1991).
+
+    A hundredth of the likelihood's cost, for many facilities. None where it cannot be told.
+    """
+    o, e = floats(observed), floats(expected)
+    if not np.all((o >= 0) & (e >= 0)):
+        raise ValueError("counts and expected numbers are not negative")
+    o, e = o[e > 0], e[e > 0]
+    if len(e) < 2 or o.sum() == 0:
+        return None
+    mean = float(o.sum() / e.sum())
+    squares = float((e * (o / e - mean) ** 2).sum() / e.sum())
+    between = squares - mean / float(e.mean())
+    return GammaPoisson(mean, mean**2 / between if between > 0 else np.inf)
+
+
 def _likelihood(place: Floats, o: Floats, e: Floats) -> Slopes:
     """At (log of the mean, log of the shape), but for a constant."""
     shape = float(np.exp(place[1]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.registries import expressions
+from app.registries import case_mix, expressions
 from app.registries.entries import FormCheck
 from app.registries.expressions import ExpressionRefused, Type
 from app.registries.findings import Severity
@@ -43,6 +43,7 @@ class Measures:
         for number, one in enumerate(measure.stratifiers):
             at = (*place, "stratifiers", number, "expression")
             yield from self.ground.expression(at, one.expression, seen, "text")
+        yield from self.case_mix((*place, "case_mix"), measure, seen)
         if measure.control_chart in ("p", "u", "g", "t") and measure.scoring != "proportion":
             yield (*place, "control_chart"), "is of proportions: others have `xmr`", 0
         if measure.shown_when is not None:
@@ -57,6 +58,23 @@ class Measures:
             yield place, f"`{measure.id}` needs a worked example", 0
         for number, example in enumerate(measure.examples):
             yield from self.example((*place, "examples", number), measure, form, example)
+
+    def case_mix(self, place: Place, measure: Measure, seen: Mapping[str, Type]) -> Complaints:
+        if not measure.case_mix:
+            return
+        for message in case_mix.unfit(measure.case_mix, measure.scoring, binned=bool(measure.bins)):
+            yield place, message, 0
+        yield from self.ground.repeated(place, (one.id for one in measure.case_mix))
+        for number, one in enumerate(measure.case_mix):
+            at = (*place, number)
+            yield from self.ground.expression((*at, "expression"), one.expression, seen, "text")
+            yield from self.ground.missing((*at, "reference"), one.reference, one.levels, "level")
+            if case_mix.UNKNOWN in one.levels:
+                yield (
+                    (*at, "levels"),
+                    f"`{case_mix.UNKNOWN}` is a level of every factor by itself",
+                    0,
+                )
 
     def observation(self, place: Place, measure: Measure, seen: Mapping[str, Type]) -> Complaints:
         needs = {"proportion": "numerator", "cohort": None}.get(measure.scoring, "observation")
@@ -89,6 +107,14 @@ class Measures:
             at = (*place, "expect", number)
             if counts.stratum is not None and counts.stratum.partition(":")[0] not in strata:
                 yield at, f"there is no stratifier for `{counts.stratum}`", 0
+            if counts.case_mix is not None:
+                levels = {one.id: one.every for one in measure.case_mix}
+                if counts.case_mix.keys() - self.ground.aside != levels.keys():
+                    yield (*at, "case_mix"), "needs a level of each factor of the case mix", 0
+                for name, level in counts.case_mix.items():
+                    yield from self.ground.missing(
+                        (*at, "case_mix"), level, levels.get(name, (level,)), f"level of `{name}`"
+                    )
         for number, case in enumerate(example.cases):
             at = (*place, "cases", number)
             own = self.ground.forms.get(case.form) if case.form else form
