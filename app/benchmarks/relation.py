@@ -7,7 +7,7 @@ It is built from versions by one SQL text, for a few touched subjects and for th
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp, parse_one
@@ -28,11 +28,14 @@ from app.registries.rows import (
     SUBJECT_RECORD,
     Column,
     case_columns,
+    columns_of,
+    element_types,
     follow_up_columns,
+    group_columns,
     sql_columns,
     windows,
 )
-from app.registries.schema import Definition, Derived, Form
+from app.registries.schema import Definition, Derived, Form, Group
 
 KEYS = {
     "case_id": "BIGINT",
@@ -117,11 +120,14 @@ def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> froz
     for follow_up in definition.follow_up_forms(form_id):
         everything = follow_up_columns(definition, form, follow_up) | everything
     everything |= {one.id: _type(one) for one in definition.derived if one.form == form_id}
+    # Elements of a row are not the case's; two groups may call theirs alike.
+    within = {path: group_columns(definition, form, path) for path in form.group_paths}
     for one in reversed(definition.derived):  # a derived column sees those declared above it
         if one.form == form_id and one.id in wanted:
             for text in filter(None, (one.expression, one.filter)):
                 rows = windows(form) if one.over == "subject" else None
-                wanted |= compile(text, everything, windows=rows).columns
+                seen = everything | within.get(one.group or "", {})
+                wanted |= compile(text, seen, windows=rows).columns
     return wanted
 
 
@@ -149,6 +155,14 @@ class _Building:
             one
             for one in sql_columns(form)
             if one.name not in KEYS and (self.wanted is None or prefix + one.name in self.wanted)
+        ]
+
+    def _rows(self, group: Group) -> list[Column]:
+        """The wanted elements of a group's rows as columns."""
+        return [
+            one
+            for one in columns_of(group.elements)
+            if self.wanted is None or one.name in self.wanted
         ]
 
     @property
@@ -191,6 +205,8 @@ class _Building:
         match layer[0].over:
             case "follow_up":
                 self._over_follow_ups(layer)
+            case "group":
+                self._over_rows(layer)
             case "subject":
                 rows = windows(self.form)
                 texts = [
@@ -233,6 +249,45 @@ class _Building:
             " ON follow.parent_id = cases.case_id AND follow.weight = cases.weight"
         )
         made = {one.name: _mark(follow_up.id, one.type, one.expression) for one in elements}
+        self._gather(layer, joined, types, made)
+
+    def _over_rows(self, layer: list[Derived]) -> None:
+        """Over the rows of a group: each beside the elements of its case and of the rows around it."""
+        *_, last = chain = self.form.group_paths[layer[0].group or ""]
+        own = [self._rows(group) for group in chain]
+        # Something of a row must be asked for, or there would be no row.
+        shape = _shape_of(last, own[-1]) or {last.elements[0].id: "VARCHAR"}
+        for outer, group, columns in zip(chain[-2::-1], chain[:0:-1], own[-2::-1], strict=True):
+            shape = _shape_of(outer, columns) | {group.id: [shape]}
+        rows, carried = _versions(self.form, {chain[0].id: [shape]}), ""
+        for group, columns in zip(chain, [[], *own], strict=False):
+            values = "".join(f', {one.expression} AS "{one.name}"' for one in columns)
+            before, carried = carried, carried + "".join(f', "{one.name}"' for one in columns)
+            rows = (
+                f"(SELECT weight, case_id, each AS e{carried} FROM (SELECT weight, case_id{before}"
+                f'{values}, unnest(e."{group.id}") AS each FROM {rows}))'
+            )
+        values = "".join(f', {one.expression} AS "{one.name}"' for one in own[-1])
+        joined = (
+            f"SELECT cases.*, own.* EXCLUDE (case_id, weight) FROM {self.last} AS cases"
+            f" JOIN (SELECT weight, case_id{carried}{values} FROM {rows}) AS own"
+            " ON own.case_id = cases.case_id AND own.weight = cases.weight"
+        )
+        types = dict(self.types) | element_types(one for each in chain for one in each.elements)
+        path = [group.id for group in chain]
+        made = {
+            one.name: _mark(*path, one.type, one.expression) for columns in own for one in columns
+        }
+        self._gather(layer, joined, types, made)
+
+    def _gather(
+        self,
+        layer: list[Derived],
+        joined: str,
+        types: Mapping[str, Type],
+        made: Mapping[str, str],
+    ) -> None:
+        """Bring the rows beside each case together; `made` marks the columns that are the rows' own."""
         for one in layer:
             text = _aggregate(one, types)
             read = sorted(
@@ -256,13 +311,27 @@ def _mark(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+def _shape(columns: Iterable[Column]) -> dict[str, object]:
+    """The members that columns are read from, as `json_transform` is told them."""
+    kinds: dict[str, object] = {}
+    for one in columns:
+        kinds.setdefault(one.element, ["VARCHAR"] if one.type == "VARCHAR[]" else one.type)
+    return kinds
+
+
+def _shape_of(group: Group, wanted: list[Column]) -> dict[str, object]:
+    elements = {one.element for one in wanted}
+    return _shape(one for one in columns_of(group.elements) if one.element in elements)
+
+
 def _sent(form: Form, elements: list[Column]) -> str:
+    """A form's versions with some of their elements, as `_versions` gives them."""
+    wanted = {one.element for one in elements}
+    return _versions(form, _shape(one for one in sql_columns(form) if one.element in wanted))
+
+
+def _versions(form: Form, shape: Mapping[str, object]) -> str:
     """A form's versions, unpacked, once for each side on which they were in force."""
-    kinds = {one.name: one.type for one in sql_columns(form)}
-    shape = {
-        one.element: ["VARCHAR"] if kinds[one.element] == "VARCHAR[]" else kinds[one.element]
-        for one in elements
-    }
     unpacked = f", json_transform(elements, '{json.dumps(shape)}') AS e" if shape else ""
     return (
         f"(SELECT v.*, sides.weight FROM (SELECT * EXCLUDE (elements){unpacked} FROM versions"
@@ -278,7 +347,11 @@ def _layers(definition: Definition, form_id: str) -> list[list[Derived]]:
         if one.form != form_id:
             continue
         last = layers[-1] if layers else []
-        alike = bool(last) and (last[0].over, last[0].follow_up) == (one.over, one.follow_up)
+        alike = bool(last) and (last[0].over, last[0].follow_up, last[0].group) == (
+            one.over,
+            one.follow_up,
+            one.group,
+        )
         texts = f"{one.expression} {one.filter or ''}"
         if alike and not any(earlier.id in texts for earlier in last):
             last.append(one)

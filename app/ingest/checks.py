@@ -27,7 +27,6 @@ class FormAtWork:
     def __init__(self, definition: Definition, form: Form) -> None:
         self.form = form
         self.check = FormCheck(definition, form.id)
-        self.rules = RowRules(definition, form.id)
         self.identifying = frozenset(one.id for one in form.all_elements if one.identifying)
         self.facility = _id(form.with_identity("facility"))
         self.national = _id(form.with_identity("national_id"))
@@ -40,35 +39,22 @@ class FormAtWork:
             if one is not None
         )
         """What an entry that withdraws must have right."""
-        keep = ("entry", "draft", "flawed", "received_on")
-        parents = tuple(name for name, _ in self.rules.parent_columns)
-        self._rows = unpacked(form, _RELATION, keep=keep, only=self.rules.elements, arriving=True)
-        self._alone = self.rules.statement(self._with_parents(parents, known=False))
-        self._beside = self.rules.statement(self._with_parents(parents, known=True))
-        self._benches: list[_Bench] = []
-        if parents:
-            parent = definition.form(form.parent or "")
-            read = frozenset(one.id for one in self.rules.parent_elements)
-            self._parent_rows = unpacked(
-                parent, "parents", json="parent", keep=("entry",), only=read
-            )
+        self._work = RulesAtWork(definition, RowRules(definition, form.id))
+        self.groups = tuple(
+            (path, RulesAtWork(definition, RowRules(definition, form.id, path)))
+            for path in form.group_paths
+        )
+        """The rules of each group's rows; a group before those inside it."""
 
-    def _with_parents(self, parents: Sequence[str], *, known: bool) -> str:
-        """The arriving rows, with their case's elements beside them or NULL in their place."""
-        if not parents:
-            return "arriving"
-        if not known:
-            nothing = ", ".join(
-                f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in self.rules.parent_columns
-            )
-            return f"(SELECT *, {nothing} FROM arriving)"
-        beside = ", ".join(f'p."{name.removeprefix("parent_")}" AS "{name}"' for name in parents)
-        return f"(SELECT a.*, {beside} FROM arriving a LEFT JOIN parent_rows p USING (entry))"
+    @property
+    def rules(self) -> RowRules:
+        """The rules of the form itself."""
+        return self._work.rules
 
     @property
     def looks_at_parent(self) -> bool:
         """Whether its rules read the case that an entry follows up."""
-        return bool(self.rules.parent_columns)
+        return self._work.looks_at_parent
 
     def key(self, values: dict[str, Canonical]) -> list[str]:
         """The parts of an entry's own key; the other key is told apart by a part of its own."""
@@ -88,6 +74,53 @@ class FormAtWork:
 
         `parents` are the canonical elements of each entry's case, as JSON text.
         """
+        return self._work.run(entries, parents)
+
+
+class RulesAtWork:
+    """The rules of a form, or of a group's rows, with an engine that stands ready to hold them against a batch."""
+
+    def __init__(self, definition: Definition, rules: RowRules) -> None:
+        self.rules = rules
+        keep = ("entry", "draft", "flawed", "received_on")
+        parents = tuple(name for name, _ in rules.parent_columns)
+        self._rows = unpacked(rules.form, _RELATION, keep=keep, only=rules.elements, arriving=True)
+        self._alone = rules.statement(self._with_parents(parents, known=False))
+        self._beside = rules.statement(self._with_parents(parents, known=True))
+        self._benches: list[_Bench] = []
+        if parents:
+            parent = definition.form(rules.form.parent or "")
+            read = frozenset(one.id for one in rules.parent_elements)
+            self._parent_rows = unpacked(
+                parent, "parents", json="parent", keep=("entry",), only=read
+            )
+
+    def _with_parents(self, parents: Sequence[str], *, known: bool) -> str:
+        """The arriving rows, with their case's elements beside them or NULL in their place."""
+        if not parents:
+            return "arriving"
+        if not known:
+            nothing = ", ".join(
+                f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in self.rules.parent_columns
+            )
+            return f"(SELECT *, {nothing} FROM arriving)"
+        beside = ", ".join(f'p."{name.removeprefix("parent_")}" AS "{name}"' for name in parents)
+        return f"(SELECT a.*, {beside} FROM arriving a LEFT JOIN parent_rows p USING (entry))"
+
+    @property
+    def looks_at_parent(self) -> bool:
+        """Whether the rules read the case that an entry follows up."""
+        return bool(self.rules.parent_columns)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to hold against anything."""
+        return not self.rules.flaws and not self.rules.computed
+
+    def run(
+        self, entries: Sequence["Row"], parents: Sequence[str | None] | None = None
+    ) -> list[tuple[dict[str, Canonical], list[Flaw]]]:
+        """As `FormAtWork.run`; of a group, each of `entries` is one of its rows."""
         if not entries:
             return []
         numbers = pa.array(range(len(entries)), pa.int32())

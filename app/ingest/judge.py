@@ -9,15 +9,16 @@ what was found there: not a value, and not a column heading that we do not know.
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeAlias
 
 import orjson
 
-from app.ingest.checks import FormAtWork, RegistryAtWork, Row, text_of
+from app.ingest.checks import FormAtWork, RegistryAtWork, Row, RulesAtWork, text_of
 from app.ingest.findings import FINDINGS_OF_AN_ENTRY, Found, of_flaw
 from app.ingest.formats.sent import ENTRY, Sent, opened
+from app.registries.entries import rows_of
 from app.registries.findings import FindingCode, Severity
 from app.registries.values import Canonical, Flaw, flaw
 from app.vault import Vault, identities
@@ -112,8 +113,7 @@ def _values(registry: RegistryAtWork, entry: Entry, sent: Sent) -> None:
         flaws = [one for one in flaws if one.place in entry.form.key_elements]
     entry.flaws += flaws
     for name in sent.repeated:
-        element = entry.form.check.element_of(name)
-        place = element or "row"
+        place = entry.form.check.place_of(name) or "row"
         if not any(
             one.place == place and one.code is FindingCode.DUPLICATE_ELEMENT for one in entry.flaws
         ):
@@ -148,7 +148,7 @@ def _facility(delivery: Delivery, entry: Entry, form: FormAtWork) -> None:
 def says_who(entry: Entry, form: FormAtWork) -> bool:
     """Whether a form that speaks of a person says which; a draft may, if it has a key, wait."""
     keyed = bool(form.form.key or form.form.otherwise_key)
-    if form.form.level == "facility-period" or (keyed and entry.action != "submit"):
+    if form.form.of_facility or (keyed and entry.action != "submit"):
         return True
     if keyed and form.national is None and form.local is None:
         return True
@@ -169,19 +169,38 @@ def apply_rules(entries: Sequence[Entry], received: Sequence[date]) -> None:
         if entry.form is not None and entry.action in ("save", "submit"):
             by_form.setdefault(id(entry.form), (entry.form, []))[1].append((entry, day))
     for form, members in by_form.values():
-        if not form.rules.flaws and not form.rules.computed:
-            continue
-        rows = [
-            Row(text_of(entry.values), day, draft=entry.action == "save", flawed=entry.flawed)
-            for entry, day in members
-        ]
-        for (entry, _), (computed, broken) in zip(members, form.run(rows), strict=True):
-            entry.values.update(computed)
-            entry.flaws += broken
+        if form.rules.flaws or form.rules.computed:
+            rows = [
+                Row(text_of(entry.values), day, draft=entry.action == "save", flawed=entry.flawed)
+                for entry, day in members
+            ]
+            for (entry, _), (computed, broken) in zip(members, form.run(rows), strict=True):
+                entry.values.update(computed)
+                entry.flaws += broken
+        for path, rules in form.groups:
+            if not rules.idle:
+                _apply_to_rows(path, rules, members)
     for entry in entries:
         one = entry.form
         if one is not None and entry.action and not entry.rejected and not says_who(entry, one):
             entry.add(one.local or one.national or "row", FindingCode.NO_IDENTITY)
+
+
+def _apply_to_rows(path: str, rules: RulesAtWork, members: Sequence[tuple[Entry, date]]) -> None:
+    """The rules of a group's rows, over the rows of all entries."""
+    found = [(entry, day, one) for entry, day in members for one in rows_of(entry.values, path)]
+    rows = [
+        Row(
+            text_of(one.around | one.row),
+            day,
+            draft=entry.action == "save",
+            flawed=one.known(entry.flawed),
+        )
+        for entry, day, one in found
+    ]
+    for (entry, _, one), (computed, broken) in zip(found, rules.run(rows), strict=True):
+        one.row.update(computed)
+        entry.flaws += [replace(each, place=one.place + each.place) for each in broken]
 
 
 MEMBERS = (
@@ -250,7 +269,8 @@ def _record(vault: Vault, registry: str, entry: Entry) -> tuple[Any, ...]:
         private = {one: shown.pop(one) for one in form.identifying if one in shown}
         written = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
         secret = orjson.dumps(private, option=orjson.OPT_SORT_KEYS)
-        identity = identities.seal(vault, registry, entry.number, entry.row, secret)
+        if not form.form.of_facility:  # what is about nobody has nothing to hide
+            identity = identities.seal(vault, registry, entry.number, entry.row, secret)
         digest = vault.digest(registry, b"\n".join((form.form.id.encode(), written, secret)))
         public = written.decode()
     return (
@@ -266,7 +286,7 @@ def _tokens(
         value = values.get(element) if element is not None else None
         return str(value) if value is not None else None
 
-    if form.form.level == "facility-period":
+    if form.form.of_facility:
         # Nobody's record: it hangs on a subject that stands for the facility itself.
         return Tokens(local=vault.subject_token(registry, "facility", str(facility)))
     return identities.tokens(

@@ -14,6 +14,7 @@ from app.claim import ring
 from app.ingest.findings import Found, keep_findings
 from app.ingest.rooms import Rooms
 from app.registries.findings import FindingCode, severity
+from app.registries.schema import Definition
 
 AT_ONCE = 1_000
 REMEDY = (
@@ -29,7 +30,7 @@ async def link(rooms: Rooms) -> int:
         waiting = await session.scalars(_REGISTRIES)
         for registry in waiting.all():
             definition = rooms.catalogue.in_force(registry)
-            forms = [form.id for form in definition.forms if form.level == "case"]
+            forms = _imaged(definition)
             moved += await _link(session, registry, forms)
         moved += len((await session.execute(_WITHDRAW)).all())
         moved += len((await session.execute(_BRING_BACK)).all())
@@ -81,6 +82,17 @@ async def _link(session: AsyncSession, registry: str, forms: list[str]) -> int:
             ],
         )
     return len(same) + len(other)
+
+
+def _imaged(definition: Definition) -> list[str]:
+    """The forms whose cases an accession number names; any case form where none says that it does."""
+    cases = [form for form in definition.entry_forms if form.level == "case"]
+    named = [
+        form.id
+        for form in cases
+        if len(form.key) == 1 and form.by_id[form.key[0]].identity == "accession"
+    ]
+    return named[:1] or [form.id for form in cases]
 
 
 def _state(case_state: str) -> str:

@@ -5,7 +5,7 @@ Two versions' cases end up in the same rates. So what would make them mean diffe
 refused; what asks more of senders, or takes something away, is said before it surprises anybody.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,19 +68,49 @@ def _form(old: Definition, new: Definition, before: Form, after: Form) -> Iterat
     ):
         if getattr(before, name) != getattr(after, name):
             yield Change("refused", f"{before.id}.{name}", says)
-    for element in before.all_elements:
-        place = f"{before.id}.{element.id}"
-        if element.id not in after.by_id:
-            yield Change("breaks", place, "the element is gone")
+    yield from _elements(old, new, before.id, before.by_id, after.by_id)
+    yield from _groups(old, new, before, after)
+
+
+def _groups(old: Definition, new: Definition, before: Form, after: Form) -> Iterator[Change]:
+    for path, chain in before.group_paths.items():
+        place = f"{before.id}.{path}"
+        if path not in after.group_paths:
+            yield Change("breaks", place, "the group is gone")
+            continue
+        was, now = chain[-1], after.group_paths[path][-1]
+        if now.at_least > was.at_least:
+            yield Change("breaks", place, f"needs {now.at_least} rows, needed {was.at_least}")
+        if now.at_most < was.at_most:
+            yield Change("breaks", place, f"takes {now.at_most} rows, took {was.at_most}")
+        elif now.at_most > was.at_most:
+            yield Change("changed", place, f"takes {now.at_most} rows, took {was.at_most}")
+        yield from _elements(old, new, place, was.by_id, now.by_id)
+    for path, chain in after.group_paths.items():
+        if path not in before.group_paths:
+            weight: Weight = "breaks" if chain[-1].at_least else "new"
+            says = "a new group that is required" if chain[-1].at_least else "a new group"
+            yield Change(weight, f"{before.id}.{path}", says)
+
+
+def _elements(
+    old: Definition,
+    new: Definition,
+    of: str,
+    before: Mapping[str, Element],
+    after: Mapping[str, Element],
+) -> Iterator[Change]:
+    for name, element in before.items():
+        if name not in after:
+            yield Change("breaks", f"{of}.{name}", "the element is gone")
         else:
-            yield from _element(old, new, place, element, after.by_id[element.id])
-    for element in after.all_elements:
-        if element.id not in before.by_id:
-            place = f"{before.id}.{element.id}"
+            yield from _element(old, new, f"{of}.{name}", element, after[name])
+    for name, element in after.items():
+        if name not in before:
             if element.required:
-                yield Change("breaks", place, "a new element that is required")
+                yield Change("breaks", f"{of}.{name}", "a new element that is required")
             else:
-                yield Change("new", place, "a new element")
+                yield Change("new", f"{of}.{name}", "a new element")
 
 
 def _element(
@@ -95,6 +125,8 @@ def _element(
         yield Change("refused", place, f"kept {before.scale} decimals, keeps {after.scale}")
     elif before.scale < after.scale:
         yield Change("changed", place, f"keeps {after.scale} decimals, kept {before.scale}")
+    if before.precision != after.precision:
+        yield Change("refused", place, f"was a {before.precision}, is a {after.precision}")
     if before.identifying != after.identifying:
         yield Change("refused", place, "what identifies and what does not live in different rooms")
     if before.identity != after.identity:
@@ -145,7 +177,8 @@ def _rules(old: Definition, new: Definition) -> Iterator[Change]:
     after = {rule.id: rule for rule in new.rules}
     for name, rule in after.items():
         known = before.get(name)
-        if known is None or (known.requires, known.severity) != (rule.requires, rule.severity):
+        same = {"requires", "severity", "group"}
+        if known is None or known.model_dump(include=same) != rule.model_dump(include=same):
             weight: Weight = "breaks" if rule.severity == "reject" else "changed"
             yield Change(
                 weight, f"rule {name}", "a new rule" if known is None else "says otherwise"

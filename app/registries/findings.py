@@ -40,6 +40,8 @@ class FindingCode(StrEnum):
     RULE = "rule"
     UNKNOWN_ELEMENT = "unknown-element"
     DUPLICATE_ELEMENT = "duplicate-element"
+    NOT_ROWS = "not-rows"
+    TOO_MANY_ROWS = "too-many-rows"
     UNKNOWN_FORM = "unknown-form"
     UNKNOWN_ACTION = "unknown-action"
     NOT_AN_ENTRY = "not-an-entry"

@@ -1,8 +1,9 @@
 """
 What a definition looks like to people and programs that fill in its forms.
 
-The data dictionary, the JSON Schema of an entry and the description of a web form, all from the one
-document. The FHIR Questionnaire is in `questionnaire.py`, the Excel template in `workbook.py`.
+The data dictionary and the description of a web form, both from the one document. The JSON Schema
+of an entry is in `json_schema.py`, the FHIR Questionnaire in `questionnaire.py`, the Excel template
+in `workbook.py`.
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.registries.conditions import condition
-from app.registries.schema import Coding, Definition, Element, Form, Limits, Source, ValueSet
+from app.registries.schema import (
+    Coding,
+    Definition,
+    Element,
+    Form,
+    Group,
+    Limits,
+    Source,
+    ValueSet,
+)
 
 ACTIONS = ("save", "submit", "withdraw")
+_OF_PERIODS = {"month": "month, YYYY-MM", "year": "year, YYYY"}
 MARKS: dict[Source, str] = {
     "confirmed": "",
     "unconfirmed": "not confirmed by a source",
@@ -50,6 +61,9 @@ class DictionaryRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     form: str
+    group: str | None = Field(
+        default=None, description="The group whose rows have it: `models`, or `models.parts`."
+    )
     element: str = Field(description="Its id, and its name in an entry.")
     source_name: str = Field(description="What the registry's own documents call it.")
     title: str
@@ -76,24 +90,41 @@ class DictionaryRow(BaseModel):
 
 def dictionary(definition: Definition) -> list[DictionaryRow]:
     """Every element of every form, in order; an included form's elements stand under their own."""
-    return [_row(definition, form, one) for form in definition.forms for one in form.elements]
+    return [
+        _row(definition, form, one, group)
+        for form in definition.forms
+        for group, elements in _tables(form)
+        for one in elements
+    ]
 
 
-def _row(definition: Definition, form: Form, element: Element) -> DictionaryRow:
+def _tables(form: Form) -> Iterator[tuple[str | None, tuple[Element, ...]]]:
+    """A form's own elements, then those of its own groups' rows, by the group's path."""
+    yield None, form.elements
+    for group in form.groups:
+        yield group.id, group.elements
+        for inner in group.groups:
+            yield f"{group.id}.{inner.id}", inner.elements
+
+
+def _row(
+    definition: Definition, form: Form, element: Element, group: str | None = None
+) -> DictionaryRow:
     value_set = definition.value_set(element)
     soft = element.range.soft if element.range else None
     hard = element.range.hard if element.range else None
     required: Literal["yes", "conditional", "no"] = "no"
-    if element.required or element.id in form.key[:1]:
+    if element.required or (group is None and element.id in form.key[:1]):
         required = "yes"
     elif element.required_when is not None:
         required = "conditional"
     return DictionaryRow(
         form=form.id,
+        group=group,
         element=element.id,
         source_name=element.source_name,
         title=element.title,
-        type=_TYPES[element.type],
+        type=_OF_PERIODS.get(element.precision, _TYPES[element.type]),
         unit=element.unit,
         decimals=element.scale if element.type == "decimal" else None,
         required=required,
@@ -148,28 +179,45 @@ def _markdown(definition: Definition) -> Iterator[str]:
         if form.includes:
             inside = ", ".join(f"`{one}`" for one in form.includes)
             yield from (f"An entry carries the elements of {inside} as well.", "")
-        yield "| element | source name | title | type | required | values | mark |"
-        yield "|---|---|---|---|---|---|---|"
-        for row in (_row(definition, form, one) for one in form.elements):
-            required: str = row.required
-            if row.required_when:
-                required = f"when `{_flat(row.required_when)}`"
-            if row.computed:
-                required = "worked out"
-            yield _cells(
-                f"`{row.element}`",
-                row.source_name,
-                row.title + (" (identifying)" if row.identifying else ""),
-                row.type,
-                required,
-                _values(row),
-                MARKS[row.source],
-            )
+        for group, elements in _tables(form):
+            if group is not None:
+                yield from _group_markdown(form, group)
+            yield "| element | source name | title | type | required | values | mark |"
+            yield "|---|---|---|---|---|---|---|"
+            yield from (_row_markdown(_row(definition, form, one, group)) for one in elements)
     yield from _rules_markdown(definition)
     yield from _measures_markdown(definition)
     yield from _case_mix_markdown(definition)
     for value_set in definition.value_sets.values():
         yield from _codes_markdown(value_set)
+
+
+def _group_markdown(form: Form, path: str) -> Iterator[str]:
+    """What a group is, above the elements of its rows."""
+    *above, group = form.group_paths[path]
+    inside = f"each of `{above[-1].id}`" if above else "an entry"
+    yield from ("", f"### {group.title} (`{path}`)", "")
+    yield f"{group.at_least} to {group.at_most} rows in {inside}." + (
+        f" {group.help}" if group.help else ""
+    )
+    yield ""
+
+
+def _row_markdown(row: DictionaryRow) -> str:
+    required: str = row.required
+    if row.required_when:
+        required = f"when `{_flat(row.required_when)}`"
+    if row.computed:
+        required = "worked out"
+    return _cells(
+        f"`{row.element}`",
+        row.source_name,
+        row.title + (" (identifying)" if row.identifying else ""),
+        row.type,
+        required,
+        _values(row),
+        MARKS[row.source],
+    )
 
 
 def _rules_markdown(definition: Definition) -> Iterator[str]:
@@ -180,7 +228,8 @@ def _rules_markdown(definition: Definition) -> Iterator[str]:
     for rule in definition.rules:
         does = "rejects" if rule.severity == "reject" else "warns"
         requires = f"`{_flat(rule.requires)}`"
-        yield _cells(f"`{rule.id}`", rule.form, requires, does, rule.remedy, MARKS[rule.source])
+        form = rule.form if rule.group is None else f"{rule.form}, each of `{rule.group}`"
+        yield _cells(f"`{rule.id}`", form, requires, does, rule.remedy, MARKS[rule.source])
 
 
 def _measures_markdown(definition: Definition) -> Iterator[str]:
@@ -227,8 +276,7 @@ def _codes_markdown(value_set: ValueSet) -> Iterator[str]:
 
 def dictionary_values(definition: Definition, element: Element) -> str:
     """What an element may hold, in a sentence."""
-    form = next(form for form in definition.forms if element.id in form.by_id)
-    return _values(_row(definition, form, element))
+    return _values(_row(definition, definition.forms[0], element))
 
 
 def _values(row: DictionaryRow) -> str:
@@ -255,98 +303,7 @@ def _cells(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-# --- for programs ---------------------------------------------------------------------------------
-
-
-def entry_schema(definition: Definition, form_id: str, address: str = "") -> dict[str, Any]:
-    """
-    JSON Schema of an entry of a form, in canonical values.
-
-    It is stricter than the check in one way, canonical spelling, and looser in another: conditions
-    and rules are beyond it. What it admits, the types and value sets of the check admit.
-    """
-    form = definition.form(form_id)
-    sent = [one for one in form.all_elements if one.computed is None]
-    required = sorted({*form.key[:1], *(one.id for one in sent if one.required)})
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"{address}/v1/registries/{definition.id}/forms/{form.id}/schema"
-        f"?version={definition.version}",
-        "title": f"{definition.title} {definition.version}: {form.title}",
-        "type": "object",
-        "properties": {
-            "form": {"const": form.id},
-            "action": {"enum": list(ACTIONS), "default": "submit"},
-            "elements": {
-                "type": "object",
-                "properties": {one.id: _json_schema(definition, one) for one in sent},
-                "additionalProperties": False,
-                "required": list(form.key[:1]),
-            },
-        },
-        "required": [] if form.id == definition.first_case_form.id else ["form"],
-        "additionalProperties": False,
-        "if": {
-            "properties": {"action": {"const": "submit"}},
-        },
-        "then": {
-            "required": ["elements"],
-            "properties": {"elements": {"required": required}},
-        },
-    }
-
-
-def _json_schema(definition: Definition, element: Element) -> dict[str, Any]:
-    schema: dict[str, Any] = {"title": element.title}
-    if element.help:
-        schema["description"] = element.help
-    value_set = definition.value_set(element)
-    codes = list(value_set.allowed) if value_set else []
-    match element.type:
-        case "text":
-            schema |= {"type": "string", "minLength": 1, "maxLength": element.max_length}
-            if element.pattern and not element.strip and "(?" not in element.pattern:
-                schema["pattern"] = f"^(?:{element.pattern})$"
-        case "code":
-            schema |= {"enum": codes}
-        case "codes":
-            schema |= {
-                "type": "array",
-                "items": {"enum": codes},
-                "minItems": 1,
-                "uniqueItems": True,
-            }
-        case "integer":
-            schema |= {"type": "integer"} | _numbers(element)
-        case "decimal":
-            point = rf"(\.\d{{1,{element.scale}}})?" if element.scale else ""
-            schema |= {"type": ["string", "number"], "pattern": rf"^-?\d{{1,17}}{point}$"}
-            schema |= _numbers(element)
-        case "date":
-            schema |= {"type": "string", "format": "date"}
-        case "boolean":
-            schema |= {"type": "boolean"}
-        case "npi":
-            schema |= {"type": "string", "pattern": "^[12][0-9]{9}$"}
-    for name in ("required_when", "relevant_when", "unit"):
-        if (said := getattr(element, name)) is not None:
-            schema[f"x-{name.replace('_', '-')}"] = said
-    return schema
-
-
-def _numbers(element: Element) -> dict[str, Any]:
-    """The hard limits; a sentinel lies outside them and is allowed all the same."""
-    hard = element.range.hard if element.range else None
-    if hard is None:
-        return {}
-    limits: dict[str, Any] = {}
-    if hard.low is not None:
-        limits["minimum"] = float(hard.low)
-    if hard.high is not None:
-        limits["maximum"] = float(hard.high)
-    if not element.unknown:
-        return limits
-    return {"anyOf": [limits, {"enum": [float(one) for one in element.unknown]}]}
+# --- for pages ------------------------------------------------------------------------------------
 
 
 def web_form(definition: Definition, form_id: str) -> dict[str, Any]:
@@ -366,9 +323,27 @@ def web_form(definition: Definition, form_id: str) -> dict[str, Any]:
                     for one in part.elements
                     if one.computed is None
                 ],
+                "groups": [_rows_asked(definition, form, one) for one in part.groups],
             }
             for part in (form, *form.included)
         ],
+    }
+
+
+def _rows_asked(definition: Definition, form: Form, group: Group) -> dict[str, Any]:
+    """A group for a page: it repeats the questions of a row, which a person adds or takes away."""
+    return {
+        "group": group.id,
+        "title": group.title,
+        "help": group.help,
+        "at_least": group.at_least,
+        "at_most": group.at_most,
+        "questions": [
+            _question(definition, form, one) | {"required": one.required}
+            for one in group.elements
+            if one.computed is None
+        ],
+        "groups": [_rows_asked(definition, form, one) for one in group.groups],
     }
 
 
@@ -381,6 +356,7 @@ def _question(definition: Definition, form: Form, element: Element) -> dict[str,
         "element": element.id,
         "title": element.title,
         "type": element.type,
+        "precision": element.precision if element.type == "date" else None,
         "unit": element.unit,
         "required": element.required or element.id in form.key[:1],
         "required_when": needed.document() if needed else None,

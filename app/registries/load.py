@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -30,6 +30,7 @@ Place = tuple[str | int, ...]
 _LISTS = frozenset(
     (
         "elements",
+        "groups",
         "codes",
         "rules",
         "derived",
@@ -250,9 +251,7 @@ def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dic
     used = {
         element.get("value_set")
         for form in document.data.get("forms", ())
-        if isinstance(form, dict) and isinstance(form.get("elements"), list)
-        for element in form["elements"]
-        if isinstance(element, dict)
+        for element in _elements_within(form)
     }
     sets: dict[str, Any] = {}
     for home, own in ((folder, True), *((one, False) for one in shared)):
@@ -274,6 +273,18 @@ def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dic
                         document.lines[place] = (found.name, line)
                 sets[key] = item
     return sets
+
+
+def _elements_within(part: Any) -> Iterator[dict[str, Any]]:
+    """Every element of a form or a group as it was written, those of its groups too."""
+    if not isinstance(part, dict):
+        return
+    for name in ("elements", "groups"):
+        for one in part[name] if isinstance(part.get(name), list) else ():
+            if name == "groups":
+                yield from _elements_within(one)
+            elif isinstance(one, dict):
+                yield one
 
 
 # --- YAML with lines ------------------------------------------------------------------------------

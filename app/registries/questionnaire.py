@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.registries.conditions import condition
+from app.registries.conditions import Asked, condition
 from app.registries.schema import Definition, Element, Form
 
 _TYPES = {
@@ -21,6 +21,8 @@ _SYSTEMS = {
     "radlex": "http://radlex.org",
     "snomed": "http://snomed.info/sct",
 }
+_MIN_OCCURS = "http://hl7.org/fhir/StructureDefinition/questionnaire-minOccurs"
+_MAX_OCCURS = "http://hl7.org/fhir/StructureDefinition/questionnaire-maxOccurs"
 _MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
 _MAXIMUM = "http://hl7.org/fhir/StructureDefinition/maxValue"
 _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
@@ -53,16 +55,41 @@ def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:
         "linkId": f"_{part.id}",
         "text": part.title,
         "type": "group",
-        "item": [_item(definition, form, one) for one in part.elements if one.computed is None],
+        "item": [
+            *(_item(definition, form, one) for one in part.elements if one.computed is None),
+            *(_repeating(definition, form, one.id) for one in part.groups),
+        ],
     }
 
 
-def _item(definition: Definition, form: Form, element: Element) -> dict[str, Any]:
+def _repeating(definition: Definition, form: Form, path: str) -> dict[str, Any]:
+    """A group of rows: a group item that repeats. Its rows' link ids begin with its path."""
+    group = form.group_paths[path][-1]
+    return {
+        "linkId": path,
+        "text": group.title,
+        "type": "group",
+        "required": group.at_least > 0,
+        "repeats": True,
+        "extension": [
+            {"url": _MIN_OCCURS, "valueInteger": group.at_least},
+            {"url": _MAX_OCCURS, "valueInteger": group.at_most},
+        ],
+        "item": [
+            *(_item(definition, form, one, path) for one in group.elements if one.computed is None),
+            *(_repeating(definition, form, f"{path}.{one.id}") for one in group.groups),
+        ],
+    }
+
+
+def _item(
+    definition: Definition, form: Form, element: Element, path: str | None = None
+) -> dict[str, Any]:
     item: dict[str, Any] = {
-        "linkId": element.id,
+        "linkId": element.id if path is None else f"{path}.{element.id}",
         "text": element.question or element.title,
         "type": _TYPES[element.type],
-        "required": element.required or element.id in form.key[:1],
+        "required": element.required or (path is None and element.id in form.key[:1]),
     }
     coding = [
         {"system": system, "code": code}
@@ -93,9 +120,7 @@ def _item(definition: Definition, form: Form, element: Element) -> dict[str, Any
         item["extension"] = extensions
     shown = condition(element.relevant_when)
     if shown is not None:
-        item["enableWhen"] = [
-            _enable(definition, form, one.element, one.code, one.holds) for one in shown.asked
-        ]
+        item["enableWhen"] = [_enable(definition, form, path, one) for one in shown.asked]
         if len(shown.asked) > 1:
             item["enableBehavior"] = shown.behavior
     return item
@@ -119,19 +144,27 @@ def _extensions(element: Element) -> list[dict[str, Any]]:
     return found
 
 
-def _enable(
-    definition: Definition, form: Form, element: str, code: str | None, holds: bool
-) -> dict[str, Any]:
-    if code is None:
-        return {"question": element, "operator": "exists", "answerBoolean": holds}
-    asked = form.by_id[element]
-    operator = "=" if holds else "!="
+def _enable(definition: Definition, form: Form, path: str | None, one: Asked) -> dict[str, Any]:
+    """A condition on another answer. In a row, FHIR takes the nearest answer of that link id."""
+    link, asked = one.element, form.by_id.get(one.element)
+    if asked is None:
+        # A row's conditions ask of the row itself, or of those it stands in.
+        chain = form.group_paths[path or ""]
+        depth, asked = next(
+            (number, group.by_id[one.element])
+            for number, group in enumerate(chain, start=1)
+            if one.element in group.by_id
+        )
+        link = ".".join([*(group.id for group in chain[:depth]), one.element])
+    if one.code is None:
+        return {"question": link, "operator": "exists", "answerBoolean": one.holds}
+    operator = "=" if one.holds else "!="
     value_set = definition.value_set(asked)
     if value_set is None:
-        return {"question": element, "operator": operator, "answerString": code}
+        return {"question": link, "operator": operator, "answerString": one.code}
     system = f"urn:hounsfield:{definition.id}:{value_set.id}"
     return {
-        "question": element,
+        "question": link,
         "operator": operator,
-        "answerCoding": {"system": system, "code": code},
+        "answerCoding": {"system": system, "code": one.code},
     }

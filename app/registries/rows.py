@@ -97,11 +97,19 @@ def sql_columns(form: Form, *, arriving: bool = False) -> tuple[Column, ...]:
     A sentinel is NULL in its element's column and TRUE in `<element>_unknown`. A case's columns hold
     computed elements and no identifying ones; those of an arriving entry are the other way round.
     """
+    return columns_of(
+        one
+        for one in form.all_elements
+        if not (
+            one.computed is not None if arriving else one.identifying or one.identity == "facility"
+        )
+    )
+
+
+def columns_of(elements: Iterable[Element]) -> tuple[Column, ...]:
+    """The columns of some elements, in order, read out of a struct `e` that has them as members."""
     found: list[Column] = []
-    for element in form.all_elements:
-        hidden = element.identifying or element.identity == "facility"
-        if element.computed is not None if arriving else hidden:
-            continue
+    for element in elements:
         value = f'e."{element.id}"'
         if not element.unknown:
             found.append(Column(element.id, sql_type(element), value, element.id))
@@ -187,11 +195,14 @@ def element_types(elements: Iterable[Element], prefix: str = "") -> dict[str, Ty
     return types
 
 
-def rule_columns(definition: Definition, form: Form) -> dict[str, Type]:
-    """What rules and conditions of a form may see: all of the entry, and its case if it has one."""
-    types = element_types(form.all_elements)
+def rule_columns(definition: Definition, form: Form, group: str | None = None) -> dict[str, Type]:
+    """What rules and conditions of a form may see: all of the entry, and its case if it has one.
+
+    Those of a group see a row and what stands around it.
+    """
+    types = element_types((form if group is None else form.row_of(group)).all_elements)
     types[RECEIVED_ON] = DATE
-    if form.parent is not None:
+    if form.parent is not None and group is None:
         parent = definition.form(form.parent)
         types |= element_types((one for one in parent.all_elements if not one.identifying), PARENT)
     return types
@@ -209,6 +220,12 @@ def case_columns(definition: Definition, form: Form) -> dict[str, Type]:
 def follow_up_columns(definition: Definition, case: Form, follow_up: Form) -> dict[str, Type]:
     """What a derived column over follow-ups may see: the case's columns and the follow-up's."""
     own = element_types(definition.visible_elements(follow_up.id))
+    return case_columns(definition, case) | own
+
+
+def group_columns(definition: Definition, case: Form, group: str) -> dict[str, Type]:
+    """What a derived column over rows may see: the case's columns, and a row's with those around it."""
+    own = element_types(one for each in case.group_paths[group] for one in each.elements)
     return case_columns(definition, case) | own
 
 
@@ -235,12 +252,14 @@ class RowRules:
     columns of `sql_columns(form, arriving=True)` for `elements`: `entry` (any type, given back), `draft` BOOLEAN,
     `flawed` VARCHAR[] (elements whose value could not be used), `received_on` DATE, and for a
     follow-up form a column for each of `parent_columns`, NULL where its case is not known yet. It
-    gives `entry`, each computed element, and `broken`: numbers into `flaws`.
+    gives `entry`, each computed element, and `broken`: numbers into `flaws`. With `group`, the
+    relation has a row for each row of that group, beside the elements that stand around it.
     """
 
-    def __init__(self, definition: Definition, form_id: str) -> None:
-        self.form = definition.form(form_id)
-        self._columns = rule_columns(definition, self.form)
+    def __init__(self, definition: Definition, form_id: str, group: str | None = None) -> None:
+        form = definition.form(form_id)
+        self._columns = rule_columns(definition, form, group)
+        self.form = form if group is None else form.row_of(group)
         self._computed = {
             one.id: expressions.compile(one.computed, self._columns)
             for one in self.form.all_elements
@@ -256,7 +275,7 @@ class RowRules:
             *(
                 self._of_rule(rule.requires, rule.place, rule.remedy, warn=rule.severity == "warn")
                 for rule in definition.rules
-                if rule.form == form_id
+                if (rule.form, rule.group) == (form_id, group)
             ),
         ]
         self.flaws = tuple(check.flaw for check in checks)
@@ -270,7 +289,8 @@ class RowRules:
             if {one.id, f"{one.id}_unknown"} & (seen | computing)
         )
         """The entry's own elements that these rules read."""
-        parent = definition.form(self.form.parent).all_elements if self.form.parent else ()
+        above = self.form.parent if group is None else None
+        parent = definition.form(above).all_elements if above else ()
         self.parent_elements = tuple(
             one for one in parent if {PARENT + one.id, f"{PARENT}{one.id}_unknown"} & seen
         )

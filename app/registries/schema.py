@@ -30,8 +30,12 @@ __all__ = ["Definition", "Limits", "Part", "Source"]
 
 Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 
+GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
+"""A group of a form, or a group inside one: `models`, `models.parts`."""
+
 ValueType = Literal["text", "code", "codes", "integer", "decimal", "date", "boolean", "npi"]
 Level = Literal["subject", "case", "follow-up", "facility-period"]
+Precision = Literal["day", "month", "year"]
 Identity = Literal["national_id", "local_id", "birth_date", "facility", "accession"]
 RuleSeverity = Literal["reject", "warn"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
@@ -109,6 +113,8 @@ class Element(Part):
     type: ValueType
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     """Decimals that are kept, rounded half up; only decimals have a scale above 0."""
+    precision: Precision = "day"
+    """What is kept of a date: a month or a year is kept as its first day."""
     unit: str | None = None
     """UCUM."""
     value_set: Slug | None = None
@@ -141,6 +147,26 @@ class Element(Part):
     reference: str | None = None
 
 
+class Group(Part):
+    """Rows of elements that a form asks for as often as there is something to say."""
+
+    id: Identifier
+    title: str
+    at_least: Annotated[int, Field(ge=0, le=100)] = 0
+    """Rows that are needed to submit; of a group inside a group, in each row of the outer one."""
+    at_most: Annotated[int, Field(ge=1, le=100)] = 20
+    elements: Annotated[tuple[Element, ...], Field(min_length=1)]
+    groups: tuple[Group, ...] = ()
+    """Rows inside each row; these have none of their own."""
+    help: str | None = None
+    source: Source = "confirmed"
+    reference: str | None = None
+
+    @cached_property
+    def by_id(self) -> dict[str, Element]:
+        return {element.id: element for element in self.elements}
+
+
 class Form(Part):
     """A kind of record."""
 
@@ -149,7 +175,8 @@ class Form(Part):
     level: Level
     module: Slug | None = None
     key: tuple[Identifier, ...] = ()
-    """What tells two records apart. A subject form without one is kept per subject."""
+    """What tells two records apart. A subject form without one is kept per subject, a form of a
+    facility's periods per period."""
     otherwise_key: tuple[Identifier, ...] = ()
     """Used when an element of `key` was left out."""
     parent: Identifier | None = None
@@ -159,13 +186,32 @@ class Form(Part):
     part: bool = False
     """Only ever carried by another form; never sent by itself."""
     period: Identifier | None = None
-    """The date that places a record in a month."""
+    """The date that places a record in a month; of a facility's periods, the month or year itself."""
     codes: Coding = Coding()
     physician: Identifier | None = None
     """The element with the NPI of the physician whose own results a case counts in."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
+    groups: tuple[Group, ...] = ()
+    """What is asked row by row: the parts of a model, the nodules of an exam."""
     included: tuple[Form, ...] = Field(default=(), exclude=True, repr=False)
     """The forms named by `includes`, filled in when the definition is put together."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kept_by_period(cls, form: Any) -> Any:
+        if isinstance(form, dict) and form.get("level") == "facility-period" and form.get("period"):
+            return {"key": (form["period"],), **form}
+        return form
+
+    @property
+    def counted(self) -> bool:
+        """Whether measures count its records: cases, and what a facility reports of its periods."""
+        return self.level in ("case", "facility-period") and not self.part
+
+    @property
+    def of_facility(self) -> bool:
+        """Whether its records are a facility's own, and nobody's in particular."""
+        return self.level == "facility-period"
 
     @cached_property
     def all_elements(self) -> tuple[Element, ...]:
@@ -176,16 +222,46 @@ class Form(Part):
     def by_id(self) -> dict[str, Element]:
         return {element.id: element for element in self.all_elements}
 
+    @cached_property
+    def all_groups(self) -> tuple[Group, ...]:
+        """Own groups, then the included forms'."""
+        return self.groups + tuple(group for form in self.included for group in form.groups)
+
+    @cached_property
+    def group_paths(self) -> dict[str, tuple[Group, ...]]:
+        """Every group by its path, `models` or `models.parts`: the groups it stands in, and itself."""
+        found: dict[str, tuple[Group, ...]] = {}
+        for group in self.all_groups:
+            found[group.id] = (group,)
+            found |= {f"{group.id}.{inner.id}": (group, inner) for inner in group.groups}
+        return found
+
+    def row_of(self, path: str) -> Form:
+        """A row of a group as a form of its own: its elements, beside those that stand around it.
+
+        What stands around it is given there: neither worked out nor asked for once more.
+        """
+        *above, own = self.group_paths[path]
+        around = [*self.all_elements, *(one for group in above for one in group.elements)]
+        given = {"computed": None, "required": False, "required_when": None, "relevant_when": None}
+        elements = (*(one.model_copy(update=given) for one in around), *own.elements)
+        update = {"elements": elements, "groups": (), "includes": (), "included": ()}
+        return self.model_copy(update=update)
+
     def with_identity(self, identity: Identity) -> Element | None:
         """The element that plays this part, if the form has one."""
         return next((one for one in self.all_elements if one.identity == identity), None)
 
 
 class Rule(Part):
-    """A check across elements of one form: violated when `requires` is FALSE; NULL passes."""
+    """A check across elements of one form: violated when `requires` is FALSE; NULL passes.
+
+    With a `group` it is held against each row, which sees its own elements and those around it.
+    """
 
     id: Slug
     form: Identifier
+    group: GroupPath | None = None
     module: Slug | None = None
     requires: Expression
     severity: RuleSeverity = "reject"
@@ -197,11 +273,12 @@ class Rule(Part):
 
 
 class Derived(Part):
-    """A column worked out from cases, their follow-ups, or a subject's other cases.
+    """A column worked out from cases, their follow-ups, rows of a group, or a subject's other cases.
 
     A derived column sees those declared above it. Over `follow_up`, `expression` is worked out
     for each follow-up that `filter` lets through and brought together by `aggregate`: with none,
-    `any` is FALSE, `count` is 0, the others NULL. Over `subject`, `expression` is a window
+    `any` is FALSE, `count` is 0, the others NULL. Over `group` the same is done with the rows of a
+    group of the case's own form. Over `subject`, `expression` is a window
     function over the subject's cases.
     """
 
@@ -210,10 +287,12 @@ class Derived(Part):
     type: ValueType
     scale: Annotated[int, Field(ge=0, le=9)] = 0
     form: Identifier
-    """The case form that gains the column."""
-    over: Literal["case", "follow_up", "subject"] = "case"
+    """The form that gains the column: of cases, or of a facility's periods."""
+    over: Literal["case", "follow_up", "group", "subject"] = "case"
     follow_up: Identifier | None = None
     """The follow-up form looked through; the form's only one when left out."""
+    group: GroupPath | None = None
+    """The group looked through: `models`, or `models.parts` for the rows inside its rows."""
     expression: Annotated[str, StringConstraints(min_length=1, max_length=100_000)] = "NULL"
     """With `decision` it is the table's, filled in when the definition is put together."""
     decision: (

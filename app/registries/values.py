@@ -19,9 +19,11 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from app.registries.findings import FindingCode, Severity, severity
-from app.registries.schema import Element, Limits, ValueSet
+from app.registries.schema import Element, Limits, Precision, ValueSet
 
-Canonical: TypeAlias = str | int | bool | list[str]
+Canonical: TypeAlias = str | int | bool | list[str] | list[dict[str, "Canonical"]]
+"""Of an element; of a group, its rows."""
+Rows: TypeAlias = list[dict[str, Canonical]]
 
 DIGITS = 18
 """What fits a BIGINT and a DECIMAL(18, scale) alike."""
@@ -92,7 +94,7 @@ def parser(element: Element, value_set: ValueSet | None) -> Parser:
         case "decimal":
             return _decimal_parser(element)
         case "date":
-            return _date
+            return _date if element.precision == "day" else _period_parser(element.precision)
         case "boolean":
             return _boolean
         case "npi":
@@ -418,6 +420,39 @@ def _day(text: str) -> str:
     except ValueError:
         pass
     raise Refused(FindingCode.NOT_A_DATE, _NOT_A_DATE)
+
+
+_PERIODS: Mapping[Precision, tuple[re.Pattern[str], str]] = {
+    "month": (
+        re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})|(?P<m>\d{1,2})/(?P<y>\d{4})", re.ASCII),
+        "Send a month as YYYY-MM, or a day in it.",
+    ),
+    "year": (re.compile(r"(?P<year>\d{4})", re.ASCII), "Send a year as YYYY, or a day in it."),
+}
+
+
+def _period_parser(precision: Precision) -> Parser:
+    """A month or a year, kept as its first day; a day says in which it is."""
+    pattern, says = _PERIODS[precision]
+
+    def parse(value: object, warn: Warn) -> Canonical:
+        text = written(value) if not isinstance(value, date) else None
+        if text is not None and len(text) < 40 and (found := pattern.fullmatch(text)):
+            parts = found.groupdict()
+            year = int(parts["year"] or parts.get("y") or 0)
+            month = int(parts.get("month") or parts.get("m") or 1)
+            if not 1 <= month <= 12 or year < 1:
+                raise Refused(FindingCode.NOT_A_DATE, says)
+            return _of_our_time(date(year, month, 1))
+        try:
+            day = date.fromisoformat(str(_date(value, warn)))
+        except Refused as refused:
+            if refused.code is FindingCode.NOT_A_DATE:
+                raise Refused(FindingCode.NOT_A_DATE, says) from None
+            raise
+        return day.replace(day=1, month=1 if precision == "year" else day.month).isoformat()
+
+    return parse
 
 
 def _of_our_time(day: date) -> str:

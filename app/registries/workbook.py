@@ -7,6 +7,7 @@ written as a formula, and two templates of one definition are the same bytes.
 
 import datetime
 import io
+from collections.abc import Iterator
 
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -14,10 +15,14 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from app.registries.forms import ACTIONS, MARKS, dictionary_values
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Definition, Element, Form, Group
 
 ROWS = 10_000
 """Rows that have drop-down lists; more may be filled in."""
+FIRST_ROWS = 3
+"""Rows of a group that a template has columns for; a sheet may have more of them added."""
+SHEET_NAME = 31
+"""The most characters that Excel lets a sheet's name have."""
 _FORMATS = {"date": "yyyy-mm-dd", "integer": "0", "boolean": "General"}
 
 
@@ -36,7 +41,7 @@ def template(definition: Definition, form_id: str) -> bytes:
             "created": started,
         }
     )
-    entries = book.add_worksheet("Entries")
+    entries = book.add_worksheet(_sheet(definition, form))
     places = _codes(book, definition, form)
     _entries(book, entries, definition, form, places)
     _elements(book, definition, form)
@@ -44,8 +49,38 @@ def template(definition: Definition, form_id: str) -> bytes:
     return made.getvalue()
 
 
-def _columns(form: Form) -> list[Element]:
-    return [one for one in form.all_elements if one.computed is None]
+def _sheet(definition: Definition, form: Form) -> str:
+    """A sheet named after a form holds that form's rows, whatever its column `_form` leaves open."""
+    if form.id == definition.first_case_form.id or len(form.id) > SHEET_NAME:
+        return "Entries"
+    return form.id
+
+
+def _columns(form: Form) -> list[tuple[str, Element]]:
+    """Heading and element of each column: of a group, those of its first few rows."""
+    found = [(one.id, one) for one in form.all_elements if one.computed is None]
+    for group in form.all_groups:
+        found += _rows(group, "")
+    return found
+
+
+def _rows(group: Group, above: str) -> Iterator[tuple[str, Element]]:
+    for number in range(1, min(group.at_most, FIRST_ROWS) + 1):
+        here = f"{above}{group.id}.{number}."
+        for element in group.elements:
+            if element.computed is None:
+                yield here + element.id, element
+        for inner in group.groups:
+            yield from _rows(inner, here)
+
+
+def _asked_once(form: Form) -> list[tuple[str, Element]]:
+    """Each element once; that of a row with the groups it stands in, and no number."""
+    found = [("", form.all_elements)]
+    found += [(f"{path}.", chain[-1].elements) for path, chain in form.group_paths.items()]
+    return [
+        (above + one.id, one) for above, elements in found for one in elements if not one.computed
+    ]
 
 
 def _entries(
@@ -65,17 +100,17 @@ def _entries(
         sheet.write_string(0, column, name, plain)
         sheet.data_validation(1, column, ROWS, column, {"validate": "list", "source": choices})
         sheet.set_column(column, column, 12)
-    sheet.write_comment(
-        0, 0, f"{form.id}; may stay empty if {definition.first_case_form.id} is meant."
-    )
+    open_for = definition.first_case_form.id if sheet.get_name() == "Entries" else form.id
+    sheet.write_comment(0, 0, f"{form.id}; may stay empty if {open_for} is meant.")
     sheet.write_comment(0, 1, "save, submit or withdraw; empty means submit.")
-    for column, element in enumerate(_columns(form), start=2):
-        required = element.required or element.id in form.key[:1]
-        sheet.write_string(0, column, element.id, needed if required else plain)
+    for column, (heading, element) in enumerate(_columns(form), start=2):
+        # What is needed in a row is needed where there is a row.
+        required = "." not in heading and (element.required or heading in form.key[:1])
+        sheet.write_string(0, column, heading, needed if required else plain)
         sheet.write_comment(0, column, _note(definition, element), {"x_scale": 3, "y_scale": 2})
         shape = _shape(element)
         known = formats.setdefault(shape, book.add_format({"num_format": shape}))
-        sheet.set_column(column, column, max(12, min(len(element.id) + 2, 40)), known)
+        sheet.set_column(column, column, max(12, min(len(heading) + 2, 40)), known)
         if element.type == "code" and element.value_set:
             sheet.data_validation(
                 1,
@@ -94,6 +129,8 @@ def _entries(
 def _shape(element: Element) -> str:
     if element.type == "decimal":
         return "0." + "0" * element.scale if element.scale else "0"
+    if element.precision != "day":
+        return "0" if element.precision == "year" else "yyyy-mm"
     return _FORMATS.get(element.type, "@")
 
 
@@ -118,7 +155,7 @@ def _codes(book: Workbook, definition: Definition, form: Form) -> dict[str, str]
     sheet.freeze_panes(1, 0)
     places: dict[str, str] = {}
     row = 1
-    for name in dict.fromkeys(one.value_set for one in _columns(form) if one.value_set):
+    for name in dict.fromkeys(one.value_set for _, one in _asked_once(form) if one.value_set):
         first = row
         for code in definition.value_sets[name].codes:
             if code.retired:
@@ -140,12 +177,12 @@ def _elements(book: Workbook, definition: Definition, form: Form) -> None:
         sheet.write_string(0, column, heading, bold)
         sheet.set_column(column, column, width)
     sheet.freeze_panes(1, 0)
-    for row, element in enumerate(_columns(form), start=1):
-        required = "yes" if element.required or element.id in form.key[:1] else "no"
+    for row, (name, element) in enumerate(_asked_once(form), start=1):
+        required = "yes" if element.required or name in form.key[:1] else "no"
         if element.required_when is not None:
             required = "when " + " ".join(element.required_when.split())
         cells = (
-            element.id,
+            name,
             element.source_name,
             element.title,
             required,

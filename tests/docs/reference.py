@@ -371,6 +371,8 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.RULE: "A rule across elements does not hold.",
     FindingCode.UNKNOWN_ELEMENT: "The form has no such element; the place is the number of the column or member.",
     FindingCode.DUPLICATE_ELEMENT: "The same element twice.",
+    FindingCode.NOT_ROWS: "A group is a list of objects, one a row.",
+    FindingCode.TOO_MANY_ROWS: "More rows than the group may have.",
     FindingCode.UNKNOWN_FORM: "The registry has no such form.",
     FindingCode.UNKNOWN_ACTION: "Not save, submit or withdraw.",
     FindingCode.NOT_AN_ENTRY: "Not an object with `elements`.",

@@ -120,6 +120,7 @@ class Landing:
     works: Works
     web: Database
     facilities: list[int] = field(default_factory=list)
+    registry: str = REGISTRY
 
     async def participate(self, *states: str) -> list[int]:
         """A new facility for each state its participation is in."""
@@ -139,7 +140,7 @@ class Landing:
                 session.add(facility)
                 await session.flush()
                 session.add(
-                    Participation(facility_id=facility.id, registry_id=REGISTRY, state=state)
+                    Participation(facility_id=facility.id, registry_id=self.registry, state=state)
                 )
                 made.append(facility.id)
         self.facilities += made
@@ -164,7 +165,7 @@ class Landing:
             submission, _ = await receive(
                 session,
                 self.works.quarantine,
-                self.works.catalogue.in_force(REGISTRY),
+                self.works.catalogue.in_force(self.registry),
                 sender,
                 quarantined,
                 door(content_type),
@@ -224,7 +225,7 @@ class Landing:
                     digest=secret.digest,
                     role=role,
                     label="test",
-                    registries=None if role == "operator" else [REGISTRY],
+                    registries=None if role == "operator" else [self.registry],
                     facilities=None
                     if role == "operator"
                     else list(self.facilities[:1] if facilities is None else facilities),

@@ -20,6 +20,7 @@ from app.api.dependencies import (
 from app.api.pages import NOT_MODIFIED, TAGGED, Conditional, etag
 from app.api.problems import problems
 from app.registries import forms, schema
+from app.registries.json_schema import entry_schema
 from app.registries.questionnaire import questionnaire
 from app.registries.schema import Definition
 from app.registries.workbook import template
@@ -298,7 +299,7 @@ async def show_schema(
     definition: DefinitionAsked, form: FormAsked, settings: SettingsInForce, conditions: Conditional
 ) -> Response:
     """JSON Schema of an entry of a form, in canonical values."""
-    body = orjson.dumps(forms.entry_schema(definition, form.id, settings.address))
+    body = orjson.dumps(entry_schema(definition, form.id, settings.address))
     return _file(conditions, definition, f"schema {form.id}", body, JSON_SCHEMA)
 
 

@@ -6,7 +6,15 @@ from typing import Any
 import orjson
 
 from app.errors import UnreadableSubmission
-from app.ingest.formats.sent import Members, RawEntry, as_sent, members, packed, read_closely
+from app.ingest.formats.sent import (
+    Members,
+    RawEntry,
+    as_sent,
+    given_twice,
+    members,
+    packed,
+    read_closely,
+)
 from app.registries.findings import FindingCode
 
 _SHAPE = 'Send {"entries": [...]}, each with "form", "action" and "elements".'
@@ -39,9 +47,7 @@ def entries(body: bytes) -> Iterator[RawEntry]:
 
 def _entry(row: Any) -> RawEntry:
     if isinstance(row, Members):
-        elements = row.get("elements")
-        inner = elements.repeated if isinstance(elements, Members) else ()
-        return packed(row, repeated=(*row.repeated, *inner))
+        return packed(row, repeated=given_twice(row))
     try:
         return as_sent(orjson.dumps(row))
     except TypeError:  # nested deeper than orjson writes

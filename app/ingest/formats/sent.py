@@ -7,7 +7,7 @@ a member given twice) travels with it, because only the check turns it into find
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,9 +160,21 @@ def repeated_members(text: bytes) -> Sequence[str]:
         return ()
     if not isinstance(entry, Members):
         return ()
-    elements = entry.get("elements")
-    inner = elements.repeated if isinstance(elements, Members) else ()
-    return (*entry.repeated, *inner)
+    return given_twice(entry)
+
+
+def given_twice(entry: Members) -> Sequence[str]:
+    """Members of an entry given more than once; in a row of a group as `models[0].kind`."""
+    return (*entry.repeated, *_given_twice(entry.get("elements"), ""))
+
+
+def _given_twice(level: object, at: str) -> Iterator[str]:
+    if not isinstance(level, Members):
+        return
+    yield from (at + name for name in level.repeated)
+    for name, rows in level.items():
+        for number, row in enumerate(rows) if isinstance(rows, list) else ():
+            yield from _given_twice(row, f"{at}{name}[{number}].")
 
 
 def _remember(pairs: list[tuple[str, Any]]) -> Members:

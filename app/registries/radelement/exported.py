@@ -70,6 +70,7 @@ def export_set(
         if codes := list(_index_codes(one.codes)):
             written["index_codes"] = codes
         elements.append(written)
+    left += [f"{path}: a set has no rows inside it" for path in form.group_paths]
     document: dict[str, Any] = {
         "id": form.codes.radelement or "TO_BE_DETERMINED0",
         "name": form.title,

@@ -44,7 +44,7 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
     columns = {
         form.id: rows.case_columns(definition, form)
         for form in definition.forms
-        if form.level == "case"
+        if form.level == "case" or form.counted
     }
     derived = DerivedColumns(ground, columns)
     for number, one in enumerate(definition.derived):

@@ -10,15 +10,24 @@ Columns = dict[str, dict[str, Type]]
 """By case form: what an expression over its cases may name. Derived columns join as they are read."""
 
 
+_BELONGS = {
+    "aggregate": ("follow_up", "group"),
+    "filter": ("follow_up", "group"),
+    "follow_up": ("follow_up",),
+    "group": ("group",),
+}
+"""Members of a derived column that only some kinds of it have."""
+
+
 class DerivedColumns:
     def __init__(self, ground: Ground, columns: Columns) -> None:
         self.ground, self.columns = ground, columns
 
     def derived(self, place: Place, derived: Derived) -> Complaints:
         form = self.ground.forms.get(derived.form)
-        if form is None or form.level != "case" or form.part:
+        if form is None or not form.counted:
             yield from self.ground.missing(
-                (*place, "form"), derived.form, self.ground.case_forms(), "form of cases"
+                (*place, "form"), derived.form, self.ground.counted_forms(), "form that is counted"
             )
             return
         if (derived.expression == "NULL") and derived.decision is None:
@@ -26,21 +35,30 @@ class DerivedColumns:
         if derived.decision is not None:
             yield from self.decision((*place, "decision"), derived)
         seen = dict(self.columns[form.id])
-        if derived.id in seen:
+        rowed = {one.id for each in form.group_paths.values() for one in each[-1].elements}
+        if derived.id in seen or derived.id in rowed:
             yield (*place, "id"), f"there is a column `{derived.id}` already", 0
         follow_ups = self.ground.definition.follow_up_forms(form.id)
-        over = derived.over == "follow_up"
-        if over:
+        over = derived.over in ("follow_up", "group")
+        if derived.over == "group":
+            if derived.group not in form.group_paths:
+                yield from self.ground.missing(
+                    (*place, "group"), derived.group or "", form.group_paths, "group"
+                )
+            else:
+                seen |= rows.group_columns(self.ground.definition, form, derived.group)
+        elif over:
             found = [one for one in follow_ups if derived.follow_up in (None, one.id)]
             if len(found) != 1:
                 yield (*place, "over"), "name the follow-up form looked through: `follow_up`", 0
             else:
                 seen |= rows.element_types(self.ground.definition.visible_elements(found[0].id))
-            if derived.aggregate is None:
-                yield place, f"`{derived.id}` needs an `aggregate`", 0
-        for name in ("aggregate", "filter", "follow_up"):
-            if not over and getattr(derived, name) is not None:
-                yield (*place, name), f"`{name}` belongs to derived columns over `follow_up`", 0
+        if over and derived.aggregate is None:
+            yield place, f"`{derived.id}` needs an `aggregate`", 0
+        for name, kinds in _BELONGS.items():
+            if derived.over not in kinds and getattr(derived, name) is not None:
+                of = "` and `".join(kinds)
+                yield (*place, name), f"`{name}` belongs to derived columns over `{of}`", 0
         gives = Type(
             "decimal" if derived.type == "decimal" else rows_kind(derived.type), derived.scale
         )

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from app.registries import rows
 from app.registries.expressions import Kind
-from app.registries.schema import Element, Form, Limits, Rule, ValueSet
+from app.registries.schema import Element, Form, Group, Limits, Rule, ValueSet
 from app.registries.soundness.ground import Complaints, Ground, Place
+from app.registries.soundness.groups import Groups
 from app.registries.values import Refused, parser
 
 RESERVED = frozenset(
@@ -21,6 +22,8 @@ RESERVED = frozenset(
         *rows.CASE_COLUMNS,
     )
 )
+SHEETS = frozenset(("entries", "codes", "elements"))
+"""What the sheets of a template are called, which forms lend their names to as well."""
 _LEADING = (rows.PARENT, rows.SUBJECT_RECORD, "_")
 
 
@@ -45,6 +48,8 @@ class Forms:
                 )
 
     def form(self, place: Place, form: Form) -> Complaints:
+        if form.id in SHEETS:
+            yield (*place, "id"), f"`{form.id}` is a word of our own", 0
         if form.module is not None:
             yield from self.ground.missing(
                 (*place, "module"), form.module, self.ground.modules, "module"
@@ -73,6 +78,16 @@ class Forms:
             seen.add(element.identity or "")
         for number, element in enumerate(form.elements):
             yield from self.element((*place, "elements", number), form, element)
+        yield from Groups(self.ground).of_form(place, form)
+        for number, group in enumerate(form.groups):
+            at = (*place, "groups", number)
+            yield from self.rows(at, form, group, group.id)
+            for inner, one in enumerate(group.groups):
+                yield from self.rows((*at, "groups", inner), form, one, f"{group.id}.{one.id}")
+
+    def rows(self, place: Place, form: Form, group: Group, path: str) -> Complaints:
+        for number, element in enumerate(group.elements):
+            yield from self.element((*place, "elements", number), form, element, path)
 
     def key(self, place: Place, form: Form) -> Complaints:
         known = set(form.by_id)
@@ -97,6 +112,8 @@ class Forms:
                 yield (*place, "physician"), "only cases are a physician's own", 0
         if form.level == "case" and not form.part and (not form.key or form.period is None):
             yield place, "a case form needs a `key` and a `period`", 0
+        if form.level == "facility-period":
+            yield from self.period_of_facility(place, form)
         if form.level != "follow-up":
             if form.parent is not None:
                 yield (*place, "parent"), "only a follow-up form has a parent", 0
@@ -115,7 +132,26 @@ class Forms:
                 if element not in known:
                     yield place, f"needs the element `{element}` to name its case", 0
 
-    def element(self, place: Place, form: Form, element: Element) -> Complaints:
+    def period_of_facility(self, place: Place, form: Form) -> Complaints:
+        """A record of a facility and a month or year; it is about nobody."""
+        period = form.by_id.get(form.period or "")
+        if form.period is None:
+            yield place, "a form of a facility's periods needs a `period`", 0
+        elif period is not None and period.precision == "day":
+            yield (*place, "period"), "is a date with the `precision` month or year", 0
+        elif form.period not in form.key or form.otherwise_key:
+            yield (*place, "key"), f"a record is told by its `{form.period}`", 0
+        yield from self.about_nobody(place, form)
+
+    def about_nobody(self, place: Place, form: Form) -> Complaints:
+        for number, element in enumerate(form.elements):
+            if element.identifying or element.identity not in (None, "facility"):
+                at = (*place, "elements", number)
+                yield at, f"`{element.id}` is about a person, and the form is a facility's", 0
+
+    def element(
+        self, place: Place, form: Form, element: Element, group: str | None = None
+    ) -> Complaints:
         if element.id in RESERVED and element.identity != "facility":
             yield (*place, "id"), f"`{element.id}` is a word of our own", 0
         if element.id.startswith(_LEADING) or element.id.endswith("_unknown"):
@@ -134,9 +170,11 @@ class Forms:
             )
         if element.scale and element.type != "decimal":
             yield (*place, "scale"), "only a decimal has a scale", 0
+        if element.precision != "day" and element.type != "date":
+            yield (*place, "precision"), "only a date has a precision", 0
         yield from self.limits(place, element)
         yield from self.text(place, element)
-        yield from self.conditions(place, form, element)
+        yield from self.conditions(place, form, element, group)
 
     def limits(self, place: Place, element: Element) -> Complaints:
         if element.range is not None and element.type not in ("integer", "decimal"):
@@ -186,7 +224,9 @@ class Forms:
         if element.pattern_says is None:
             yield (*place, "pattern"), "say it in words as well: `pattern_says`", 0
 
-    def conditions(self, place: Place, form: Form, element: Element) -> Complaints:
+    def conditions(
+        self, place: Place, form: Form, element: Element, group: str | None
+    ) -> Complaints:
         """Conditions must hold in every form that carries the element."""
         carriers = [
             one
@@ -194,15 +234,16 @@ class Forms:
             if not one.part and (one.id == form.id or form.id in one.includes)
         ]
         for carrier in carriers:
-            columns = rows.rule_columns(self.ground.definition, self.ground.sound(carrier))
+            columns = rows.rule_columns(self.ground.definition, self.ground.sound(carrier), group)
+            computed = {
+                one.id
+                for one in (carrier if group is None else carrier.row_of(group)).all_elements
+                if one.computed is not None
+            }
             for name in ("required_when", "relevant_when"):
                 yield from self.ground.expression((*place, name), getattr(element, name), columns)
             if element.computed is not None:
-                uncomputed = {
-                    one: kind
-                    for one, kind in columns.items()
-                    if one not in carrier.by_id or carrier.by_id[one].computed is None
-                }
+                uncomputed = {one: kind for one, kind in columns.items() if one not in computed}
                 kind: Kind = rows.type_of(element).kind
                 yield from self.ground.expression(
                     (*place, "computed"), element.computed, uncomputed, kind
@@ -221,6 +262,10 @@ class Forms:
             entries = [one.id for one in ground.definition.entry_forms]
             yield from ground.missing((*place, "form"), rule.form, entries, "form of entries")
             return
-        yield from ground.missing((*place, "place"), rule.place, form.by_id, "element")
-        columns = rows.rule_columns(ground.definition, ground.sound(form))
+        if rule.group is not None and rule.group not in form.group_paths:
+            yield from ground.missing((*place, "group"), rule.group, form.group_paths, "group")
+            return
+        own = form.by_id if rule.group is None else form.group_paths[rule.group][-1].by_id
+        yield from ground.missing((*place, "place"), rule.place, own, "element")
+        columns = rows.rule_columns(ground.definition, ground.sound(form), rule.group)
         yield from ground.expression((*place, "requires"), rule.requires, columns)

@@ -60,5 +60,5 @@ class Ground:
             return form.model_copy(update={"parent": None})
         return form
 
-    def case_forms(self) -> list[str]:
-        return [one.id for one in self.forms.values() if one.level == "case" and not one.part]
+    def counted_forms(self) -> list[str]:
+        return [one.id for one in self.forms.values() if one.counted]

@@ -28,7 +28,7 @@ class Measures:
         form = self.ground.forms.get(measure.form)
         if form is None or measure.form not in self.columns or form.part:
             yield from self.ground.missing(
-                (*place, "form"), measure.form, self.ground.case_forms(), "form of cases"
+                (*place, "form"), measure.form, self.ground.counted_forms(), "form that is counted"
             )
             return
         seen = self.columns[measure.form]
@@ -147,8 +147,12 @@ class Measures:
         keys = {*form.key, *form.otherwise_key}
         for one in check.check(elements, draft=True).flaws:
             if one.severity is Severity.REJECT and one.place not in keys:
+                # A member of the entry itself can be told by its name; one of a row by its place.
                 name = (
-                    list(elements)[int(one.place.split()[1]) - 1] if " " in one.place else one.place
+                    list(elements)[int(one.place.split()[1]) - 1]
+                    if one.place.startswith("member ")
+                    else one.place
                 )
-                if name not in self.ground.aside:
-                    yield (*place, name), f"`{name}`: {one.code.value}", 0
+                at = name.partition("[")[0]
+                if self.ground.aside.isdisjoint((name, name.rpartition(".")[2])):
+                    yield (*place, at), f"`{name}`: {one.code.value}", 0
