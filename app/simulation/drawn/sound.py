@@ -176,7 +176,10 @@ class Sound:
             element = rng.choice(free)
             told = dict(elements) | {element.id: self.values.any(element, rng, moment)}
             pinned = held | {element.id}
-            if told != elements and not self._mend(rng, moment, told, received_on, parent, pinned):
+            if told == elements or self._mend(rng, moment, told, received_on, parent, pinned):
+                continue
+            # What stands around rows may have changed under them.
+            if not self.checks.groups or not self.checks.findings(told, received_on, {}):
                 return told
         return elements
 
