@@ -120,9 +120,10 @@ def _breakable(page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(definition: Definition, form: Form, rows: list[DictionaryRow]) -> Page:
-    sayings = Sayings(definition, form)
-    lines = []
+    tables: dict[str | None, list[Row]] = {}
     for row in (one for one in rows if one.form == form.id):
+        seen = form if row.group is None else form.row_of(row.group)
+        sayings = Sayings(definition, seen)
         needed: str = row.required
         if row.computed:
             needed = f"worked out: {sayings.said(row.computed)}"
@@ -130,16 +131,16 @@ def _form(definition: Definition, form: Form, rows: list[DictionaryRow]) -> Page
             needed = f"when: {sayings.said(row.required_when)}"
         if row.relevant_when and row.relevant_when != row.required_when:
             needed += f"; asked when: {sayings.said(row.relevant_when)}"
-        element = form.by_id[row.element]
-        lines.append(
+        name = row.element if row.group is None else f"{row.group}.{row.element}"
+        tables.setdefault(row.group, []).append(
             Row(
-                f"{form.id}-{row.element}",
+                f"{form.id}-{name}",
                 (
                     row.element,
                     row.title + (" (identifying)" if row.identifying else ""),
                     row.type,
                     needed,
-                    dictionary_values(definition, element),
+                    dictionary_values(definition, seen.by_id[row.element]).replace("`", ""),
                     MARKS[row.source],
                 ),
             )
@@ -155,8 +156,16 @@ def _form(definition: Definition, form: Form, rows: list[DictionaryRow]) -> Page
     if form.part:
         says.append("Only ever carried by another form.")
     head = ("Element", "Title", "Type", "Needed", "Values", "Mark")
-    section = Section(form.id, "Elements", "", head, tuple(lines))
-    return Page(f"form-{form.id.replace('_', '-')}.html", form.title, " ".join(says), (section,))
+    sections = []
+    for path, lines in tables.items():
+        title, many = "Elements", ""
+        if path is not None:
+            group = form.group_paths[path][-1]
+            title = f"Rows: {group.title}"
+            many = f"From {group.at_least} to {group.at_most} rows, sent as {path}."
+        sections.append(Section(f"{form.id}-{path or ''}", title, many, head, tuple(lines)))
+    file = f"form-{form.id.replace('_', '-')}.html"
+    return Page(file, form.title, " ".join(says), tuple(sections))
 
 
 def _rules(definition: Definition) -> Page:
@@ -165,13 +174,14 @@ def _rules(definition: Definition) -> Page:
         rules = [one for one in definition.rules if one.form == form.id]
         if not rules:
             continue
-        sayings = Sayings(definition, form)
         rows = tuple(
             Row(
                 f"rule-{one.id}",
                 (
                     one.id,
-                    sayings.said(one.requires),
+                    Sayings(definition, form.row_of(one.group) if one.group else form).said(
+                        one.requires
+                    ),
                     "rejects" if one.severity == "reject" else "warns",
                     one.remedy,
                     MARKS[one.source],

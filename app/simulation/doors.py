@@ -1,8 +1,9 @@
 """Entries as files for each door: JSON, NDJSON, comma and bar text, XLSX, single posts."""
 
+import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import orjson
 import xlsxwriter
 
-from app.registries.schema import Channel, Definition, Element
+from app.registries.schema import Channel, Definition, Element, Group
+from app.simulation.drawn.sound import most_rows
 from app.simulation.places import DOORS
 
 MEDIA_TYPES = {
@@ -61,10 +63,24 @@ class Doors:
             for element in form.all_elements:
                 if element.computed is None:
                     self._columns.setdefault(element.id, element)
+            for chain in form.group_paths.values():
+                self._add_rows(chain, "")
         self._first_form = case.id
-        self._decimals = [
-            one for one, element in self._columns.items() if element.type == "decimal"
-        ]
+        self._decimals = frozenset(
+            element.id for element in self._columns.values() if element.type == "decimal"
+        )
+
+    def _add_rows(self, chain: Sequence[Group], at: str) -> None:
+        """Columns of a group's rows, `models.1.parts.2.material`: of as many as entries have."""
+        group, *inner = chain
+        for number in range(1, most_rows(group) + 1):
+            here = f"{at}{group.id}.{number}."
+            if inner:
+                self._add_rows(inner, here)
+                continue
+            for element in group.elements:
+                if element.computed is None:
+                    self._columns.setdefault(here + element.id, element)
 
     def write(self, door: str, entries: Iterable[bytes], path: Path) -> None:
         """Write spooled entries (a JSON document each) to a file of this door."""
@@ -85,7 +101,10 @@ class Doors:
             case "csv":
                 self._write_text(path, entries, ",", "\n", str, list(self._columns))
             case "pipe":
-                headings = [element.source_name for element in self._columns.values()]
+                headings = [
+                    one.removesuffix(element.id) + element.source_name
+                    for one, element in self._columns.items()
+                ]
                 self._write_text(path, entries, "|", "\r\n", _american, headings)
             case "xlsx":
                 self._write_workbook(path, entries)
@@ -96,15 +115,17 @@ class Doors:
         """Decimals as JSON numbers, which is how most senders write them."""
         for line in entries:
             entry: Sent = orjson.loads(line)
-            elements = entry["elements"]
-            for name in self._decimals:
-                value = elements.get(name)
-                if value is not None:
-                    try:
-                        elements[name] = float(value)
-                    except ValueError:
-                        continue
+            self._as_numbers(entry["elements"])
             yield entry
+
+    def _as_numbers(self, elements: dict[str, Any]) -> None:
+        for name, value in elements.items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                for row in value:
+                    self._as_numbers(row)
+            elif name in self._decimals and value is not None:
+                with contextlib.suppress(ValueError, TypeError):
+                    elements[name] = float(value)
 
     def _write_text(
         self,
@@ -122,7 +143,7 @@ class Doors:
             writer.writerow(["_form", "_action", *headings])
             for line in entries:
                 entry = orjson.loads(line)
-                elements = entry["elements"]
+                elements = flat(entry["elements"])
                 row = [
                     ";".join(value) if isinstance(value := elements.get(name, ""), list) else value
                     for name in ids
@@ -145,7 +166,7 @@ class Doors:
             entry = orjson.loads(line)
             sheet.write_string(number, 0, entry["form"])
             sheet.write_string(number, 1, entry["action"])
-            elements = entry["elements"]
+            elements = flat(entry["elements"])
             for place, (name, element) in enumerate(self._columns.items(), start=2):
                 value = elements.get(name)
                 if value is None:
@@ -160,6 +181,18 @@ class Doors:
                     sheet.write_string(number, place, str(value))
         book.close()
         path.write_bytes(memory.getvalue())
+
+
+def flat(elements: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """Elements as the columns of a table name them: those of rows with the rows' numbers, from 1."""
+    found: dict[str, Any] = {}
+    for name, value in elements.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, row in enumerate(value, start=1):
+                found |= flat(row, f"{at}{name}.{number}.")
+        else:
+            found[at + name] = value
+    return found
 
 
 def _american(day: str) -> str:

@@ -138,7 +138,7 @@ class _Roles:
 
     def identity(self, entry: Entry) -> "Identity":
         """Who an entry says that it is about."""
-        if self.form.level == "facility-period":
+        if self.form.of_facility:
             return Identity(entry.facility, local="the facility itself")
         given = entry.elements.get
         number = given(self._national) if self._national else None

@@ -14,16 +14,18 @@ from decimal import Decimal
 from typing import Any
 
 from app.registries import expressions
+from app.registries.entries import rows_of
 from app.registries.expressions import Type, Windows
 from app.registries.measure import Measure
 from app.registries.rows import (
     SUBJECT_RECORD,
     case_columns,
     follow_up_columns,
+    group_columns,
     windows,
 )
 from app.registries.schema import Definition, Derived, Form
-from app.simulation.drawn.rows import Rows
+from app.simulation.drawn.rows import Rows, canonical
 from app.simulation.meaning import Meaning, Row, rounded
 
 Cell = tuple[int, str, str, str, str]
@@ -59,7 +61,7 @@ class Oracle:
         self._forms = [
             _CaseForm(definition, form, [one for one in wanted if one.form == form.id])
             for form in definition.entry_forms
-            if form.level == "case" and any(one.form == form.id for one in wanted)
+            if form.counted and any(one.form == form.id for one in wanted)
         ]
 
     def cells(self, truth: Iterable[Mapping[str, Any]]) -> dict[Cell, Count]:
@@ -93,6 +95,7 @@ class _CaseForm:
         self._follow_ups = {
             other.id: Rows(definition, other) for other in definition.follow_up_forms(form.id)
         }
+        self._groups = {path: Rows(definition, form, group=path) for path in form.group_paths}
         columns = dict(case_columns(definition, form))
         self._derived: list[_Column] = []
         for one in definition.derived:
@@ -124,7 +127,10 @@ class _CaseForm:
             subjects[row["subject_id"]].append(row)
         for its in subjects.values():
             its.sort(key=lambda row: (row["case_date"] or date.max, row["case_token"]))
-        follow_ups = [self._followed(case) for case in cases]
+        beneath = [
+            [*self._followed(case), *self._in_groups(case, row)]
+            for case, row in zip(cases, rows, strict=True)
+        ]
         for column in self._derived:
             if column.derived.over == "subject":
                 for its in subjects.values():
@@ -132,7 +138,7 @@ class _CaseForm:
                     for row, value in zip(its, made, strict=True):
                         row[column.derived.id] = value
             else:
-                for row, its_own in zip(rows, follow_ups, strict=True):
+                for row, its_own in zip(rows, beneath, strict=True):
                     row[column.derived.id] = column.of(row, its_own)
         for row in rows:
             if row["month"] is not None:
@@ -155,10 +161,23 @@ class _CaseForm:
         return row
 
     def _followed(self, case: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """The case's follow-ups: form and row of each."""
+        """The case's follow-ups: form and row."""
         return [
             (form, self._follow_ups[form].complete(self._follow_ups[form].of(elements)))
             for form, elements in zip(case["follow_up_forms"], case["follow_ups"], strict=True)
+        ]
+
+    def _in_groups(self, case: Mapping[str, Any], row: Row) -> list[tuple[str, dict[str, Any]]]:
+        """The rows of the case's groups, beside what stands around each: path and row."""
+        if not self._groups:
+            return []
+        told = dict(case["elements"])
+        for name, (_, element) in self._rows.computed.items():
+            told[name] = canonical(element, row.get(name))
+        return [
+            (path, rows.complete(rows.of({**one.around, **one.row})))
+            for path, rows in self._groups.items()
+            for one in rows_of(told, path)
         ]
 
 
@@ -183,6 +202,9 @@ class _Column:
             self._form = follow_up.id
             own = follow_up_columns(definition, form, follow_up)
             seen = own | {name: it for name, it in seen.items() if name not in follow_up.by_id}
+        elif derived.over == "group":
+            self._form = derived.group or ""
+            seen |= group_columns(definition, form, self._form)
         over = order if derived.over == "subject" else None
         compiled = expressions.compile(derived.expression, seen, windows=over)
         self._value = Meaning(compiled)

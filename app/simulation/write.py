@@ -12,7 +12,7 @@ import orjson
 
 from app.registries.load import canonical
 from app.registries.schema import Definition
-from app.simulation.doors import Doors, doors_of
+from app.simulation.doors import Doors, doors_of, flat
 from app.simulation.drawn.courses import Courses
 from app.simulation.entries import Elements, Entry, Expected
 from app.simulation.instances import Scanner
@@ -197,7 +197,8 @@ def _identities(definition: Definition) -> dict[str, str]:
     return {
         one.id: _KINDS.get(one.identity or "", "name")
         for form in definition.forms
-        for one in form.elements
+        for elements in (form.elements, *(its[-1].elements for its in form.group_paths.values()))
+        for one in elements
         if one.identifying and (one.type == "text" or one.identity == "birth_date")
     }
 
@@ -209,8 +210,9 @@ def _write_canaries(
     found = {
         (kind, value)
         for entry in entries
-        for element, kind in kinds.items()
-        if isinstance(value := entry.elements.get(element), str)
+        for element, value in flat(entry.elements).items()
+        if (kind := kinds.get(element.rpartition(".")[2])) is not None
+        and isinstance(value, str)
         and len(value) > 7
         and value.isascii()
     }

@@ -1,39 +1,47 @@
 """Drawn data: what is sound passes the registry's own checks, and what is planted is found, exactly."""
 
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from app.commands.builder import STARTER
+from app.ingest.checks import RegistryAtWork
+from app.ingest.formats.sent import Sent
+from app.ingest.judge import Delivery, apply_rules, looked_at
 from app.registries import load
-from app.registries.entries import FormCheck
 from app.registries.findings import FindingCode
 from app.registries.profile import Profile
 from app.simulation.plan import Plan
 from app.simulation.write import entries_of
-from tests.simulation.test_answer_key import FOUND_LATER, rule_flaws
+from tests.simulation.test_answer_key import FOUND_LATER
 
-PACKAGED = [load.load(folder) for folder in load.folders(load.PACKAGED)]
+WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
+"""Several case forms, rows inside rows, and what a facility reports month by month."""
+DEFINITIONS = [
+    load.load(folder) for folder in (*load.folders(load.PACKAGED), *load.folders(WORKSHOP), STARTER)
+]
 
 
-@pytest.fixture(params=PACKAGED, ids=lambda one: one.id)
+@pytest.fixture(params=DEFINITIONS, ids=lambda one: one.id)
 def definition(request):
-    """Each packaged definition, drawn from its text alone, whatever course was written for it."""
+    """Each definition, drawn from its text alone, whatever course was written for it."""
     return request.param.model_copy(update={"simulation": Profile()})
 
 
-def told_by_the_checks(definition, form, entries):
-    """What the registry's own checks find in each entry, the case that it follows up unknown."""
-    check = FormCheck(definition, form)
-    checked = [check.check(one.elements, draft=one.action == "save") for one in entries]
-    rows = [
-        (one.values, entry.action == "save", one.flawed)
-        for one, entry in zip(checked, entries, strict=True)
+def told_by_the_checks(definition, entries):
+    """What the service's own checks find in each entry, the case that it follows up unknown."""
+    registry, facility = RegistryAtWork(definition), 200_001
+    today = datetime.now(UTC).date()
+    everywhere = frozenset(range(facility, facility + 10))
+    delivery = Delivery(1, facility, everywhere, everywhere, today)
+    judged = [
+        looked_at(registry, delivery, row, Sent(one.form, one.action, one.elements))
+        for row, one in enumerate(entries, start=1)
     ]
-    broken = rule_flaws(definition, form, rows)
-    return [
-        Counter((f.place, f.code, f.severity) for f in one.flaws + broken[place])
-        for place, one in enumerate(checked)
-    ]
+    apply_rules(judged, [today] * len(judged))
+    return [Counter((f.place, f.code, f.severity) for f in one.flaws) for one in judged]
 
 
 def sent(definition, **plan):
@@ -47,19 +55,15 @@ def test_the_key_of_drawn_entries_says_what_the_registrys_own_checks_say(definit
         (rule.place, FindingCode.RULE) for rule in definition.rules if "parent_" in rule.requires
     }
     planted = Counter()
-    for form in definition.entry_forms:
-        some = [one for one in entries if one.form == form.id]
-        for entry, found in zip(some, told_by_the_checks(definition, form.id, some), strict=True):
-            stopped = any(severity == "reject" for _, _, severity in found)
-            wanted = Counter(
-                (f.place, f.code, f.severity)
-                for f in entry.findings
-                if f.code not in FOUND_LATER
-                and f.code != FindingCode.NO_IDENTITY
-                and (stopped or (f.place, f.code) not in later)
-            )
-            assert found == wanted, (form.id, entry.action, entry.elements)
-            planted.update(code for _, code, _ in wanted)
+    for entry, found in zip(entries, told_by_the_checks(definition, entries), strict=True):
+        stopped = any(severity == "reject" for _, _, severity in found)
+        wanted = Counter(
+            (f.place, f.code, f.severity)
+            for f in entry.findings
+            if f.code not in FOUND_LATER and (stopped or (f.place, f.code) not in later)
+        )
+        assert found == wanted, (entry.form, entry.action, entry.elements)
+        planted.update(code for _, code, _ in wanted)
     assert planted.keys() >= {FindingCode.MISSING, FindingCode.NOT_IN_VALUE_SET, FindingCode.RULE}
 
 

@@ -183,4 +183,5 @@ def test_measures_worked_out_from_their_texts_equal_those_written_from_english(n
             one.sum_of_squares,
         )
         for cell, one in wanted.items()
+        if cell[3] != "case_mix"  # counted beside the cells
     }

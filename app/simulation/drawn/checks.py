@@ -6,14 +6,15 @@ The service does the same in SQL over batches; this is the expectation that it i
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from app.registries import expressions
+from app.registries.entries import rows_of
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.schema import Definition, Element, Form, Limits
-from app.simulation.drawn.rows import RuleRows
+from app.simulation.drawn.rows import RuleRows, canonical
 from app.simulation.entries import Elements, Expected
 from app.simulation.meaning import Meaning, Row
 
@@ -68,10 +69,19 @@ def _outside(value: Any, limits: Limits | None) -> bool:
 class Checks:
     """Everything that is looked for across the elements of one form."""
 
-    def __init__(self, definition: Definition, form: Form) -> None:
-        self.form = form
-        self.rows = RuleRows(definition, form)
-        self._rule_of = {rule.id: rule for rule in definition.rules if rule.form == form.id}
+    def __init__(self, definition: Definition, form: Form, group: str | None = None) -> None:
+        """Of a form, or of the rows of one of its groups, named by its path."""
+        self.form = form if group is None else form.row_of(group)
+        self.rows = RuleRows(definition, form, group)
+        self.groups = {
+            path: Checks(definition, form, path) for path in form.group_paths if group is None
+        }
+        self._rule_of = {
+            rule.id: rule
+            for rule in definition.rules
+            if (rule.form, rule.group) == (form.id, group)
+        }
+        form = self.form
         self.all = tuple(self._listed())
         self.needed = tuple(one.id for one in form.all_elements if one.required)
         self._local = _id(form.with_identity("local_id"))
@@ -107,9 +117,32 @@ class Checks:
     ) -> list[Expected]:
         """What is said of an entry whose `flawed` elements cannot be used, beside these themselves."""
         row = self.rows.of(elements, received_on, but=flawed)
-        silent = frozenset(flawed) | {f"{one}_unknown" for one in flawed}
-        found = [one.expected for one in self.broken(row) if not one.reads & silent]
+        found = self._heard(row, flawed)
+        if self.groups:
+            around = self.around(elements, row, flawed)
+            for path, checks in self.groups.items():
+                for one in rows_of(around, path):
+                    known = one.known(flawed)
+                    row = checks.rows.of({**one.around, **one.row}, received_on, but=known)
+                    found += [
+                        replace(each, place=one.place + each.place)
+                        for each in checks._heard(row, known)
+                    ]
         return found
+
+    def _heard(self, row: Row, flawed: Iterable[str]) -> list[Expected]:
+        """What is said of a row: nothing that rests on what cannot be used."""
+        silent = {name for one in flawed for name in (one, f"{one}_unknown")}
+        return [one.expected for one in self.broken(row) if not one.reads & silent]
+
+    def around(self, elements: Elements, row: Row, flawed: Iterable[str] = ()) -> Elements:
+        """The entry as its rows see it: with what is worked out, without what cannot be used."""
+        left = frozenset(flawed)
+        told = {name: value for name, value in elements.items() if name not in left}
+        for name, (_, element) in self.rows.own.computed.items():
+            if (value := canonical(element, row.get(name))) is not None:
+                told[name] = value
+        return told
 
     def beside(self, elements: Elements, received_on: date, parent: Elements) -> list[Expected]:
         """What is said only when the case is known that an entry follows up."""
@@ -120,7 +153,7 @@ class Checks:
     def says_who(self, elements: Elements) -> bool:
         """Whether a form that speaks of a person says which."""
         names = [one for one in (self._national, self._local) if one is not None]
-        if self.form.level == "facility-period" or (self.form.key and not names):
+        if self.form.of_facility or (self.form.key and not names):
             return True
         return any(one in elements for one in names)
 

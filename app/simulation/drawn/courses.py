@@ -21,7 +21,7 @@ from app.simulation.drawn.examples import Course, Told
 from app.simulation.drawn.flaws import Flaws
 from app.simulation.drawn.sound import Sound
 from app.simulation.drawn.subjects import Subject, meet
-from app.simulation.drawn.values import Moment, fitted
+from app.simulation.drawn.values import Moment, day_of, fitted
 from app.simulation.entries import Elements, Entry, Expected
 from app.simulation.people import code
 from app.simulation.places import Places
@@ -110,7 +110,7 @@ class Courses:
 
     def _of_facilities(self) -> Iterator[list[Entry]]:
         """Each facility's own records, for a year of months."""
-        forms = [one for one in self._definition.entry_forms if one.level == "facility-period"]
+        forms = [one for one in self._definition.entry_forms if one.of_facility]
         for facility in self._places.facilities if forms else ():
             entries: list[Entry] = []
             rng = dice("facility", self._plan.seed, facility.place)
@@ -291,7 +291,7 @@ class Courses:
         facility = self._places.facilities[place]
         fixed = subject.identity(form, place, facility.number)
         if form.period is not None and form.by_id[form.period].type == "date":
-            fixed.setdefault(form.period, on.isoformat())
+            fixed.setdefault(form.period, day_of(form.by_id[form.period], on))
         if case is not None and form.parent is not None:
             for name in self._definition.form(form.parent).key:
                 if name in case.elements:

@@ -39,6 +39,8 @@ def _of(definition: Definition, example: Example, measured: str) -> Iterator[Cou
     subjects: dict[str, list[tuple[date, Form, str, dict[str, Any], Any]]] = {}
     for case in example.cases:
         form = definition.form(case.form or measured)
+        if form.of_facility:
+            continue  # what a facility reports of itself is nobody's course
         liked = _liked(definition, form, {**example.common, **case.elements})
         if (day := _day(form, liked)) is not None:
             its = (day, form, case.facility, liked, case.follow_ups)

@@ -5,14 +5,17 @@ Every kind of flaw that a form can carry has its turn: values of a wrong type, o
 set, left out where needed, given where out of place, against each rule, unknown to the form, of nobody.
 """
 
+import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
+from app.registries.entries import rows_of
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.rows import PARENT
 from app.registries.schema import Definition, Element, Form
@@ -23,6 +26,8 @@ from app.simulation.entries import Elements, Expected
 
 NAMED_DOORS = frozenset({"json", "ndjson", "single"})
 """Where an element travels by its name, entry by entry."""
+ONLY_NAMED = frozenset({"unknown element", "no rows"})
+"""What cannot be said elsewhere."""
 
 EMPTY: Mapping[str, None] = MappingProxyType({})
 
@@ -51,10 +56,13 @@ class Flaws:
     """Plants flaws in entries of one form, each kind in its turn."""
 
     def __init__(self, definition: Definition, form: Form, sound: Sound, today: date) -> None:
+        """Of a form, or of the rows of a group if `sound` makes these."""
+        form = sound.form
         self._definition, self._form, self._sound, self._today = definition, form, sound, today
+        self._own = {one.id for one in (sound.chain[-1] if sound.chain else form).elements}
         parent = definition.form(form.parent).key if form.parent else ()
-        self._own = frozenset((*form.key, *parent))
-        self._keys = self._own | frozenset(form.otherwise_key)
+        self._key = frozenset((*form.key, *parent))
+        self._keys = self._key | frozenset(form.otherwise_key)
         self._alone: set[str] = set()
         self._kinds = dict(self._listed())
         self._turn: list[str] = []
@@ -70,7 +78,7 @@ class Flaws:
         done = 0
         for _ in range(2 * len(self._kinds)):
             kind = self._next(rng)
-            if kind == "unknown element" and door not in NAMED_DOORS:
+            if kind in ONLY_NAMED and door not in NAMED_DOORS:
                 continue
             alone = kind in self._alone
             if alone and done:
@@ -112,9 +120,13 @@ class Flaws:
         return self._turn.pop()
 
     def _listed(self) -> Iterator[tuple[str, Spoil]]:
-        form = self._form
+        form, in_rows = self._form, bool(self._sound.chain)
         sent = [
-            one for one in form.all_elements if one.computed is None and one.identity != "facility"
+            one
+            for one in form.all_elements
+            if one.computed is None
+            and one.identity != "facility"
+            and (not in_rows or one.id in self._own)
         ]
         plain = [one for one in sent if one.id not in self._keys and one.identity is None]
 
@@ -157,17 +169,36 @@ class Flaws:
         yield from each("too long", [one for one in sent if one.type == "text"], _too_long)
         patterned = [one for one in sent if one.type == "text" and _against(one) is not None]
         yield from each("against the pattern", patterned, _against_pattern)
-        yield "unknown element", _stranger
         alone: dict[str, Spoil] = {}
         if hidden := [one for one in plain if one.relevant_when]:
             alone["out of place"] = self._out_of_place(hidden)
         for check in self._sound.checks.all:
             if check.rule is not None:
                 alone[f"against rule {check.rule}"] = self._against(check)
-        if not self._sound.checks.says_who({}):
-            alone["of nobody"] = self._nobody
-        self._alone |= {"unknown element", *alone}
+        if not in_rows:
+            alone["unknown element"] = _stranger
+            if not self._sound.checks.says_who({}):
+                alone["of nobody"] = self._nobody
+            for group in form.all_groups:
+                alone["no rows"] = _no_rows(group.id)
+                if group.at_least:
+                    yield f"{group.id} left out", _no_group(group.id)
+            for path, sound in self._sound.groups.items():
+                inner = Flaws(self._definition, form, sound, self._today)
+                for kind, spoil in inner.kinds.items():
+                    alone[f"{path}: {kind}"] = _in_a_row(path, spoil, inner.own)
+        self._alone |= alone.keys()
         yield from alone.items()
+
+    @property
+    def kinds(self) -> Mapping[str, Spoil]:
+        """Each kind of flaw, and how it is made."""
+        return self._kinds
+
+    @property
+    def own(self) -> Set[str]:
+        """The elements that can carry a flaw."""
+        return self._own
 
     # --- kinds that need the definition ---
 
@@ -232,15 +263,17 @@ class Flaws:
             rng: Random, moment: Moment, told: Elements, parent: Elements | None
         ) -> Spoiled | None:
             wrong = self._sound.breaking(
-                rng, moment, told, self._today, check, stay | self._which(told), parent
+                rng, moment, told, self._today, check, stay | self._fixed(told), parent
             )
             return Spoiled(wrong, later=later) if wrong is not None else None
 
         return spoil
 
-    def _which(self, told: Elements) -> frozenset[str]:
-        """What tells this entry from others: its key, or what stands for it."""
-        return self._own if self._own <= told.keys() else self._keys
+    def _fixed(self, told: Elements) -> frozenset[str]:
+        """What a flaw leaves as it is: the key, or what stands for it; of a row what is around it."""
+        if self._sound.chain:
+            return frozenset(self._form.by_id.keys() - self._own)
+        return self._key if self._key <= told.keys() else self._keys
 
     def _nobody(self, rng: Random, moment: Moment, told: Elements, _: Any) -> Spoiled | None:
         for one in self._form.all_elements:
@@ -249,6 +282,47 @@ class Flaws:
                     return None
                 told.pop(one.id, None)
         return Spoiled(told)
+
+
+def _no_rows(group: str) -> Spoil:
+    def spoil(_: Random, __: Moment, told: Elements, ___: Any) -> Spoiled | None:
+        if group not in told:
+            return None
+        told[group] = "none"
+        return Spoiled(told, expected(group, FindingCode.NOT_ROWS), unusable=group)
+
+    return spoil
+
+
+def _no_group(group: str) -> Spoil:
+    def spoil(_: Random, __: Moment, told: Elements, ___: Any) -> Spoiled | None:
+        if told.pop(group, None) is None:
+            return None
+        return Spoiled(told, expected(group, FindingCode.MISSING), unusable=group)
+
+    return spoil
+
+
+def _in_a_row(path: str, spoil: Spoil, own: Set[str]) -> Spoil:
+    """A flaw in some row of a group."""
+
+    def in_a_row(rng: Random, moment: Moment, told: Elements, _: Any) -> Spoiled | None:
+        told = copy.deepcopy(told)
+        rows = rows_of(told, path)
+        if not rows:
+            return None
+        one = rng.choice(rows)
+        spoiled = spoil(rng, moment, {**one.around, **one.row}, None)
+        if spoiled is None or not own & spoiled.elements.keys():
+            return None  # a row of nothing would be no row
+        for name in own:
+            one.row.pop(name, None)
+        one.row.update({name: value for name, value in spoiled.elements.items() if name in own})
+        found = [replace(each, place=one.place + each.place) for each in spoiled.found]
+        unusable = None if spoiled.unusable is None else one.place + spoiled.unusable
+        return Spoiled(told, *found, unusable=unusable)
+
+    return in_a_row
 
 
 def _with(told: Elements, element: Element, wrong: Any, code: FindingCode) -> Spoiled | None:

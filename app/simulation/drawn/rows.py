@@ -28,10 +28,40 @@ def reader(element: Element) -> Callable[[Any], Any]:
             return lambda value: value
 
 
+def canonical(element: Element, value: Any) -> Any:
+    """A value of an expression in the element's canonical form; None where it is not known."""
+    if value is None:
+        return None
+    if element.type in ("integer", "decimal"):
+        return spelled(element, Decimal(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return sorted(value) if isinstance(value, list) else value
+
+
+def spelled(
+    element: Element, number: Decimal, low: Decimal | None = None, high: Decimal | None = None
+) -> int | str:
+    """A number in an element's canonical form, pushed inside limits where they are given."""
+    kept = rounded(number, element.scale)
+    if low is not None and kept < low:
+        kept = rounded(low, element.scale)
+    if high is not None and kept > high:
+        kept = rounded(high, element.scale)
+    if element.type == "integer":
+        return int(kept)
+    return format(abs(kept) if kept == 0 else kept, "f")
+
+
 class Rows:
     """Turns entries of one form into rows."""
 
-    def __init__(self, definition: Definition, form: Form, prefix: str = "") -> None:
+    def __init__(
+        self, definition: Definition, form: Form, prefix: str = "", group: str | None = None
+    ) -> None:
+        """With a group, of its rows: each beside what stands around it."""
+        columns = rule_columns(definition, form, group)
+        form = form if group is None else form.row_of(group)
         self.form = form
         self._read = {
             one.id: (
@@ -44,7 +74,6 @@ class Rows:
         }
         self._sentinels = [f"{prefix}{one.id}_unknown" for one in form.all_elements if one.unknown]
         self._prefix = prefix
-        columns = rule_columns(definition, form)
         self.computed = {
             one.id: (Meaning(expressions.compile(one.computed, columns)), one)
             for one in form.all_elements
@@ -79,14 +108,15 @@ class Rows:
 class RuleRows:
     """Rows as the rules of a form see them: the entry, the day it came, and the case it follows up."""
 
-    def __init__(self, definition: Definition, form: Form) -> None:
-        self.own = Rows(definition, form)
-        parent = definition.form(form.parent) if form.parent is not None else None
+    def __init__(self, definition: Definition, form: Form, group: str | None = None) -> None:
+        self.own = Rows(definition, form, group=group)
+        above = form.parent if group is None else None
+        parent = definition.form(above) if above is not None else None
         self._parent = Rows(definition, parent) if parent is not None else None
         self._seen = (
             [one.id for one in parent.all_elements if not one.identifying] if parent else []
         )
-        self.columns: dict[str, Type] = rule_columns(definition, form)
+        self.columns: dict[str, Type] = rule_columns(definition, form, group)
 
     def of(
         self,

@@ -15,28 +15,40 @@ from typing import Any
 
 from app.errors import Unprocessable
 from app.registries import expressions
+from app.registries.entries import rows_of
 from app.registries.findings import Severity
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Definition, Element, Form, Group
 from app.registries.values import usual_limits
 from app.simulation.drawn.checks import Check, Checks
-from app.simulation.drawn.rows import reader
-from app.simulation.drawn.values import Moment, Values, spelled
+from app.simulation.drawn.rows import reader, spelled
+from app.simulation.drawn.values import Moment, Values, day_of
 from app.simulation.entries import Elements
 from app.simulation.meaning import Meaning
 
 STEPS = 80
 DRAWS = 12
 CANDIDATES = 8
+MOST_ROWS = 4
+"""Rows of a group, where it need not have more."""
 
 
 class Sound:
     """Makes sound entries of one form."""
 
-    def __init__(self, definition: Definition, form: Form, seed: int, until: date) -> None:
-        """`until` is the last day on which anything sound happens."""
+    def __init__(
+        self, definition: Definition, form: Form, seed: int, until: date, group: str | None = None
+    ) -> None:
+        """`until` is the last day on which anything sound happens; with a group, of its rows."""
+        self.groups = {
+            path: Sound(definition, form, seed, until, path)
+            for path in form.group_paths
+            if group is None
+        }
+        self.checks = Checks(definition, form, group)
+        self.values = Values(definition, form, seed, group)
+        self.chain = form.group_paths[group] if group is not None else ()
+        form = self.checks.form
         self.form, self._until = form, until
-        self.checks = Checks(definition, form)
-        self.values = Values(definition, form, seed)
         columns = self.checks.rows.columns
         self._relevant = {
             one.id: Meaning(expressions.compile(one.relevant_when, columns))
@@ -112,15 +124,46 @@ class Sound:
             elements = self._drawn(rng, moment, fixed, received_on, parent, like)
             blocked = self._mend(rng, moment, elements, received_on, parent, stay)
             if not blocked:
-                return elements
+                break
         soft = all(one.severity is not Severity.REJECT for one in blocked)
         if soft:
-            return elements
+            return self._with_rows(rng, moment, elements, received_on)
         named = sorted({one.rule or f"{one.place} ({one.code})" for one in blocked})
         raise Unprocessable(
             f"No sound entry of the form `{self.form.id}` was found: {', '.join(named)} stood in the"
             " way. Say in simulation.yaml how the elements it reads are spread."
         )
+
+    def _with_rows(
+        self, rng: Random, moment: Moment, elements: Elements, received_on: date
+    ) -> Elements:
+        """The entry with rows of its groups, and rows inside those, each sound where it stands."""
+        around = self.checks.around(elements, self.checks.rows.of(elements, received_on))
+        for sound in self.groups.values():
+            *above, group = sound.chain
+            path = ".".join(one.id for one in above)
+            outer = rows_of({**around, **elements}, path) if above else None
+            places = [(elements, around)] if outer is None else [
+                (one.row, {**one.around, **one.row}) for one in outer
+            ]  # fmt: skip
+            for here, known in places:
+                if made := sound.some(rng, moment, known, received_on):
+                    here[group.id] = made
+        return elements
+
+    def some(
+        self, rng: Random, moment: Moment, around: Elements, received_on: date
+    ) -> list[Elements]:
+        """Rows of this group, beside what stands around them; none of them empty."""
+        group = self.chain[-1]
+        own = {one.id for one in group.elements}
+        fixed = {one.id: around.get(one.id) for one in self.form.all_elements if one.id not in own}
+        made = []
+        for _ in range(rng.randint(group.at_least, most_rows(group))):
+            entry = self.entry(rng, moment, fixed, received_on)
+            if row := {name: value for name, value in entry.items() if name in own}:
+                made.append(row)
+        return made
 
     def amended(
         self, rng: Random, moment: Moment, elements: Elements, received_on: date,
@@ -133,7 +176,10 @@ class Sound:
             element = rng.choice(free)
             told = dict(elements) | {element.id: self.values.any(element, rng, moment)}
             pinned = held | {element.id}
-            if told != elements and not self._mend(rng, moment, told, received_on, parent, pinned):
+            if told == elements or self._mend(rng, moment, told, received_on, parent, pinned):
+                continue
+            # What stands around rows may have changed under them.
+            if not self.checks.groups or not self.checks.findings(told, received_on, {}):
                 return told
         return elements
 
@@ -259,7 +305,7 @@ class Sound:
         if not element.required and element.id not in self._keyed and rng.random() < 0.25:
             return None
         if element.type == "date" and rng.random() < 0.6:
-            return self._near(rng, element, elements, latest)
+            return day_of(element, self._near(rng, element, elements, latest))
         if element.id in self._limits and rng.random() < 0.3:
             others = [
                 Decimal(str(elements[one]))
@@ -273,7 +319,7 @@ class Sound:
                     return spelled(element, number)
         return self.values.any(element, rng, moment)
 
-    def _near(self, rng: Random, element: Element, elements: Elements, latest: date) -> str:
+    def _near(self, rng: Random, element: Element, elements: Elements, latest: date) -> date:
         days = [
             date.fromisoformat(elements[one.id]) for one in self._order
             if one.type == "date" and one.id in elements and one.id != element.id
@@ -281,4 +327,9 @@ class Sound:
         reach = rng.choice((0, 1, 10, 100, 1_000, 20_000))
         at = rng.choice(days).toordinal() + rng.randint(-reach, reach)
         earliest = date(1900, 1, 1).toordinal()
-        return date.fromordinal(min(max(at, earliest), latest.toordinal())).isoformat()
+        return date.fromordinal(min(max(at, earliest), latest.toordinal()))
+
+
+def most_rows(group: Group) -> int:
+    """How many rows of a group an entry has at most."""
+    return min(group.at_most, max(group.at_least, MOST_ROWS))

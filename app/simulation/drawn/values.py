@@ -17,9 +17,9 @@ from app.registries.profile import Chance, Conditional, Draw
 from app.registries.rows import rule_columns
 from app.registries.schema import Definition, Element, Form
 from app.registries.values import usual_limits
-from app.simulation.drawn.rows import reader
+from app.simulation.drawn.rows import canonical, reader, spelled
 from app.simulation.drawn.texts import matching
-from app.simulation.meaning import Meaning, Row, rounded
+from app.simulation.meaning import Meaning, Row
 from app.simulation.people import code, name
 from app.simulation.places import Facility
 
@@ -79,11 +79,14 @@ def spoken_values(definition: Definition) -> dict[str, list[str]]:
 class Values:
     """Draws values of a form's elements."""
 
-    def __init__(self, definition: Definition, form: Form, seed: int) -> None:
-        self._definition, self._form, self._seed = definition, form, seed
-        self._columns = rule_columns(definition, form)
-        self._spoken = spoken_values(definition)
+    def __init__(
+        self, definition: Definition, form: Form, seed: int, group: str | None = None
+    ) -> None:
+        self._columns = rule_columns(definition, form, group)
         profile = definition.simulation.forms.get(form.id)
+        form = form if group is None else form.row_of(group)
+        self._definition, self._form, self._seed = definition, form, seed
+        self._spoken = spoken_values(definition)
         self.draws = {
             one.id: (profile.elements.get(one.id) if profile else None) or Draw()
             for one in form.all_elements
@@ -176,7 +179,7 @@ class Values:
             if spoken and rng.random() < _LITERAL / 5:
                 return rng.choice(spoken)
             days = int(rng.expovariate(1 / 20.0)) * (1 if rng.random() < 0.15 else -1)
-            return (moment.on + timedelta(days=days)).isoformat()
+            return day_of(element, moment.on + timedelta(days=days))
 
         return draw
 
@@ -233,7 +236,7 @@ class Values:
             def day(rng: Random, moment: Moment) -> Any:
                 start = moment.row.get(before) if before is not None else moment.on
                 days = timedelta(days=round(number(rng)))
-                return (start + days).isoformat() if isinstance(start, date) else None
+                return day_of(element, start + days) if isinstance(start, date) else None
 
             return day
         low, high = usual_limits(element)
@@ -250,29 +253,11 @@ class Values:
         return lambda rng, moment: read(rng.choices(names, values)[0])
 
 
-def canonical(element: Element, value: Any) -> Any:
-    """A value of an expression in the element's canonical form; None where it is not known."""
-    if value is None:
-        return None
-    if element.type in ("integer", "decimal"):
-        return spelled(element, Decimal(value))
-    if isinstance(value, date):
-        return value.isoformat()
-    return sorted(value) if isinstance(value, list) else value
-
-
-def spelled(
-    element: Element, number: Decimal, low: Decimal | None = None, high: Decimal | None = None
-) -> int | str:
-    """A number in an element's canonical form, pushed inside limits where they are given."""
-    kept = rounded(number, element.scale)
-    if low is not None and kept < low:
-        kept = rounded(low, element.scale)
-    if high is not None and kept > high:
-        kept = rounded(high, element.scale)
-    if element.type == "integer":
-        return int(kept)
-    return format(abs(kept) if kept == 0 else kept, "f")
+def day_of(element: Element, day: date) -> str:
+    """A day as an element keeps it: of a month or a year, its first."""
+    if element.precision == "year":
+        day = day.replace(month=1)
+    return (day if element.precision == "day" else day.replace(day=1)).isoformat()
 
 
 def _said_of(element: Element) -> Callable[[str], Any]:
