@@ -231,8 +231,11 @@ async def _read(
             picked = ", ".join(f"sums[{slot + 1}]::{kind}" for slot in slots[name])
             columns[name] = f"ARRAY[{picked}]", Array(len(slots[name]), kind)
 
+    # A row's counts side by side, as they come; slot by slot afterwards, a month at a time.
+    counts = np.zeros((*into.counts.shape[1:], len(into.counts)), np.int64)
+
     def put(rows: Records, month: Ints, place: Ints) -> None:
-        into.counts[:, month, place] = rows["counts"]["value"].T
+        counts[month, place] = rows["counts"]["value"]
         for name, array in ("total", into.sums), ("total_of_squares", into.squares):
             for at, slot in enumerate(slots[name]):
                 array[slot, month, place] = rows[name]["value"][:, at]
@@ -243,6 +246,8 @@ async def _read(
     )
     kinds = {name: kind for name, (_, kind) in columns.items()}
     await _placed(session, rows, (generation_id, series.form), kinds, facilities, first, put)
+    for month, of_month in enumerate(counts):
+        into.counts[:, month] = of_month.T
 
 
 async def _mixes(
