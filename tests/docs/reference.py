@@ -264,6 +264,10 @@ judgement gives the others: at least {suppress.FEWEST_FACILITIES} facilities, no
         rows.append(["shown", shown])
         if measure.stratifiers:
             rows.append(["strata", ", ".join(cell(one.title) for one in measure.stratifiers)])
+        for one in measure.case_mix:
+            levels = "; ".join(cell(one.label(level)) for level in one.every)
+            of = f"{cell(one.title)}{_bracket(one.source)}: {levels}; {code(one.expression)}"
+            rows.append(["case mix", of])
         if measure.reference:
             rows.append(["reference", cell(measure.reference)])
         parts.append(table(["", ""], rows) + "\n")

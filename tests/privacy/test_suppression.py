@@ -25,15 +25,18 @@ from app.benchmarks.measures import COUNTS, tabulation
 from app.benchmarks.periods import Period, later, period
 from app.benchmarks.position import fitted
 from app.benchmarks.rates import peer_digits
+from app.benchmarks.statistics.case_mix import case_mix_of_kinds, national_intercept
 from app.benchmarks.statistics.flags import called_up_to
+from app.benchmarks.statistics.gamma_poisson import gamma_poisson_moments
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
+from app.registries.case_mix import Factor, combinations
 from app.registries.measure import Measure
 from app.registries.schema import Band, Definition, PeerGroup
 from app.reports.vega import Chart
 from tests.benchmarks.conftest import workshop
-from tests.benchmarks.toy import definition
+from tests.benchmarks.toy import CASE_MIX, definition
 from tests.make.accounts import bearer, key_for
 from tests.privacy.attack import Attacker, Bools, Ints, alone, differences, pinned
 
@@ -73,8 +76,9 @@ PEERS = (
 )
 
 
-def measure(id: str, numerator: str, per: int = 100) -> Measure:
+def measure(id: str, numerator: str, per: int = 100, case_mix: tuple[Factor, ...] = ()) -> Measure:
     return Measure(
+        case_mix=case_mix,
         id=id,
         title=id,
         description=id,
@@ -87,10 +91,13 @@ def measure(id: str, numerator: str, per: int = 100) -> Measure:
 
 
 MEASURES = (
-    measure("common", "result = '2'"),
+    measure("common", "result = '2'", case_mix=CASE_MIX),
     measure("seldom", "result = '3'"),
     measure("rare", "result = '4'", per=1000),
 )
+KINDS = list(combinations(CASE_MIX))
+SHARES = np.outer((0.62, 0.35, 0.03), (0.4, 0.6)).ravel()
+"""Of the combinations of levels: what is unknown of packs is too rare to be told."""
 CHANCES = {"common": 0.35, "seldom": 0.04, "rare": 0.006}
 
 
@@ -108,6 +115,8 @@ class World:
     """On each day: measure -> facility x month."""
     told: list[dict[tuple[str, str, str, str], dict[str, Any]]]
     """On each day: measure, period, grouping, group -> what a researcher is told."""
+    mixed: list[tuple[Ints, Ints]]
+    """On each day: cases and events of `common`, facility x month x combination of levels."""
     own: set[int]
     """Places of the facilities of the key that looks."""
     bounds: list[tuple[str, list[int], int]] = field(default_factory=list)
@@ -177,6 +186,11 @@ async def made(
         for name, its in second.items():
             its[place] = chance.binomial(denominators[place], CHANCES[name])
 
+    mixed = [mixed_of(chance, denominators, its["common"]) for its in (first, second)]
+    still = (first["common"] == second["common"]).all(axis=1)
+    for later_, earlier in zip(mixed[1], mixed[0], strict=True):
+        later_[still] = earlier[still]
+
     owner = Database(database.owner, DatabaseRole.OWNER, pool=1)
     async with owner.transaction(EVERYTHING) as session:
         await session.execute(text("TRUNCATE corporate_accounts, definitions CASCADE"))
@@ -210,9 +224,10 @@ async def made(
     async with workshop.database.transaction(EVERYTHING) as session:
         await workshop.catalogue.publish(session, toy)
         await workshop.catalogue.refresh(session)
-    for today, numerators in zip(DAYS, (first, second), strict=True):
+    for today, numerators, combined in zip(DAYS, (first, second), mixed, strict=True):
         async with workshop.database.transaction(EVERYTHING) as session:
             await tabulated(session, toy, facilities, denominators, numerators)
+            await tabulated_mix(session, facilities, *combined)
             assert await compare(session, toy, today) is not None
 
     yearly = denominators[:, -13:-1].sum(axis=1)  # twelve complete months before the snapshots
@@ -239,6 +254,7 @@ async def made(
         denominators,
         [first, second],
         [],
+        mixed,
         set(np.flatnonzero(accounts == busiest).tolist()),
     )
     research = bearer(await key_for(database, Role.RESEARCHER, registries=["toy"]))
@@ -328,6 +344,36 @@ async def tabulated(
             " sums) VALUES (:generation, :facility, :form, '', :month, '', :counts, '{}')"
         ),
         rows,
+    )
+
+
+def mixed_of(
+    chance: np.random.Generator, denominators: Ints, numerators: Ints
+) -> tuple[Ints, Ints]:
+    """Cases and events by combination of levels."""
+    tilted = SHARES * np.array([1.0, 1.0, 1.6, 1.6, 1.0, 1.0])
+    events = chance.multinomial(numerators, tilted / tilted.sum())
+    others = chance.multinomial(denominators - numerators, SHARES)
+    return events + others, events
+
+
+async def tabulated_mix(session: Any, facilities: list[int], cases: Ints, events: Ints) -> None:
+    """The histograms of the case mix as tabulation leaves them."""
+    await session.execute(text("DELETE FROM histograms"))
+    await session.execute(
+        text(
+            "INSERT INTO histograms (generation_id, facility_id, measure_id, month, bins)"
+            " SELECT id, :facility, 'common', :month, :bins FROM generations WHERE state = 'current'"
+        ),
+        [
+            {
+                "facility": facility,
+                "month": later(FIRST, month),
+                "bins": [*cases[place, month].tolist(), *events[place, month].tolist()],
+            }
+            for place, facility in enumerate(facilities)
+            for month in range(MONTHS)
+        ],
     )
 
 
@@ -448,6 +494,13 @@ async def others_change(session: Any, world: World) -> None:
         ),
         {"mine": mine},
     )
+    await session.execute(
+        text(
+            "UPDATE histograms SET bins = ARRAY(SELECT one + 1 + facility_id % 7"
+            " FROM unnest(bins) AS one) WHERE NOT facility_id = ANY (:mine)"
+        ),
+        {"mine": mine},
+    )
 
 
 async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: World) -> None:
@@ -456,7 +509,7 @@ async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: W
     for place, facility in enumerate(world.facilities):
         answer = await client.get(
             "/v1/registries/toy/metrics",
-            params={"facility": facility, "period": "2025"},
+            params={"facility": facility, "period": "2025", "include": "adjusted"},
             headers=headers,
         )
         assert (answer.status_code == 200) is (place in world.own)
@@ -464,6 +517,34 @@ async def check_own(client: httpx.AsyncClient, headers: dict[str, str], world: W
             for one in answer.json()["metrics"]:
                 its = world.numerators[1][one["measure"]][place, world.months(over)]
                 assert one["numerator"] == its.sum()
+                if one["measure"] == "common":
+                    check_adjusted(world, place, one)
+                else:
+                    assert one["adjusted"] is None
+
+
+def check_adjusted(world: World, place: int, one: dict[str, Any]) -> None:
+    """What is expected of a facility follows from its own cells and what everybody is told, by hand."""
+    said = world.told[1]["common", "2025", "all", "all"]
+    mix, its = said["case_mix"], one["adjusted"]
+    effects = {(level["factor"], level["level"]): level["log_odds"] for level in mix["levels"]}
+    expected = 0.0
+    for number, kind in enumerate(KINDS):
+        odds = mix["intercept"]
+        for factor, level in zip(CASE_MIX, kind, strict=True):
+            odds += effects.get((factor.id, level), 0.0)
+        cases = int(world.mixed[1][0][place, world.months(period("2025")), number].sum())
+        expected += cases / (1 + math.exp(-odds))
+    assert its["withheld"] is None
+    assert its["observed"] == one["numerator"]
+    assert its["expected"] == pytest.approx(expected, abs=0.051)
+    ratio = one["numerator"] / expected
+    assert its["ratio"] == pytest.approx(ratio, abs=0.00051)
+    assert its["interval"]["low"] < ratio < its["interval"]["high"]
+    assert its["rate"] == pytest.approx(min(ratio * said["quartiles"]["pooled"], 1), abs=1e-6)
+    shape = mix["shape"]
+    shrunk = 1.0 if shape is None else (one["numerator"] + shape) / (expected + shape)
+    assert its["shrunk_ratio"] == pytest.approx(shrunk, abs=0.00051)
 
 
 def attacker_of(world: World, day: int, name: str) -> Attacker:
@@ -663,7 +744,7 @@ async def test_a_norm_bounds_no_count_that_the_pooled_rate_leaves_open(world: Wo
                 looked += 1
                 assert any(
                     (other >= 0).all() and (other <= n).all() and nation.norm(name, other) == norm
-                    for other in others(chance, x, free, int(place))
+                    for other in others(chance, x, n, free, int(place))
                 )
     assert looked >= 10
 
@@ -707,17 +788,144 @@ class Counted:
 
 
 def others(
-    chance: np.random.Generator, x: Ints, free: Ints, place: int, most: int = 3000
+    chance: np.random.Generator, x: Ints, n: Ints, free: Ints, place: int, most: int = 3000
 ) -> Iterator[Ints]:
-    """Worlds in which one count is another, and as much is taken from or given to some beside it."""
+    """Worlds in which one count is another: exchanged with that of a facility of much the same size,
+    then with a little moved beside it, then whatever chance gives that keeps the sum."""
     beside = free[free != place]
+    alike = [one for one in beside if 1 <= x[one] <= 10 and x[one] != x[place]]
+    alike.sort(key=lambda one: abs(int(n[one] - n[place])))
+    for twin in alike:
+        other = x.copy()
+        other[[place, twin]] = other[[twin, place]]
+        yield other
+        rest = beside[beside != twin]
+        for _ in range(20):
+            moved = other.copy()
+            moved[chance.choice(rest, 2, replace=False)] += [1, -1]
+            yield moved
     for _ in range(most):
         other = x.copy()
         other[place] = chance.choice([one for one in range(1, 11) if one != x[place]])
-        moved = chance.choice(beside, 6, replace=False)
-        other[moved] += chance.integers(-2, 3, len(moved))
+        some = chance.choice(beside, 6, replace=False)
+        other[some] += chance.integers(-2, 3, len(some))
         if abs(int(other.sum() - x.sum())) <= 2:
             yield other
+
+
+def level_counts(
+    world: World, day: int, over: Period, place: int, levels: set[str]
+) -> tuple[Ints, Ints]:
+    """Cases and events of some levels of a factor, by facility."""
+    its = [one[place] in levels for one in KINDS]
+    cases, events = (
+        one[:, world.months(over)].sum(axis=1)[:, its].sum(axis=1) for one in world.mixed[day]
+    )
+    return cases, events
+
+
+async def test_what_patients_bring_is_told_of_levels_with_enough_outside_of_any_organisation(
+    world: World,
+) -> None:
+    """Each number hides as many cases as the pooled rate does, and what is too rare stands with the base."""
+    seen = 0
+    for day, told in enumerate(world.told):
+        for (name, label, grouping, _), said in told.items():
+            mix = said["case_mix"]
+            if mix is None:
+                assert name != "common" or grouping != "all" or said["withheld"]
+                continue
+            assert (name, grouping) == ("common", "all")
+            if mix["withheld"] is not None:
+                assert mix == {
+                    **dict.fromkeys(("intercept", "shape")),
+                    "base": {},
+                    "levels": [],
+                    "withheld": mix["withheld"],
+                }
+                continue
+            seen += 1
+            assert said["quartiles"]["pooled"] is not None
+            if mix["shape"] is not None:
+                assert mix["shape"] == float(f"{mix['shape']:.2g}")
+            assert mix["intercept"] == round(mix["intercept"], 3)
+            months = Period(later(period(label).last, -11), period(label).last)
+            last = min(months.last, later(FIRST, MONTHS - 1))
+            months = Period(later(last, -11), last)
+            for number, factor in enumerate(CASE_MIX):
+                listed = {one["level"]: one for one in mix["levels"] if one["factor"] == factor.id}
+                for level in [*listed, mix["base"][factor.id]]:
+                    cases, events = level_counts(world, day, months, number, {level})
+                    for counted in (events, cases - events):
+                        by_account = [
+                            counted[world.accounts != account].sum()
+                            for account in set(world.accounts.tolist())
+                        ]
+                        assert min(by_account) >= 22 * 12
+                    n, x = int(cases.sum()), int(events.sum())
+                    digits = max(d for d in (1, 2) if x * (n - x) / n >= 22 * 10**d)
+                    if level in listed:
+                        assert listed[level]["log_odds"] == round(listed[level]["log_odds"], digits)
+    assert seen > 10
+
+
+async def test_what_patients_bring_pins_no_count_of_a_facility(world: World) -> None:
+    """For suppressed counts of a facility and combination there is another world that tells the same.
+
+    In it the count is another one. Others have as many more or fewer, so that what is told of the case
+    mix, worked out once more, stays as it is to the last decimal.
+    """
+    label = "2025-03..2026-02"
+    said = world.told[0]["common", label, "all", "all"]["case_mix"]
+    assert said["levels"]
+    listed = {(one["factor"], one["level"]): one["log_odds"] for one in said["levels"]}
+    columns = [(number, level) for number, one in enumerate(CASE_MIX) for level in one.every]
+    columns = [(n, level) for n, level in columns if (CASE_MIX[n].id, level) in listed]
+    features = np.array([[float(kind[n] == level) for n, level in columns] for kind in KINDS])
+    months = world.months(period(label))
+    cases, events = (one[:, months].sum(axis=1) for one in world.mixed[0])
+    inside = world.shown(period(label))
+
+    digits = []
+    for n, level in columns:
+        of, met = (int(one.sum()) for one in level_counts(world, 0, period(label), n, {level}))
+        digits.append(max(one for one in (1, 2) if met * (of - met) / of >= 22 * 10**one))
+
+    def told(its: Ints) -> tuple[float, ...]:
+        found = case_mix_of_kinds(features, its, cases)
+        assert found is not None
+        rounded = [
+            round(float(value), of) for value, of in zip(found.coefficients, digits, strict=True)
+        ]
+        predictor = features @ np.array([listed[CASE_MIX[n].id, level] for n, level in columns])
+        of_kinds = cases[inside].sum(axis=0)
+        intercept = national_intercept(predictor, of_kinds, float(its[inside].sum()))
+        expected = cases[inside] @ (1 / (1 + np.exp(-(round(intercept, 3) + predictor))))
+        spread = gamma_poisson_moments(its[inside].sum(axis=1), expected)
+        assert spread is not None
+        return (*rounded, round(intercept, 3), float(f"{spread.shape:.2g}"))
+
+    wanted = told(events)
+    assert wanted == (*listed.values(), said["intercept"], said["shape"] or math.inf)
+    chance = np.random.default_rng(31)
+    small = (events >= 1) & (events <= 10) & (cases >= events + 2)
+    open_ = np.argwhere(small & (inside & world.outside)[:, None])
+    targets_ = open_[chance.choice(len(open_), 12, replace=False)]
+    found = 0
+    for place, kind in targets_:
+        for _ in range(200):
+            other = events.copy()
+            other[place, kind] = chance.integers(1, 11)
+            more = int(other[place, kind] - events[place, kind])
+            elsewhere = np.flatnonzero(inside & world.outside & (np.arange(FACILITIES) != place))
+            balances = chance.choice(elsewhere, abs(more))
+            np.add.at(other, (balances, np.full(abs(more), kind)), -int(np.sign(more)))
+            if not more or (other < 0).any() or (other > cases).any():
+                continue
+            if told(other) == wanted:
+                found += 1
+                break
+    assert found == len(targets_)
 
 
 async def test_ranks_move_only_where_what_is_told_moves(world: World) -> None:

@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from scipy import special
 
 from app.benchmarks.statistics.adjustment import adjustment, indicators
-from app.benchmarks.statistics.case_mix import case_mix
+from app.benchmarks.statistics.case_mix import (
+    case_mix,
+    case_mix_of_kinds,
+    national_intercept,
+)
 from app.benchmarks.statistics.counts import exact_poisson
 from app.benchmarks.statistics.proportions import clopper_pearson
 from app.benchmarks.statistics.ratios import standardised_ratios
@@ -229,3 +233,60 @@ def test_intervals_of_common_events_are_of_a_share_and_of_rare_ones_poissons() -
     assert np.isnan(common.ratios.values[2])  # a facility without cases
     assert common.rates[:2] == pytest.approx(common.ratios.values[:2] * 210 / 320)
     assert adjustment([0, 1], 2, [], [0, 5], [4, 5], rare=True) is None
+
+
+def counted(seed: int, facilities: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Kinds of cases (two factors as columns), and events and cases of facilities by kind."""
+    chance = np.random.default_rng(seed)
+    features = np.array([[a == 1, a == 2, b] for a in range(3) for b in (0, 1)], float)
+    cases = chance.poisson(chance.uniform(5, 60, (facilities, 6)))
+    own = chance.normal(-1, 0.5, (facilities, 1))
+    events = chance.binomial(cases, special.expit(own + features @ [0.4, -0.6, 0.8]))
+    return features, events, cases
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32))
+def test_a_table_of_kinds_gives_what_its_cases_one_by_one_give(seed: int) -> None:
+    features, events, cases = counted(seed)
+    places, kinds = np.nonzero(cases)
+    rows = case_mix(features[kinds], events[places, kinds], cases[places, kinds], places)
+    table = case_mix_of_kinds(features, events, cases)
+    assert rows is not None
+    assert table is not None
+    assert table.converged
+    assert table.coefficients == pytest.approx(rows.coefficients, abs=1e-8)
+    assert table.intercept == pytest.approx(rows.intercept, abs=1e-8)
+    # From wherever it begins.
+    near = case_mix_of_kinds(features, events, cases, np.array([2.0, -1.0, 0.0]))
+    assert near is not None
+    assert near.coefficients == pytest.approx(rows.coefficients, abs=1e-8)
+
+
+def test_a_nation_of_many_facilities_is_looked_at_in_pieces_that_add_up() -> None:
+    features, events, cases = counted(7, facilities=600)
+    whole = case_mix_of_kinds(features, events, cases)
+    assert whole is not None
+    order = np.random.default_rng(8).permutation(600)
+    again = case_mix_of_kinds(features, events[order], cases[order])
+    assert again is not None
+    assert again.coefficients == pytest.approx(whole.coefficients, abs=1e-9)
+    assert whole.coefficients == pytest.approx([0.4, -0.6, 0.8], abs=0.06)
+
+
+def test_a_table_that_does_not_fit_together_is_refused_and_one_that_tells_nothing_is_none() -> None:
+    features, events, cases = counted(3)
+    for wrong in ((features, events[0], cases[0]), (features[:2], events, cases)):
+        with pytest.raises(ValueError, match="kinds × columns"):
+            case_mix_of_kinds(*wrong)
+    with pytest.raises(ValueError, match="events <= cases"):
+        case_mix_of_kinds(features, cases + 1, cases)
+    assert case_mix_of_kinds(features, cases * 0, cases) is None
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=8), st.floats(0.01, 0.99))
+def test_the_national_intercept_expects_what_was_observed(added: list[float], share: float) -> None:
+    cases = np.arange(1, len(added) + 1) * 10.0
+    wanted = share * cases.sum()
+    found = national_intercept(added, cases, wanted)
+    assert (cases * special.expit(found + np.array(added))).sum() == pytest.approx(wanted, rel=1e-9)

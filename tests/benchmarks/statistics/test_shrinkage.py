@@ -14,7 +14,11 @@ from app.benchmarks.statistics.beta_binomial import (
     beta_binomial,
     beta_binomial_moments,
 )
-from app.benchmarks.statistics.gamma_poisson import GammaPoisson, gamma_poisson
+from app.benchmarks.statistics.gamma_poisson import (
+    GammaPoisson,
+    gamma_poisson,
+    gamma_poisson_moments,
+)
 from app.benchmarks.statistics.normal_normal import (
     Estimates,
     NormalNormal,
@@ -369,3 +373,23 @@ def test_the_error_of_a_log_mean_rests_on_the_spread_within_all_facilities() -> 
     for wrong in (([1, 1], [1.0, 2.0], [0.0, 0.0]), ([2, 2], [1.0, 0.0], [0.0, 0.0])):
         with pytest.raises(ValueError, match=r"above 0|two observations"):
             log_means(*wrong)
+
+
+def test_moments_of_ratios_are_marshalls_and_near_to_the_likelihood_s() -> None:
+    chance = np.random.default_rng(41)
+    e = chance.uniform(20, 400, 800)
+    o = chance.poisson(e * chance.gamma(12, 1 / 12, 800))
+    found, best = gamma_poisson_moments(o, e), gamma_poisson(o, e)
+    assert found is not None
+    assert best is not None
+    mean = sum(o) / sum(e)
+    squares = sum(n * (x / n - mean) ** 2 for x, n in zip(o, e, strict=True)) / sum(e)
+    between = squares - mean / (sum(e) / len(e))
+    assert found == GammaPoisson(pytest.approx(mean), pytest.approx(mean**2 / between))
+    assert found.shape == pytest.approx(best.shape, rel=0.15)
+    # No more than chance: as many as expected at each.
+    assert gamma_poisson_moments(np.round(e), e) == GammaPoisson(pytest.approx(1, abs=0.01), np.inf)
+    assert gamma_poisson_moments([3], [4.0]) is None
+    assert gamma_poisson_moments([0, 0], [4.0, 2.0]) is None
+    with pytest.raises(ValueError, match="not negative"):
+        gamma_poisson_moments([-1, 2], [1.0, 1.0])

@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from statsmodels.stats.rates import confint_poisson
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from app.benchmarks.statistics.case_mix import case_mix
+from app.benchmarks.statistics.case_mix import case_mix, case_mix_of_kinds
 from app.benchmarks.statistics.counts import exact_poisson
 from app.benchmarks.statistics.flags import benjamini_hochberg
 from app.benchmarks.statistics.gamma_poisson import gamma_poisson
@@ -19,6 +19,7 @@ from app.benchmarks.statistics.means import welch
 from app.benchmarks.statistics.normal_normal import normal_normal
 from app.benchmarks.statistics.proportions import clopper_pearson, newcombe, wilson
 from tests.benchmarks.statistics.published import LIP_EXPECTED, LIP_OBSERVED
+from tests.benchmarks.statistics.test_case_mix import counted as kinds_counted
 from tests.benchmarks.statistics.test_case_mix import nation
 from tests.benchmarks.statistics.test_intervals import sums
 from tests.benchmarks.statistics.test_shrinkage import bcg
@@ -99,3 +100,19 @@ def test_case_mix_is_the_logistic_regression(seed: int) -> None:
     design = np.column_stack([np.eye(12)[of], features])
     theirs = sm.GLM(counts, design, family=sm.families.Binomial()).fit(tol=1e-12, maxiter=100)
     assert fixed.coefficients == pytest.approx(theirs.params[12:], rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_table_of_kinds_is_the_logit_of_its_cases_with_a_dummy_for_each_facility(
+    seed: int,
+) -> None:
+    features, events, cases = kinds_counted(seed, facilities=8)
+    table = case_mix_of_kinds(features, events, cases)
+    assert table is not None
+    places, kinds = (np.repeat(one.ravel(), cases.ravel()) for one in np.indices(cases.shape))
+    met = np.concatenate(
+        [[1] * x + [0] * (n - x) for x, n in zip(events.ravel(), cases.ravel(), strict=True)]
+    )
+    dummies = np.eye(8)[places]
+    fitted = sm.Logit(met, np.hstack([features[kinds], dummies])).fit(disp=0, tol=1e-12)
+    assert table.coefficients == pytest.approx(fitted.params[:3], abs=1e-6)
