@@ -1,5 +1,6 @@
 """What stands in the benchmark tables, in the form of `history.counted`."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -41,18 +42,28 @@ async def tabulated(
 async def _combined(
     session: AsyncSession, generation_id: int
 ) -> dict[tuple[int, date, str, str, str], tuple[int, ...]]:
+    rows = await session.execute(
+        text(
+            "SELECT facility_id, month, bins FROM histograms"
+            " WHERE generation_id = :id AND measure_id = 'found'"
+        ),
+        {"id": generation_id},
+    )
+    return combined((row.facility_id, row.month, row.bins) for row in rows)
+
+
+def combined(
+    rows: Iterable[tuple[int, date, Sequence[int]]],
+) -> dict[tuple[int, date, str, str, str], tuple[int, ...]]:
     """The denominator and numerator of each combination of the toy's case mix, as if of a stratum."""
     levels = ["/".join(one) for one in combinations(CASE_MIX)]
     found = {}
-    for row in await session.execute(
-        text("SELECT * FROM histograms WHERE generation_id = :id AND measure_id = 'found'"),
-        {"id": generation_id},
-    ):
-        assert len(row.bins) == 2 * len(levels)
+    for facility, month, bins in rows:
+        assert len(bins) == 2 * len(levels)
         for place, name in enumerate(levels):
-            cases, events = row.bins[place], row.bins[len(levels) + place]
+            cases, events = bins[place], bins[len(levels) + place]
             if cases or events:
-                key = (row.facility_id, row.month, "found", "case_mix", name)
+                key = (facility, month, "found", "case_mix", name)
                 found[key] = (0, cases, 0, 0, events, 0, 0, 0)
     return found
 

@@ -22,6 +22,7 @@ from app.benchmarks.measures import Layout
 from app.benchmarks.nation import Nation
 from app.benchmarks.periods import period
 from app.benchmarks.rates import Counts
+from app.benchmarks.running import Running
 from app.benchmarks.statistics.case_mix import case_mix
 from app.registries.case_mix import Factor, combinations, text_of
 from app.registries.measure import Measure
@@ -83,13 +84,10 @@ def nation(cases: np.ndarray, events: np.ndarray) -> Nation:
         facilities=list(range(1, count + 1)),
         first=date(2025, 1, 1),
         last=date(2025, 12, 1),
-        counts={},
-        sums={},
-        squares={},
+        running=Running({}, {}, {"positive": running.astype(np.int32)}),
         layout=Layout((), {}),
         accounts=np.arange(count),
         members={},
-        mixes={"positive": running.astype(np.int32)},
     )
 
 

@@ -21,6 +21,7 @@ from app.database import EVERYTHING
 from app.postgres import Addresses
 from tests.benchmarks.compacting import compacting
 from tests.benchmarks.history import History, counted
+from tests.benchmarks.tables import combined
 from tests.benchmarks.test_histories import different, something
 from tests.benchmarks.test_lake import current_files, three_years
 from tests.benchmarks.toy import definition
@@ -44,6 +45,11 @@ def read(layout: Layout, found: Iterable[Rows]) -> Counts:
                 if any(values):
                     key = (row.facility_id, row.month, measure, row.stratifier, row.stratum)
                     counts[key] = values
+        counts |= combined(
+            (one.facility_id, one.month, json.loads(f"[{one.bins[1:-1]}]"))
+            for one in rows.histograms
+            if one.measure_id == "found"
+        )
     return counts
 
 

@@ -282,4 +282,4 @@ def test_every_shipped_measure_lists_as_many_cases_as_it_counts(of: Any, tmp_pat
             found = sum(population in one.populations(measure) for one in placed)
             assert found == sum(getattr(one, population.replace("-", "_")) for one in counts)
             seen += found
-    assert seen > 100 * len(of.measures), "the cases of dozens of examples"
+    assert seen > 50 * len(of.measures), "the cases of dozens of examples"

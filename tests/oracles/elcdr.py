@@ -274,6 +274,9 @@ def brings(exam: Exam) -> tuple[str, str, str]:
     return age, smoking, indication(exam) or "unknown"
 
 
+MODULE = "lung-cancer-screening"
+"""Whose measures are counted here; those of other modules have examples and the oracle of any definition."""
+
 MEASURES = (
     Measure("screens", lambda exam: OUTSIDE, BY_INDICATION),
     Measure("appropriate_uspstf_2021", uspstf_2021, BY_INDICATION),

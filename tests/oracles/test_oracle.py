@@ -10,13 +10,14 @@ from app.commands.definitions import newest
 from tests.journeys.travel import REGISTRY
 from tests.oracles.cells import binned
 from tests.oracles.counting import Count, Exam, FollowUp, count
-from tests.oracles.elcdr import MEASURES, months_later
+from tests.oracles.elcdr import MEASURES, MODULE, months_later
 
 DEFINITION = newest(REGISTRY)
 ORACLE = {one.id: one for one in MEASURES}
 EXAMPLES = [
     pytest.param(measure, example, id=f"{measure.id}: {example.title}")
     for measure in DEFINITION.measures
+    if measure.module == MODULE
     for example in measure.examples
 ]
 

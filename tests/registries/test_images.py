@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.registry import _read
+from app.commands.definitions import read_all
 from app.registries.compare import compare
 from app.registries.forms import dictionary_markdown
 from app.registries.load import PACKAGED, load, read
@@ -121,7 +121,7 @@ def test_an_attribute_that_de_identification_takes_away_is_never_a_source(
     tmp_path: Path, element: str, message: str | None
 ) -> None:
     small(tmp_path / "one", images=IMAGES, elements_visit=with_element(element))
-    definitions, said = _read(tmp_path)
+    definitions, said = read_all(tmp_path)
     if message is None:
         assert (said, len(definitions)) == ([], 1)
     else:
