@@ -6,7 +6,7 @@ say, so it reads the same parse tree and works it out itself, value by value: no
 engine is asked. What the two make of one text is compared wherever a nation is sent.
 
 A row is a mapping from column to value: str, int, `Decimal`, `date`, bool, a list of str, or None for
-what is not known. SQL's three-valued logic holds.
+what is not known. A moment is the seconds since 1970 in UTC. SQL's three-valued logic holds.
 """
 
 import calendar
@@ -282,6 +282,11 @@ def _months_between(one: date, other: date) -> int:
     return months
 
 
+def _minutes(one: int, other: int) -> int:
+    apart = other - one
+    return apart // 60 if apart >= 0 else -(-apart // 60)
+
+
 def _divided(one: Any, other: Any, scale: int) -> Decimal | None:
     if not other:
         return None
@@ -295,6 +300,8 @@ _OURS: dict[str, Callable[..., Any]] = {
     "age_in_years": _age,
     "days_between": lambda one, other: (other - one).days,
     "months_between": _months_between,
+    "seconds_between": lambda one, other: other - one,
+    "minutes_between": _minutes,
     "add_months": months_later,
     "add_days": lambda day, days: day + timedelta(days=days),
     "divide": _divided,

@@ -254,6 +254,7 @@ def _type(derived: Derived) -> Type:
     return {
         "integer": expressions.INTEGER,
         "date": expressions.DATE,
+        "datetime": expressions.DATETIME,
         "boolean": expressions.BOOLEAN,
         "codes": expressions.LIST,
     }.get(derived.type, expressions.TEXT)

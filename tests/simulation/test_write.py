@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from app.commands.definitions import newest
 from app.commands.simulate import simulate as command
+from app.errors import Unprocessable
 from app.simulation.canaries import Canaries
 from app.simulation.places import DOORS
 from app.simulation.plan import Plan
@@ -155,4 +156,5 @@ def test_the_command_writes_a_nation_and_tells_how_large(tmp_path):
     assert len(list(read_lines(out / "truth.ndjson"))) == 60
     again = CliRunner().invoke(app, [str(out), "--cases", "60"])
     assert again.exit_code == 1
-    assert "new or empty" in again.output
+    assert isinstance(again.exception, Unprocessable)
+    assert "new or empty" in str(again.exception)

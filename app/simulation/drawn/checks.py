@@ -14,7 +14,7 @@ from app.registries import expressions
 from app.registries.entries import rows_of
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.schema import Definition, Element, Form, Limits
-from app.simulation.drawn.rows import RuleRows, canonical
+from app.simulation.drawn.rows import RuleRows, canonical, columns_of
 from app.simulation.entries import Elements, Expected
 from app.simulation.meaning import Meaning, Row
 
@@ -84,6 +84,7 @@ class Checks:
         form = self.form
         self.all = tuple(self._listed())
         self.needed = tuple(one.id for one in form.all_elements if one.required)
+        self._columns = {one.id: columns_of(one) for one in form.all_elements}
         self._local = _id(form.with_identity("local_id"))
         self._national = _id(form.with_identity("national_id"))
         self._touching: dict[str, list[Check]] = defaultdict(list)
@@ -96,7 +97,7 @@ class Checks:
                 column for name in check.reads for column in computed.get(name, ())
             }
             for element in form.all_elements:
-                if {element.id, f"{element.id}_unknown"} & behind:
+                if not behind.isdisjoint(columns_of(element)):
                     self._touching[element.id].append(check)
 
     def touching(self, element: str) -> list[Check]:
@@ -132,7 +133,7 @@ class Checks:
 
     def _heard(self, row: Row, flawed: Iterable[str]) -> list[Expected]:
         """What is said of a row: nothing that rests on what cannot be used."""
-        silent = {name for one in flawed for name in (one, f"{one}_unknown")}
+        silent = {name for one in flawed for name in self._columns.get(one, (one,))}
         return [one.expected for one in self.broken(row) if not one.reads & silent]
 
     def around(self, elements: Elements, row: Row, flawed: Iterable[str] = ()) -> Elements:

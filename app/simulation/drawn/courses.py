@@ -8,7 +8,7 @@ of the wave before, so that what must become of each entry is known beforehand.
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -18,10 +18,11 @@ from app.registries.profile import Bell, FormProfile
 from app.registries.schema import Definition, Form
 from app.simulation.drawn import examples
 from app.simulation.drawn.examples import Course, Told
-from app.simulation.drawn.flaws import Flaws
+from app.simulation.drawn.flaws import EMPTY, Flaws
+from app.simulation.drawn.rows import columns_of
 from app.simulation.drawn.sound import Sound
 from app.simulation.drawn.subjects import Subject, meet
-from app.simulation.drawn.values import Moment, day_of, fitted
+from app.simulation.drawn.values import Moment, day_of, fitted, listed
 from app.simulation.entries import Elements, Entry, Expected
 from app.simulation.people import code
 from app.simulation.places import Places
@@ -58,6 +59,8 @@ class Courses:
         self._counted = frozenset(form.id for form in self._cases)
         self._weights = [self._profile(form).share for form in self._cases]
         self._examples = examples.courses(definition)
+        self._first = int(any(form.level == "facility-list" for form in forms))
+        """The wave of whatever may refer to a list, which comes in the one before."""
         self._days = (plan.until - plan.since).days
         self._keys: set[tuple[int, str, str]] = set()
         self._serial = 0
@@ -93,17 +96,19 @@ class Courses:
     def _staying(self, form: Form) -> frozenset[str]:
         """What no correction alters: who, which, when, and what follow-ups are held against."""
         parent = self._definition.form(form.parent).key if form.parent else ()
+        behind = {name: one.id for one in form.all_elements for name in columns_of(one)}
         read = {
-            name.removeprefix("parent_").removesuffix("_unknown")
+            behind[name.removeprefix("parent_")]
             for other in self._definition.follow_up_forms(form.id)
             for check in self._sound[other.id].checks.all
             for name in check.reads
-            if name.startswith("parent_")
+            if name.startswith("parent_") and name.removeprefix("parent_") in behind
         }
         told = {one.id for one in form.all_elements if one.identity is not None}
         computed = self._sound[form.id].checks.rows.own.computed
         for name in list(read):
-            read |= computed[name][0].expression.columns if name in computed else frozenset()
+            columns = computed[name][0].expression.columns if name in computed else frozenset()
+            read |= {behind.get(column, column) for column in columns}
         return frozenset({*form.key, *form.otherwise_key, *parent, *told, *read, form.period or ""})
 
     # --- facilities' own records ---
@@ -115,6 +120,9 @@ class Courses:
             entries: list[Entry] = []
             rng = dice("facility", self._plan.seed, facility.place)
             for form in forms:
+                if form.level == "facility-list":
+                    entries += self._list(rng, form, facility.place)
+                    continue
                 # Without a key a facility has one record, which later ones amend.
                 for months in range(12 if form.key else 2):
                     day = (self._plan.until.replace(day=1) - timedelta(days=30 * months)).replace(
@@ -126,6 +134,17 @@ class Courses:
                         made.key = made.key if form.key else "its own"
                         entries.append(made)
             yield entries
+
+    def _list(self, rng: Random, form: Form, place: int) -> Iterator[Entry]:
+        """What is on a facility's own list."""
+        day = self._plan.since
+        nobody = Subject(-1 - place, self._plan.seed, day, False, 0, None)
+        for name in listed(form, self._places.facilities[place], self._plan.seed):
+            own = {form.key[0]: name}
+            made = self._entry(rng, form, nobody, place, day, {}, None, own)
+            if made is not None:
+                made.wave = 0
+                yield made
 
     # --- subjects ---
 
@@ -196,12 +215,13 @@ class Courses:
         made = self._entry(rng, form, subject, place, on, liked, None)
         if made is None:
             return
+        on = _told_day(form, made, on)
         if form.period is not None:
             day = str(made.elements.get(form.period))
             if (form.id, day) in taken:
                 return  # two on one day have no order that the truth could know
             taken.add((form.id, day))
-        wave = 1 if on > self._plan.until - timedelta(days=240) else 0
+        wave = 1 if self._first or on > self._plan.until - timedelta(days=240) else 0
         made.wave = _LAST if rng.random() < _LATE else wave
         if rng.random() < _DRAFTED and made.wave < _LAST:
             entries.append(self._draft(rng, form, made))
@@ -240,7 +260,7 @@ class Courses:
             if flawed:
                 made = self._flawed(rng, form, subject, sound, day, case.elements)
             if rng.random() < _AHEAD:
-                made.wave = max(case.wave - (rng.random() < 0.5), 0)
+                made.wave = max(case.wave - (rng.random() < 0.5), self._first)
                 early.append(made)
                 continue
             if case.wave < _LAST and rng.random() < 0.5:
@@ -285,11 +305,11 @@ class Courses:
 
     def _entry(
         self, rng: Random, form: Form, subject: Subject, place: int, on: date,
-        liked: dict[str, Any], case: Entry | None,
+        liked: dict[str, Any], case: Entry | None, own: Mapping[str, Any] = EMPTY,
     ) -> Entry | None:  # fmt: skip
-        """A sound entry; None where it would have another's key."""
+        """A sound entry, with `own` elements it must have; None where it would have another's key."""
         facility = self._places.facilities[place]
-        fixed = subject.identity(form, place, facility.number)
+        fixed = {**subject.identity(form, place, facility.number), **own}
         if form.period is not None and form.by_id[form.period].type == "date":
             fixed.setdefault(form.period, day_of(form.by_id[form.period], on))
         if case is not None and form.parent is not None:
@@ -324,7 +344,8 @@ class Courses:
             return None
         self._keys.add((place, form.id, key))
         entry = Entry(
-            facility=place, form=form.id, action="submit", elements=elements, key=key, wave=0,
+            facility=place, form=form.id, action="submit", elements=elements, key=key,
+            wave=self._first,
             person=subject.serial,
         )  # fmt: skip
         entry.findings = tuple(self._sound[form.id].checks.findings(elements, self._today, {}))
@@ -412,6 +433,14 @@ class Courses:
             key=entry.key, wave=wave, person=entry.person, follow_up=entry.follow_up,
             findings=entry.findings if elements is entry.elements else (),
         )  # fmt: skip
+
+
+def _told_day(form: Form, entry: Entry, on: date) -> date:
+    """The day that an entry tells, which another than the one it was drawn for may have become."""
+    element = form.by_id.get(form.period or "")
+    if element is None or element.precision != "day" or element.id not in entry.elements:
+        return on
+    return date.fromisoformat(entry.elements[element.id])
 
 
 def _days(rng: Random, bell: Bell) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.registries.measure import Example
@@ -91,10 +91,11 @@ def _liked(definition: Definition, form: Form, elements: dict[str, Any]) -> dict
 
 
 def moved(form: Form, liked: dict[str, Any], days: int) -> dict[str, Any]:
-    """The same so many days later, every date of it."""
+    """The same so many days later, every date and time of it."""
+    read = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}
     return {
-        name: date.fromordinal(date.fromisoformat(value).toordinal() + days).isoformat()
-        if value is not None and form.by_id[name].type == "date"
+        name: (read[kind](value) + timedelta(days=days)).isoformat()
+        if value is not None and (kind := form.by_id[name].type) in read
         else value
         for name, value in liked.items()
     }

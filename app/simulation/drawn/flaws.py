@@ -147,7 +147,7 @@ class Flaws:
         yield from each("left out though needed", conditional, _taken_away)
         self._alone.add("left out though needed")
         for kind in ("code", "codes"):
-            some = [one for one in sent if one.type == kind]
+            some = [one for one in sent if one.type == kind and one.list is None]
             yield from each(f"unknown {kind}", some, self._unknown_code)
         yield from each("repeated code", [o for o in sent if o.type == "codes"], self._repeated)
         exclusive = [one for one in sent if one.type == "codes" and self._exclusive(one)]
@@ -165,6 +165,8 @@ class Flaws:
         unusual = [one for one in plain if _odd(one) is not None]
         yield from each("unusual", unusual, _unusual)
         yield from each("no day", [one for one in sent if one.type == "date"], _no_day)
+        times = [one for one in sent if one.type == "datetime"]
+        yield from each("no time of day", times, _no_moment)
         yield from each("no NPI", [one for one in sent if one.type == "npi"], _no_npi)
         yield from each("too long", [one for one in sent if one.type == "text"], _too_long)
         patterned = [one for one in sent if one.type == "text" and _against(one) is not None]
@@ -410,6 +412,14 @@ def _no_day(rng: Random, element: Element, told: Elements) -> Spoiled | None:
         return None
     wrong = f"{day[:4]}-02-{rng.choice(('30', '31'))}"
     return _with(told, element, wrong, FindingCode.NOT_A_DATE)
+
+
+def _no_moment(rng: Random, element: Element, told: Elements) -> Spoiled | None:
+    moment = told.get(element.id)
+    if not isinstance(moment, str):
+        return None
+    wrong = rng.choice((f"{moment[:11]}24{moment[13:]}", f"{moment[:14]}60{moment[16:]}"))
+    return _with(told, element, wrong, FindingCode.NOT_A_DATETIME)
 
 
 def _no_npi(_: Random, element: Element, told: Elements) -> Spoiled | None:

@@ -1,17 +1,22 @@
 """Entries as rows: canonical values turned into what expressions read."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.registries import expressions
+from app.registries import expressions, moments
 from app.registries.expressions import Type
-from app.registries.rows import PARENT, RECEIVED_ON, rule_columns
+from app.registries.rows import PARENT, RECEIVED_ON, companions, rule_columns
 from app.registries.schema import Definition, Element, Form
 from app.simulation.meaning import Meaning, rounded
 
 Elements = dict[str, Any]
+
+
+def columns_of(element: Element) -> tuple[str, ...]:
+    """The columns that an element has: its own first."""
+    return element.id, *(element.id + beside for beside, _ in companions(element))
 
 
 def reader(element: Element) -> Callable[[Any], Any]:
@@ -24,6 +29,8 @@ def reader(element: Element) -> Callable[[Any], Any]:
             return lambda value: rounded(Decimal(str(value)), scale)
         case "date":
             return lambda value: date.fromisoformat(value)
+        case "datetime":
+            return moments.seconds
         case _:
             return lambda value: value
 
@@ -34,6 +41,8 @@ def canonical(element: Element, value: Any) -> Any:
         return None
     if element.type in ("integer", "decimal"):
         return spelled(element, Decimal(value))
+    if element.type == "datetime":
+        return datetime.fromtimestamp(value, UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
     return sorted(value) if isinstance(value, list) else value
@@ -51,6 +60,11 @@ def spelled(
     if element.type == "integer":
         return int(kept)
     return format(abs(kept) if kept == 0 else kept, "f")
+
+
+def day_of_moment(moment: str) -> date:
+    """The day of a canonical moment, by the clock of the place that sent it."""
+    return date.fromisoformat(moment[:10])
 
 
 class Rows:
@@ -72,6 +86,7 @@ class Rows:
             for one in form.all_elements
             if one.computed is None
         }
+        self._days = frozenset(one.id for one in form.all_elements if one.type == "datetime")
         self._sentinels = [f"{prefix}{one.id}_unknown" for one in form.all_elements if one.unknown]
         self._prefix = prefix
         self.computed = {
@@ -93,6 +108,8 @@ class Rows:
                 row[f"{column}_unknown"] = True
             else:
                 row[column] = typed
+                if name in self._days:
+                    row[f"{column}_day"] = day_of_moment(value)
         return row
 
     def complete(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +131,9 @@ class RuleRows:
         parent = definition.form(above) if above is not None else None
         self._parent = Rows(definition, parent) if parent is not None else None
         self._seen = (
-            [one.id for one in parent.all_elements if not one.identifying] if parent else []
+            [name for one in parent.all_elements if not one.identifying for name in columns_of(one)]
+            if parent
+            else []
         )
         self.columns: dict[str, Type] = rule_columns(definition, form, group)
 
@@ -132,6 +151,4 @@ class RuleRows:
             above = self._parent.complete(self._parent.of(parent) | {RECEIVED_ON: received_on})
             for name in self._seen:
                 row[PARENT + name] = above.get(name)
-                if f"{name}_unknown" in above:
-                    row[f"{PARENT}{name}_unknown"] = above[f"{name}_unknown"]
         return self.own.complete(row)

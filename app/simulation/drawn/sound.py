@@ -19,8 +19,9 @@ from app.registries.entries import rows_of
 from app.registries.findings import Severity
 from app.registries.schema import Definition, Element, Form, Group
 from app.registries.values import usual_limits
+from app.simulation.drawn import times
 from app.simulation.drawn.checks import Check, Checks
-from app.simulation.drawn.rows import reader, spelled
+from app.simulation.drawn.rows import columns_of, day_of_moment, reader, spelled
 from app.simulation.drawn.values import Moment, Values, day_of
 from app.simulation.entries import Elements
 from app.simulation.meaning import Meaning
@@ -60,6 +61,7 @@ class Sound:
             for one in form.all_elements
             if one.required_when is not None
         }
+        self._behind = {name: one.id for one in form.all_elements for name in columns_of(one)}
         self._keyed = frozenset((*form.key, *form.otherwise_key))
         self._order = tuple(self._ordered())
         self._moved: dict[tuple[int, frozenset[str]], list[Element]] = {}
@@ -98,7 +100,7 @@ class Sound:
         for name, (meaning, _) in self.checks.rows.own.computed.items():
             if name in found:
                 found |= meaning.expression.columns
-        return {one.removesuffix("_unknown") for one in found} - {element.id}
+        return {self._behind.get(one, one) for one in found} - {element.id}
 
     def entry(
         self,
@@ -237,6 +239,8 @@ class Sound:
         row[element.id] = typed if known else None
         if element.unknown:
             row[f"{element.id}_unknown"] = not known
+        if element.type == "datetime":
+            row[f"{element.id}_day"] = None if value is None else day_of_moment(value)
 
     def _mend(
         self, rng: Random, moment: Moment, elements: Elements, received_on: date,
@@ -306,6 +310,8 @@ class Sound:
             return None
         if element.type == "date" and rng.random() < 0.6:
             return day_of(element, self._near(rng, element, elements, latest))
+        if element.type == "datetime" and rng.random() < 0.6:
+            return self._nearby(rng, moment, element, elements, latest)
         if element.id in self._limits and rng.random() < 0.3:
             others = [
                 Decimal(str(elements[one]))
@@ -328,6 +334,20 @@ class Sound:
         at = rng.choice(days).toordinal() + rng.randint(-reach, reach)
         earliest = date(1900, 1, 1).toordinal()
         return date.fromordinal(min(max(at, earliest), latest.toordinal()))
+
+    def _nearby(
+        self, rng: Random, moment: Moment, element: Element, elements: Elements, latest: date
+    ) -> str:
+        """A time near another of the entry, or on another of its days."""
+        others = [
+            self._read[one.id](elements[one.id]) for one in self._order
+            if one.type == "datetime" and one.id in elements and one.id != element.id
+        ]  # fmt: skip
+        if others and rng.random() < 0.5:
+            reach = rng.choice((0, 1, 60, 3_600, 86_400, 10_000_000))
+            return times.told(moment.facility, rng.choice(others) + rng.randint(-reach, reach))
+        day = self._near(rng, element, elements, latest)
+        return times.told(moment.facility, times.on_day(rng, moment.facility, day))
 
 
 def most_rows(group: Group) -> int:

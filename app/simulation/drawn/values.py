@@ -17,11 +17,13 @@ from app.registries.profile import Chance, Conditional, Draw
 from app.registries.rows import rule_columns
 from app.registries.schema import Definition, Element, Form
 from app.registries.values import usual_limits
+from app.simulation.drawn import times
 from app.simulation.drawn.rows import canonical, reader, spelled
 from app.simulation.drawn.texts import matching
 from app.simulation.meaning import Meaning, Row
 from app.simulation.people import code, name
 from app.simulation.places import Facility
+from app.simulation.plan import dice
 
 _WIDEST = 10**9
 """Numbers without limits do not go further: they have to pass through spreadsheets."""
@@ -87,6 +89,7 @@ class Values:
         form = form if group is None else form.row_of(group)
         self._definition, self._form, self._seed = definition, form, seed
         self._spoken = spoken_values(definition)
+        self._times = times.Times(form.all_elements, texts_of(definition))
         self.draws = {
             one.id: (profile.elements.get(one.id) if profile else None) or Draw()
             for one in form.all_elements
@@ -121,6 +124,8 @@ class Values:
     def _by_type(self, element: Element) -> Drawing:
         values = self._definition.value_set(element)
         match element.type:
+            case "code" if element.list is not None:
+                return self._on_list(self._definition.form(element.list))
             case "code":
                 assert values is not None
                 codes = values.allowed
@@ -134,9 +139,8 @@ class Values:
             case "date":
                 return self._day(element)
             case "datetime":
-                day = self._day(element)
-                return lambda rng, moment: (
-                    f"{day(rng, moment)}T{rng.randrange(7, 19):02d}:{rng.randrange(60):02d}:00-05:00"
+                return lambda rng, moment: self._times.draw(
+                    element, rng, moment.facility, moment.on, moment.row
                 )
             case "boolean":
                 return lambda rng, moment: rng.random() < 0.5
@@ -147,6 +151,17 @@ class Values:
                 )
             case "text":
                 return self._text(element)
+
+    def _on_list(self, form: Form) -> Drawing:
+        lists: dict[int, tuple[str, ...]] = {}
+
+        def draw(rng: Random, moment: Moment) -> Any:
+            place = moment.facility.place
+            if place not in lists:
+                lists[place] = listed(form, moment.facility, self._seed)
+            return rng.choice(lists[place])
+
+        return draw
 
     def _number(self, element: Element) -> Drawing:
         low, high = self._limits(element)
@@ -230,8 +245,18 @@ class Values:
         number = _number_of(chance)
         if number is None:
             return plain
+        before = chance.after
+        if element.type == "datetime":
+
+            def at(rng: Random, moment: Moment) -> Any:
+                start = moment.row.get(before) if before is not None else moment.on
+                if isinstance(start, date):
+                    start = times.on_day(rng, moment.facility, start)
+                apart = round(86_400 * number(rng))
+                return None if start is None else times.told(moment.facility, start + apart)
+
+            return at
         if element.type == "date":
-            before = chance.after
 
             def day(rng: Random, moment: Moment) -> Any:
                 start = moment.row.get(before) if before is not None else moment.on
@@ -251,6 +276,17 @@ class Values:
             return lambda rng, moment: _several(rng, rng.choices(names, values)[0], allowed, alone)
         read = _said_of(element)
         return lambda rng, moment: read(rng.choices(names, values)[0])
+
+
+def listed(form: Form, facility: Facility, seed: int) -> tuple[str, ...]:
+    """What a facility has on its own list of this form: the keys of its entries."""
+    element = form.by_id[form.key[0]]
+    rng = dice("listed", seed, facility.place, form.id)
+    names = (
+        fitted(element, rng, f"{element.title} {letter}", letter)
+        for letter in _LETTERS[: rng.randint(2, 5)]
+    )
+    return tuple(dict.fromkeys(names))
 
 
 def day_of(element: Element, day: date) -> str:
@@ -326,4 +362,5 @@ def _is_day(text: str) -> bool:
     return len(text) == 10
 
 
+_LETTERS = "ABCDE"
 _WORDS = ("as reported", "none seen", "stable", "see text", "left side", "right side")
