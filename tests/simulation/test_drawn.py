@@ -3,16 +3,22 @@
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
+import duckdb
 import pytest
 
 from app.commands.builder import STARTER
 from app.ingest.checks import RegistryAtWork
 from app.ingest.formats.sent import Sent
 from app.ingest.judge import Delivery, apply_rules, looked_at
-from app.registries import load
+from app.registries import expressions, load
 from app.registries.findings import FindingCode
 from app.registries.profile import Profile
+from app.simulation.drawn.sound import Sound
+from app.simulation.drawn.values import Moment
+from app.simulation.meaning import Meaning
+from app.simulation.places import settle
 from app.simulation.plan import Plan
 from app.simulation.write import entries_of
 from tests.simulation.test_answer_key import FOUND_LATER
@@ -71,3 +77,40 @@ def test_drawn_entries_without_flaws_are_beyond_reproach(definition):
     for entry in sent(definition, seed=5, cases=80, flawed=0, facilities=2):
         assert entry.outcome != "rejected"
         assert {one.severity for one in entry.findings} <= {"information"}
+
+
+def test_what_an_example_leaves_out_is_drawn_where_it_is_needed(definition):
+    plan = Plan(seed=3, cases=1, facilities=1)
+    (facility,) = settle(plan).facilities
+    for form in definition.entry_forms:
+        if form.level != "case":
+            continue
+        moment = Moment(facility, plan.until, {}, "1")
+        silent = dict.fromkeys(form.by_id)
+        sound = Sound(definition, form, plan.seed, plan.until)
+        entry = sound.entry(Random(3), moment, {}, plan.until, liked=silent)
+        assert entry.keys() >= {one.id for one in form.all_elements if one.required}
+
+
+def test_what_comes_off_a_facilitys_list_is_on_it_before():
+    listed, taken = set(), Counter()
+    for entry in sent(load.load(WORKSHOP), seed=5, cases=60, flawed=0, facilities=2):
+        if entry.form == "rooms":
+            assert entry.wave == 0
+            listed.add((entry.facility, entry.elements["room_name"]))
+        elif "room" in entry.elements:
+            assert entry.wave > 0
+            assert (entry.facility, entry.elements["room"]) in listed
+            taken[entry.elements["room"]] += 1
+    assert len(taken) > 1
+
+
+@pytest.mark.parametrize("text", ["minutes_between(a, b)", "seconds_between(a, b)", "a <= b"])
+def test_what_lies_between_two_times_is_what_an_engine_says(text):
+    compiled = expressions.compile(text, dict.fromkeys("ab", expressions.DATETIME))
+    for apart in (-86_401, -3_600, -61, -60, -59, 0, 59, 60, 3_661, None):
+        row = {"a": 1_772_391_900, "b": None if apart is None else 1_772_391_900 + apart}
+        (said,) = duckdb.execute(
+            f"SELECT {compiled.duckdb} FROM (SELECT $a::BIGINT AS a, $b::BIGINT AS b)", row
+        ).fetchone()
+        assert Meaning(compiled).of(row) == said

@@ -223,10 +223,10 @@ class Sound:
         relevant = self._relevant.get(element.id)
         if relevant is not None and not relevant.holds(row):
             return None
-        if element.id in liked:
+        needed = element.required or element.id in self._keyed
+        if element.id in liked and (liked[element.id] is not None or not needed):
             return liked[element.id]
         required = self._required.get(element.id)
-        needed = element.required or element.id in self._keyed
         needed = needed or (required is not None and required.holds(row))
         draw = self.values.draws[element.id]
         if not needed and draw.equals is None and rng.random() >= draw.filled:
