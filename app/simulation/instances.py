@@ -35,6 +35,11 @@ class Scanner:
             role: element.id for role in _ROLES if (element := form.with_identity(role)) is not None
         }
 
+    def knows(self, elements: Elements) -> bool:
+        """Whether a case says of whom and of which exam its images are."""
+        needed = (self._roles.get("accession"), self._roles.get("local_id"), self._period)
+        return all(one in elements for one in needed)
+
     def scan(
         self, study: int, facility: Facility, elements: Elements, folder: Path
     ) -> tuple[list[Path], Canaries]:

@@ -234,8 +234,6 @@ class _Images:
         summary: Summary,
     ) -> None:
         self._form = definition.first_case_form
-        local = self._form.with_identity("local_id")
-        self._local = local.id if local is not None else ""
         self._plan, self._places = plan, places
         self._folder, self._canaries, self._summary = folder, canaries, summary
         self._scanner = Scanner(self._form, plan.seed, plan.instances)
@@ -251,7 +249,7 @@ class _Images:
             done >= self._plan.studies
             or case.state != "submitted"
             or case.form != self._form.id
-            or self._local not in case.elements
+            or not self._scanner.knows(case.elements)
         ):
             return
         if self._seen < done * self._every:
