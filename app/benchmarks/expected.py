@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from app.benchmarks import rates, suppress
 from app.benchmarks.nation import Nation
@@ -85,7 +85,7 @@ class Fits:
         of_kinds, observed = cases.sum(axis=0), events.sum(axis=1)
         exact = national_intercept(predictor, of_kinds, float(observed.sum()))
         intercept = f"{exact:.{INTERCEPT_DIGITS}f}"
-        expected = cases @ special.expit(float(intercept) + predictor)
+        expected = cases @ scipy.special.expit(float(intercept) + predictor)
         spread = gamma_poisson_moments(observed, expected)
         assert spread is not None  # the pooled rate is told, so that there are events
         return text | {
@@ -209,7 +209,7 @@ def adjusted_of(
         return str(told.get("withheld", FEW))
     kinds = list(combinations(measure.case_mix))
     predictor = predictor_of(kinds, measure, told["effects"])
-    expected = float(floats(cases) @ special.expit(float(told["intercept"]) + predictor))
+    expected = float(floats(cases) @ scipy.special.expit(float(told["intercept"]) + predictor))
     if expected < LEAST_EXPECTED:
         return UNEXPECTED
     rare = measure.per == 1000

@@ -187,17 +187,17 @@ class _Columns:
         self.names: dict[str, str] = {}
         self.texts: dict[str, Expression] = {}
         """What stands for an expression in the frame -> the expression, spelled by each engine."""
+        self._stands: dict[str, str] = {}
+        """An expression as DuckDB spells it -> what stands for it."""
 
     def compiled(self, text: str) -> tuple[str, Expression]:
         """What stands for an expression, and the expression."""
         expression = self.cases.compiled(text)
         self.read |= expression.columns
-        for name, known in self.texts.items():
-            if known.duckdb == expression.duckdb:
-                return name, known
-        name = stands_for(f"{self.cases.form}_{len(self.texts)}")
-        self.texts[name] = expression
-        return name, expression
+        name = self._stands.setdefault(
+            expression.duckdb, stands_for(f"{self.cases.form}_{len(self.texts)}")
+        )
+        return name, self.texts.setdefault(name, expression)
 
     def named(self, sql: str, prefix: str) -> str:
         return self.names.setdefault(sql, f"{prefix}{len(self.names)}")
