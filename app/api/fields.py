@@ -18,7 +18,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from app.registries.values import is_npi
+from app.registries.values.texts import is_npi
 
 # What the source says (2 to 45 characters, first two letters) and no control characters.
 NAME_PATTERN = r"^[A-Za-zÀ-ɏ]{2}[^\x00-\x1f\x7f-\x9f]{0,43}$"

@@ -17,7 +17,7 @@ from app.catalogue import Catalogue
 from app.commands.desk import at_the_desk
 from app.database import Role
 from app.errors import Unprocessable
-from app.registries.values import is_npi
+from app.registries.values.texts import is_npi
 from app.reports.qpp import check as checking
 from app.reports.qpp.entities import Entity
 from app.reports.qpp.export import LEFT_OUT, Results, export, submission

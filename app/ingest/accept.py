@@ -25,7 +25,7 @@ from app.ingest.turns import oldest
 from app.models.base import now
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity, severity
-from app.registries.values import Flaw
+from app.registries.values.given import Flaw
 from app.vault import Vault, identities
 
 _REMEDY = {

@@ -36,7 +36,7 @@ from app.models.image import Instance
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition
-from app.registries.values import Flaw, flaw
+from app.registries.values.given import Flaw, flaw
 from app.vault import Vault
 
 CHANNEL: Final = "images"

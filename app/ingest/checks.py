@@ -13,7 +13,7 @@ import pyarrow as pa
 from app.registries.entries import FormCheck
 from app.registries.rows import RowRules, unpacked
 from app.registries.schema import Definition, Element, Form
-from app.registries.values import Canonical, Flaw
+from app.registries.values.given import Canonical, Flaw
 
 KEPT: Final = 16
 ROWS_KEPT: Final = 50_000

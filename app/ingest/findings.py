@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import copy_records, staging
 from app.registries.findings import FindingCode, Severity
-from app.registries.values import Flaw
+from app.registries.values.given import Flaw
 
 FINDINGS_OF_AN_ENTRY = 200
 """More of one entry say nothing new."""

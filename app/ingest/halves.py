@@ -21,7 +21,7 @@ from app.ingest.findings import Found
 from app.ingest.history import Event
 from app.registries.findings import FindingCode, Severity, severity
 from app.registries.schema import Element
-from app.registries.values import Canonical, Flaw, flaw
+from app.registries.values.given import Canonical, Flaw, flaw
 from app.vault import Vault, identities
 
 Values = dict[str, Canonical]

@@ -20,7 +20,7 @@ from app.ingest.findings import FINDINGS_OF_AN_ENTRY, Found, of_flaw
 from app.ingest.formats.sent import ENTRY, Sent, opened
 from app.registries.entries import rows_of
 from app.registries.findings import FindingCode, Severity
-from app.registries.values import Canonical, Flaw, flaw
+from app.registries.values.given import Canonical, Flaw, flaw
 from app.vault import Vault, identities
 from app.vault.identities import Tokens
 

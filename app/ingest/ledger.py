@@ -14,7 +14,7 @@ from app.ingest.checks import RegistryAtWork
 from app.ingest.history import Case, Event, History, Key, Place, Version
 from app.ingest.rooms import BATCH
 from app.models.submission import Submission
-from app.registries.values import Canonical
+from app.registries.values.given import Canonical
 from app.vault.identities import Tokens
 
 

@@ -19,7 +19,7 @@ from app.ingest.ledger import Batch
 from app.registries.entries import rows_of
 from app.registries.findings import FindingCode
 from app.registries.schema import Element
-from app.registries.values import flaw
+from app.registries.values.given import flaw
 from app.vault import Vault
 
 

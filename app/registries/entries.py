@@ -3,7 +3,7 @@ Check one entry of a form: every flaw at once, and what could be used in canonic
 
 Most entries are right, and most of those are already spelled canonically. So a form has a pydantic
 type, built once, that takes such an entry in one native call. Whatever it does not take goes through
-the parsers of `values.py`, element by element; these alone say what is wrong. A property test
+the parsers of `values`, element by element; these alone say what is wrong. A property test
 holds the two to the same answer.
 """
 
@@ -26,19 +26,10 @@ from pydantic import (
 from app.registries import moments
 from app.registries.findings import FindingCode
 from app.registries.schema import Definition, Element, Form, Group, ValueSet
-from app.registries.values import (
-    Canonical,
-    Flaw,
-    Refused,
-    Rows,
-    flaw,
-    is_absent,
-    is_npi,
-    parser,
-    usual_decimal,
-    usual_limits,
-    usual_text,
-)
+from app.registries.values import parser
+from app.registries.values.given import Canonical, Flaw, Refused, Rows, flaw, is_absent
+from app.registries.values.numbers import usual_decimal, usual_limits
+from app.registries.values.texts import is_npi, usual_text
 
 _ROW = re.compile(r"(\w+)\[(\d{1,4})\]", re.ASCII)
 _NOT_A_NAME = re.compile(r"[\s\-./]+")

@@ -26,7 +26,7 @@ from app.registries.expressions import (
 )
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition, Element, Form, Limits
-from app.registries.values import Canonical, Flaw, flaw
+from app.registries.values.given import Canonical, Flaw, flaw
 
 RECEIVED_ON = "received_on"
 """The day a submission came, as a column; rules have no other clock."""

@@ -11,7 +11,7 @@ import duckdb
 from app.registries.entries import FormCheck
 from app.registries.rows import RowRules, sql_columns, unpacked
 from app.registries.schema import Definition
-from app.registries.values import Flaw
+from app.registries.values.given import Flaw
 
 TODAY = date(2026, 9, 1)
 

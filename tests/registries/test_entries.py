@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.registries.entries import FormCheck
 from app.registries.findings import Severity, severity
 from app.registries.schema import Definition
-from app.registries.values import is_npi
+from app.registries.values.texts import is_npi
 from tests.make.entries import said
 
 GOOD: dict[str, Any] = {"visit_id": "V-1", "visit_date": "2025-03-05", "smokes": "N"}

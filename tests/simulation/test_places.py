@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.registries.values import is_npi
+from app.registries.values.texts import is_npi
 from app.simulation.places import CATEGORIES, LOCATIONS, STATES, npi, settle
 from app.simulation.plan import Plan
 

@@ -8,7 +8,8 @@ from app.registries.expressions import Kind
 from app.registries.schema import Element, Form, Group, Limits, Rule, ValueSet
 from app.registries.soundness.ground import Complaints, Ground, Place
 from app.registries.soundness.groups import Groups
-from app.registries.values import Refused, parser
+from app.registries.values import parser
+from app.registries.values.given import Refused
 
 RESERVED = frozenset(
     (

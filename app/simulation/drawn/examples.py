@@ -7,7 +7,8 @@ from typing import Any
 
 from app.registries.measure import Example
 from app.registries.schema import Definition, Form
-from app.registries.values import Refused, parser
+from app.registries.values import parser
+from app.registries.values.given import Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from app.registries import expressions
 from app.registries.entries import rows_of
 from app.registries.findings import Severity
 from app.registries.schema import Definition, Element, Form, Group
-from app.registries.values import usual_limits
+from app.registries.values.numbers import usual_limits
 from app.simulation.drawn import times
 from app.simulation.drawn.checks import Check, Checks
 from app.simulation.drawn.rows import columns_of, day_of_moment, reader, spelled

@@ -16,7 +16,7 @@ from app.registries import expressions
 from app.registries.profile import Chance, Conditional, Draw
 from app.registries.rows import rule_columns
 from app.registries.schema import Definition, Element, Form
-from app.registries.values import usual_limits
+from app.registries.values.numbers import usual_limits
 from app.simulation.drawn import times
 from app.simulation.drawn.rows import canonical, reader, spelled
 from app.simulation.drawn.texts import matching

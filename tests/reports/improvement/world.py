@@ -25,7 +25,7 @@ from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from app.registries.improvement import ImprovementTemplate
 from app.registries.schema import Definition
-from app.registries.values import is_npi
+from app.registries.values.texts import is_npi
 from app.settings import Settings
 from tests.benchmarks.history import History, Known, settle
 from tests.benchmarks.toy import FOLLOW_UP, PERSON, definition
