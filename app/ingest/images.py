@@ -11,12 +11,11 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.archive import Archive
@@ -29,61 +28,20 @@ from app.deid.verify import second_look
 from app.ingest.arising import UNMANAGEABLE, Arisen, arise, listened
 from app.ingest.findings import Found, keep_findings
 from app.ingest.rooms import Rooms
+from app.ingest.studies import Places, keep_series, keep_study
+from app.ingest.withheld import WITHHELD
 from app.models.base import now
 from app.models.image import Instance, Series
 from app.models.submission import Finding, Submission
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition
-from app.vault import Vault, identities
+from app.vault import Vault
 
 TOGETHER: Final = 32
 BYTES_TOGETHER: Final = 64 << 20
 """Bytes of instances worked on in one transaction; a larger one is worked on by itself."""
 
 STOPS = Severity.REJECT
-WITHHELD: dict[Reason, tuple[FindingCode, str]] = {
-    Reason.NOT_DICOM: (FindingCode.NOT_DICOM, "Send DICOM instances (PS3.10)."),
-    Reason.TRUNCATED: (FindingCode.UNREADABLE, "The instance ends too early. Send it again whole."),
-    Reason.WRONG_LENGTH: (
-        FindingCode.UNREADABLE,
-        "A length in it is wrong: attributes or pixels are missing. Export it again from its source.",
-    ),
-    Reason.UNREADABLE: (FindingCode.UNREADABLE, "It is broken inside. Export it again."),
-    Reason.NOT_AN_INSTANCE: (
-        FindingCode.NOT_DICOM,
-        "This is a directory (DICOMDIR). Send the instances it lists.",
-    ),
-    Reason.UNSUPPORTED_SYNTAX: (
-        FindingCode.UNREADABLE,
-        "Its transfer syntax is none of the standard's. Send it in another one.",
-    ),
-    Reason.MISSING_UID: (
-        FindingCode.UNREADABLE,
-        "It names no SOPClassUID and shows no picture, or it belongs to no study. Export it again.",
-    ),
-    Reason.BURNED_IN: (
-        FindingCode.BURNED_IN_TEXT,
-        "BurnedInAnnotation says YES, and the text was not found in the pixels. Send it again "
-        "without the text, marked NO.",
-    ),
-    Reason.MAY_BE_BURNED_IN: (
-        FindingCode.BURNED_IN_TEXT,
-        "Objects of this kind often have text in their pixels, and these pixels cannot be decoded. "
-        "Send it again without compression, or in another transfer syntax.",
-    ),
-    Reason.PIXEL_OVERLAY: (
-        FindingCode.BURNED_IN_TEXT,
-        "An overlay is drawn in unused bits of compressed pixels. Send it without, or uncompressed.",
-    ),
-    Reason.ENCAPSULATED: (
-        FindingCode.ENCAPSULATED_DOCUMENT,
-        "Documents inside DICOM cannot be de-identified here. Send the images only.",
-    ),
-    Reason.IDENTIFIER_REMAINS: (
-        FindingCode.IDENTIFIER_REMAINS,
-        "The second look found an identifier that stayed. The operator has to look.",
-    ),
-}
 NO_PATIENT_ID = (
     "PatientID is empty. The images have a pseudonym of their own, apart from the patient's others."
 )
@@ -119,7 +77,7 @@ class _Batch:
     """Facility and UID of series that were looked at value by value already."""
     before: dict[tuple[str, int, str], str | None] = field(default_factory=dict)
     """Registry, facility and UID of instances archived before, and what they were."""
-    places: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
     """Rows of studies and series that this transaction has seen to."""
     puts: list[tuple[str, bytes]] = field(default_factory=list)
     arisen: list[Arisen] = field(default_factory=list)
@@ -271,7 +229,7 @@ async def _archive(
             row.state = "refused"
             batch.say(row, "SOPInstanceUID", FindingCode.DUPLICATE_INSTANCE, OTHER_CONTENT)
         return
-    study_id, pseudonym = await _study(session, vault, batch, row, made)
+    study_id, pseudonym = await keep_study(session, vault, batch.places, row, made)
     if pseudonym != made.patient_pseudonym:
         row.state = "held"
         batch.say(row, "PatientID", FindingCode.PATIENT_MISMATCH, OTHER_PATIENT)
@@ -283,7 +241,7 @@ async def _archive(
     batch.puts.append((path, made.content))
     batch.before[known] = sha256
     row.study_id = study_id
-    row.series_id = await _series(session, batch, row, study_id, made)
+    row.series_id = await keep_series(session, batch.places, row, study_id, made)
     row.sop_class_uid = made.sop_class_uid
     row.sop_instance_uid = made.sop_instance_uid
     row.transfer_syntax_uid = made.transfer_syntax_uid
@@ -298,86 +256,6 @@ async def _archive(
         batch.say(row, "PatientID", FindingCode.MISSING, NO_PATIENT_ID, Severity.WARN)
     if not made.original.accession_number:
         batch.say(row, "AccessionNumber", FindingCode.MISSING, NO_ACCESSION, Severity.WARN)
-
-
-async def _study(
-    session: AsyncSession, vault: Vault, batch: _Batch, row: Instance, made: Deidentified
-) -> tuple[UUID, str]:
-    """The study's row, made or completed; whose it is. Once for all its like instances."""
-    registry, facility, original = row.registry_id, row.facility_id, made.original
-    place = (
-        registry,
-        facility,
-        made.study_instance_uid,
-        made.modality,
-        original.accession_number,
-        original.patient_id,
-    )
-    if place in batch.places:
-        known: tuple[UUID, str] = batch.places[place]
-        return known
-    patient_token = None
-    if original.patient_id:
-        patient_token = identities.tokens(
-            vault,
-            registry,
-            facility,
-            national=None,
-            birth_date=None,
-            local=original.patient_id,
-        ).local
-        await session.execute(
-            _KEEP_PATIENT,
-            {
-                "registry": registry,
-                "facility": facility,
-                "token": patient_token,
-                "pseudonym": made.patient_pseudonym,
-                "now": now(),
-            },
-        )
-    accession = original.accession_number
-    found = await session.execute(
-        _KEEP_STUDY,
-        {
-            "id": uuid4(),
-            "registry": registry,
-            "facility": facility,
-            "uid": made.study_instance_uid,
-            "pseudonym": made.patient_pseudonym,
-            "patient": patient_token,
-            "accession": vault.case_token(registry, facility, accession) if accession else None,
-            "day": day(made.study_date),
-            "modalities": [made.modality] if made.modality else [],
-            "now": now(),
-        },
-    )
-    study_id, pseudonym = found.one()
-    batch.places[place] = (study_id, pseudonym)
-    return study_id, pseudonym
-
-
-async def _series(
-    session: AsyncSession, batch: _Batch, row: Instance, study_id: UUID, made: Deidentified
-) -> UUID:
-    place = (study_id, made.series_instance_uid)
-    if place in batch.places:
-        known: UUID = batch.places[place]
-        return known
-    found: UUID = (
-        await session.execute(
-            _KEEP_SERIES,
-            {
-                "id": uuid4(),
-                "study": study_id,
-                "facility": row.facility_id,
-                "uid": made.series_instance_uid,
-                "modality": made.modality,
-            },
-        )
-    ).scalar_one()
-    batch.places[place] = found
-    return found
 
 
 async def _complete(session: AsyncSession, numbers: set[int] | None = None) -> int:
@@ -464,35 +342,3 @@ def _profile(document: str) -> Profile:
 def keys_of(vault: Vault, registry: str, facility: int) -> Keys:
     """The keys of a facility's images in a registry."""
     return Keys.of(vault.pseudonym_key(registry, facility, "images"))
-
-
-def day(value: str | None) -> date | None:
-    """A DA as a date."""
-    try:
-        return datetime.strptime(value or "", "%Y%m%d").date()  # noqa: DTZ007 - a date has no zone
-    except ValueError:
-        return None
-
-
-_KEEP_PATIENT = text(
-    "INSERT INTO vault.image_patients (registry_id, facility_id, patient_token, pseudonym, created_at)"
-    " VALUES (:registry, :facility, :token, :pseudonym, :now) ON CONFLICT DO NOTHING"
-)
-_KEEP_STUDY = text(
-    "INSERT INTO studies AS held (id, registry_id, facility_id, study_instance_uid,"
-    " patient_pseudonym, patient_token, accession_token, study_date, modalities, state, received_at)"
-    " VALUES (:id, :registry, :facility, :uid, :pseudonym, :patient, :accession, :day,"
-    " CAST(:modalities AS text[]), 'waiting', :now)"
-    " ON CONFLICT (registry_id, facility_id, study_instance_uid) DO UPDATE SET"
-    " accession_token = COALESCE(held.accession_token, excluded.accession_token),"
-    " patient_token = COALESCE(held.patient_token, excluded.patient_token),"
-    " modalities = ARRAY(SELECT DISTINCT modality"
-    " FROM unnest(held.modalities || excluded.modalities) AS modality ORDER BY modality)"
-    " RETURNING id, patient_pseudonym"
-)
-_KEEP_SERIES = text(
-    "INSERT INTO series AS held (id, study_id, facility_id, series_instance_uid, modality)"
-    " VALUES (:id, :study, :facility, :uid, :modality)"
-    " ON CONFLICT (study_id, series_instance_uid) DO UPDATE"
-    " SET modality = COALESCE(held.modality, excluded.modality) RETURNING id"
-)

@@ -27,7 +27,7 @@ from app.api.dependencies import (
 from app.api.fields import FacilityId, Sent
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, Unchanged, etag_of
 from app.api.problems import problems
-from app.api.v1.submissions import Shown as ShownSubmission
+from app.api.v1.submitted import Shown as ShownSubmission
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.ingest import formats
 from app.ingest.checks import FormAtWork, at_work
