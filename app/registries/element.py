@@ -60,7 +60,7 @@ class Range(Part):
     hard: Limits | None = None
 
 
-class Coding(Part):
+class ElementCodes(Part):
     """What other vocabularies call this element."""
 
     radelement: str | None = None
@@ -109,7 +109,7 @@ class Element(Part):
     """The same in words, for people: "9 digits, hyphens optional"."""
     strip: str | None = None
     """Characters taken out of a text before it is checked and kept, such as hyphens."""
-    codes: Coding = Coding()
+    codes: ElementCodes = ElementCodes()
     computed: Expression | None = None
     """Worked out at check, never sent."""
     from_dicom: tuple[Reading, ...] = ()

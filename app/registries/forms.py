@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.registries.conditions import condition
 from app.registries.schema import (
-    Coding,
     Definition,
     Element,
+    ElementCodes,
     Form,
     Group,
     Limits,
@@ -84,7 +84,7 @@ class DictionaryRow(BaseModel):
     computed: str | None = Field(default=None, description="Worked out here, never sent.")
     value_set: str | None = None
     codes: list[DictionaryCode]
-    coding: Coding
+    coding: ElementCodes
     help: str | None = None
     source: Source = Field(description="Whether a public source confirms it.")
     reference: str | None = None

@@ -23,8 +23,8 @@ from pydantic import (
 from app.registries.decisions import DecisionTable
 from app.registries.element import (
     Code,
-    Coding,
     Element,
+    ElementCodes,
     Group,
     Identity,
     Precision,
@@ -41,9 +41,9 @@ from app.registries.profile import Profile
 
 __all__ = [
     "Code",
-    "Coding",
     "Definition",
     "Element",
+    "ElementCodes",
     "Group",
     "Identity",
     "Limits",
@@ -95,7 +95,7 @@ class Form(Part):
     """Only ever carried by another form; never sent by itself."""
     period: Identifier | None = None
     """The date that places a record in a month; of a facility's periods, the month or year itself."""
-    codes: Coding = Coding()
+    codes: ElementCodes = ElementCodes()
     physician: Identifier | None = None
     """The element with the NPI of the physician whose own results a case counts in."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]

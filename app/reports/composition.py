@@ -103,7 +103,7 @@ class ControlLimit(Part):
     high: float | None
 
 
-class Control(Part):
+class ReportedControl(Part):
     """The control chart that fits the measure, and the special causes it shows (Provost's rules)."""
 
     chart: str = Field(
@@ -143,7 +143,7 @@ class Run(Part):
         description="improving, worsening, rising, falling, unsteady, no-signal or too-few",
     )
     notes: tuple[Note, ...] = ()
-    control: Control | None = None
+    control: ReportedControl | None = None
     says: str
 
 
@@ -193,7 +193,7 @@ class Placing(Part):
     says: str
 
 
-class Adjusted(Part):
+class ReportedAdjusted(Part):
     """A result beside what patients bring to it: as if all facilities had the same patients."""
 
     factors: tuple[str, ...] = Field(description="What is allowed for.")
@@ -220,7 +220,7 @@ class Adjusted(Part):
     withheld: Withheld | None = None
 
 
-class Change(Part):
+class ReportedChange(Part):
     """A result beside the same span a year before, with the 95 % interval of what changed."""
 
     since: str
@@ -258,11 +258,11 @@ class MeasureFeedback(Part):
     trend: tuple[Figures, ...]
     standings: tuple[Standing, ...]
     split: tuple[Strata, ...] = Field(description="The same for each way to split the measure.")
-    change: Change | None = None
+    change: ReportedChange | None = None
     run: Run | None = None
     funnel: Funnel | None = None
     placing: Placing | None = None
-    adjusted: Adjusted | None = Field(
+    adjusted: ReportedAdjusted | None = Field(
         default=None, description="Of measures with a case mix, where there is a result to adjust."
     )
     says: str

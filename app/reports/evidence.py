@@ -22,7 +22,7 @@ from app.benchmarks.statistics.dispersion import Dispersion
 from app.benchmarks.statistics.funnels import REVIEW, WATCH, proportion_limits
 from app.registries.measure import Measure
 from app.reports import words
-from app.reports.composition import Adjusted, Change, Funnel, FunnelLimit, Placing
+from app.reports.composition import Funnel, FunnelLimit, Placing, ReportedAdjusted, ReportedChange
 from app.reports.figures import MOST_DECIMALS, figures, read, withheld
 
 WIDTHS = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5))
@@ -30,7 +30,7 @@ WIDTHS = tuple(step * 10**power for power in range(1, 8) for step in (1, 2, 5))
 STEPS = 32
 
 
-def change(now: Result, then: Result, before: str) -> Change | None:
+def change(now: Result, then: Result, before: str) -> ReportedChange | None:
     """The shown result beside that of a year before; none where either is withheld, or without interval."""
     measure, found = now.measure, compared(now, then)
     if found is None or found.limits is None:
@@ -39,7 +39,7 @@ def change(now: Result, then: Result, before: str) -> Change | None:
     value, low, high = (written(one) for one in (found.value, *found.limits))
     assert low is not None  # only what a ratio to nothing is has no end, and that above
     earlier = figures(then).rate or ""
-    return Change(
+    return ReportedChange(
         since=then.period.label,
         before=earlier,
         kind=found.kind,
@@ -151,7 +151,7 @@ def peer_position(shown: Result, found: Position | None, group: Spread | None) -
     )
 
 
-def adjusted(shown: Result) -> Adjusted | None:
+def adjusted(shown: Result) -> ReportedAdjusted | None:
     """The result as if all facilities had the same patients; none of a result that is withheld itself."""
     found, measure = shown.adjusted, shown.measure
     if found is None or shown.rate is None:
@@ -160,12 +160,14 @@ def adjusted(shown: Result) -> Adjusted | None:
     if isinstance(found, str):
         reason = withheld(found)
         assert reason is not None
-        return Adjusted(factors=factors, says=words.unadjusted_says(reason.says), withheld=reason)
+        return ReportedAdjusted(
+            factors=factors, says=words.unadjusted_says(reason.says), withheld=reason
+        )
 
     def ratio(value: Decimal) -> str:
         return f"{half_up(value, MOST_DECIMALS)}"
 
-    told = Adjusted(
+    told = ReportedAdjusted(
         factors=factors,
         observed=found.observed,
         expected=f"{found.expected}",

@@ -8,7 +8,7 @@ from app.benchmarks.query import Result
 from app.benchmarks.statistics.charts import Chart
 from app.benchmarks.statistics.run_charts import FEWEST, run_chart, trend
 from app.reports import words
-from app.reports.composition import Control, ControlLimit, Note, Run, RunPoint
+from app.reports.composition import ControlLimit, Note, ReportedControl, Run, RunPoint
 from app.reports.figures import withheld
 
 SHOWN_SHARE = 0.75
@@ -84,7 +84,7 @@ def point(result: Result) -> RunPoint:
     )
 
 
-def control(chosen: Sequence[Result], months: Sequence[Result]) -> Control | None:
+def control(chosen: Sequence[Result], months: Sequence[Result]) -> ReportedControl | None:
     """The control chart of the points of a run chart; of rare events, of those of the months."""
     measure = chosen[0].measure
     known = [one for one in chosen if one.rate is not None]
@@ -107,7 +107,7 @@ def control(chosen: Sequence[Result], months: Sequence[Result]) -> Control | Non
         )
         for one in chart.signals
     )
-    return Control(
+    return ReportedControl(
         chart=chart.kind,
         title=words.CONTROL_CHARTS[chart.kind],
         points=tuple(

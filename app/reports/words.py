@@ -7,13 +7,13 @@ from app.benchmarks.statistics.charts import Kind
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 from app.reports.composition import (
-    Adjusted,
-    Change,
     Completeness,
     Delay,
     Figures,
     Note,
     Placing,
+    ReportedAdjusted,
+    ReportedChange,
     Standing,
 )
 
@@ -79,7 +79,7 @@ def measure_says(
     measure: Measure,
     result: Figures,
     latest: Figures | None,
-    change: Change | None,
+    change: ReportedChange | None,
     standings: Sequence[Standing],
     placing: Placing | None = None,
 ) -> str:
@@ -193,7 +193,7 @@ def placing_says(found: Position, shrunk: str, low: str, high: str, measure: Mea
     return " ".join(said)
 
 
-def adjusted_says(measure: Measure, adjusted: Adjusted) -> str:
+def adjusted_says(measure: Measure, adjusted: ReportedAdjusted) -> str:
     """A result beside what its cases lead to expect."""
     unit = unit_of(measure)
     brought = listed(lowered(one) for one in adjusted.factors)

@@ -5,10 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from app.reports.composition import (
-    Adjusted,
     Completeness,
     Composition,
-    Control,
     ControlLimit,
     Delay,
     Figures,
@@ -20,6 +18,8 @@ from app.reports.composition import (
     Place,
     Placing,
     Quality,
+    ReportedAdjusted,
+    ReportedControl,
     Run,
     RunPoint,
     Section,
@@ -89,9 +89,9 @@ def a_run(values: tuple[float | None, ...] = (10.0, 12.0, 11.0), note: str = "")
 
 def a_control(
     periods: Sequence[str], values: Sequence[float | None], chart: str = "p", high: float = 14.5
-) -> Control:
+) -> ReportedControl:
     """A control chart around 11 with limits at 7.5 and, as a rule, 14.5."""
-    return Control(
+    return ReportedControl(
         chart=chart,
         title=f"{chart} chart",
         points=tuple(
@@ -135,7 +135,7 @@ def a_funnel() -> Funnel:
     )
 
 
-def an_adjusted(**other: Any) -> Adjusted:
+def an_adjusted(**other: Any) -> ReportedAdjusted:
     """The result as if all facilities had the same patients."""
     given: dict[str, Any] = {
         "factors": ("Age at the exam", "Smoking status"),
@@ -153,7 +153,7 @@ def an_adjusted(**other: Any) -> Adjusted:
         "high": "17.5",
         "says": "Of such cases 28.4 would be expected anywhere, and there were 35.",
     }
-    return Adjusted(**given | other)
+    return ReportedAdjusted(**given | other)
 
 
 def measure(id: str = "abnormal_interpretation_rate", **other: Any) -> MeasureFeedback:

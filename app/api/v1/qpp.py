@@ -35,7 +35,7 @@ checks = APIRouter(prefix="/qpp", tags=["qpp"])
 PerformanceYear = Annotated[int, Query(ge=2017, le=2099, description="A performance year of MIPS.")]
 
 
-class Benchmark(BaseModel):
+class QppBenchmark(BaseModel):
     """How the rates of a measure are spread over all who sent it, as CMS published it."""
 
     year: int = Field(description="Whose results it is made of.")
@@ -47,7 +47,7 @@ class Benchmark(BaseModel):
     topped_out: bool
 
     @classmethod
-    def of(cls, one: PublishedBenchmark | None) -> "Benchmark | None":
+    def of(cls, one: PublishedBenchmark | None) -> "QppBenchmark | None":
         if one is None:
             return None
         return cls(
@@ -83,7 +83,7 @@ class QppMeasure(BaseModel):
 class ListedMeasure(QppMeasure):
     """What a measure is in a year."""
 
-    benchmark: Benchmark | None
+    benchmark: QppBenchmark | None
 
 
 class QppYear(BaseModel):
@@ -135,7 +135,7 @@ class MeasureResult(QppMeasure):
     case_count: int
     enough_cases: bool = Field(description="At or above the case minimum.")
     complete: bool = Field(description="Data completeness is reached.")
-    benchmark: Benchmark | None
+    benchmark: QppBenchmark | None
     decile: int | None = Field(description="From 1, the last, to 10.")
     points: float | None = Field(description="Measure achievement points of that decile, 1 to 10.")
     capped: bool = Field(description="Held to seven points: topped out for two years or more.")
@@ -203,7 +203,7 @@ async def list_qpp_measures(
         measures=[
             ListedMeasure(
                 **QppMeasure.names(measure.id, one),
-                benchmark=Benchmark.of(official.benchmark(one.measure_id)),
+                benchmark=QppBenchmark.of(official.benchmark(one.measure_id)),
             )
             for measure, _, one in found
         ],
@@ -337,7 +337,7 @@ def _shown(one: Reported) -> MeasureResult:
         case_count=score.case_count,
         enough_cases=score.enough_cases,
         complete=score.complete,
-        benchmark=Benchmark.of(score.benchmark),
+        benchmark=QppBenchmark.of(score.benchmark),
         decile=score.decile,
         points=None if score.points is None else float(score.points),
         capped=score.capped,

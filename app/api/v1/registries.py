@@ -50,7 +50,7 @@ class FormSummary(BaseModel):
     period: str | None
 
 
-class ModuleSummary(BaseModel):
+class RegistryModule(BaseModel):
     """An optional part of a registry."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -105,7 +105,7 @@ class RegistrySummary(BaseModel):
 class Registry(RegistrySummary):
     """A registry, without the elements of its forms: those are in its dictionary."""
 
-    modules: list[ModuleSummary]
+    modules: list[RegistryModule]
     policy: str = Field(
         description="Whether a flawed entry is rejected alone or with its whole file."
     )

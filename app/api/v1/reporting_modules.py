@@ -29,7 +29,7 @@ ModuleVersion = Annotated[
 ]
 
 
-class Coding(BaseModel):
+class CodedConcept(BaseModel):
     """What a vocabulary calls something."""
 
     system: str
@@ -37,11 +37,11 @@ class Coding(BaseModel):
     display: str
 
     @classmethod
-    def of(cls, one: module.Coding) -> "Coding":
+    def of(cls, one: module.Coding) -> "CodedConcept":
         return cls(system=one.system, code=one.code, display=one.display)
 
 
-class ModuleSummary(BaseModel):
+class ReportingModuleSummary(BaseModel):
     """A module and where it comes from."""
 
     id: str
@@ -65,7 +65,7 @@ class ModuleSummary(BaseModel):
 class ReportingModules(BaseModel):
     """The modules at hand, in every version."""
 
-    modules: list[ModuleSummary]
+    modules: list[ReportingModuleSummary]
 
 
 class Choice(BaseModel):
@@ -87,7 +87,7 @@ class ModuleElement(BaseModel):
     choices: list[Choice]
     minimum: Decimal | None
     maximum: Decimal | None
-    codes: list[Coding]
+    codes: list[CodedConcept]
 
 
 class ModuleGroup(BaseModel):
@@ -98,7 +98,7 @@ class ModuleGroup(BaseModel):
     at_most: int
 
 
-class ReportingModule(ModuleSummary):
+class ReportingModule(ReportingModuleSummary):
     """A module, whole."""
 
     doubts: list[str] = Field(  # type: ignore[assignment]  # the summary counts what this lists
@@ -155,8 +155,8 @@ class CodedAnswer(BaseModel):
 
     element: str
     item: int | None
-    concept: Coding
-    value: Coding | None
+    concept: CodedConcept
+    value: CodedConcept | None
     text: str
 
 
@@ -177,7 +177,7 @@ class EndPoint(BaseModel):
     id: str
     label: str
     diagnosis: str
-    codes: list[Coding]
+    codes: list[CodedConcept]
     actionable: str = Field(description="Category of an actionable finding.")
     follow_up: FollowUp | None
 
@@ -188,7 +188,7 @@ class EndPoint(BaseModel):
             id=one.id,
             label=one.label,
             diagnosis=one.diagnosis,
-            codes=[Coding.of(code) for code in one.diagnosis_codings],
+            codes=[CodedConcept.of(code) for code in one.diagnosis_codings],
             actionable=one.actionable,
             follow_up=next_
             and FollowUp(
@@ -230,7 +230,11 @@ async def list_reporting_modules(
     async with transactions.begin() as session:
         spines = await shelf(session)
     return conditions.reply(
-        ReportingModules(modules=[ModuleSummary(**ModuleSummary.members(one)) for one in spines])
+        ReportingModules(
+            modules=[
+                ReportingModuleSummary(**ReportingModuleSummary.members(one)) for one in spines
+            ]
+        )
     )
 
 
@@ -296,7 +300,7 @@ async def read_reporting_module(
         volume = await taken(session, module_id, version)
     one = volume.module
     shown = ReportingModule(
-        **ModuleSummary.members(spine(volume)) | {"doubts": list(one.doubts)},
+        **ReportingModuleSummary.members(spine(volume)) | {"doubts": list(one.doubts)},
         groups=[
             ModuleGroup(id=each.id, title=each.title, at_most=each.at_most) for each in one.groups
         ],
@@ -319,7 +323,7 @@ async def read_reporting_module(
                 ],
                 minimum=each.minimum,
                 maximum=each.maximum,
-                codes=[Coding.of(code) for code in each.codings],
+                codes=[CodedConcept.of(code) for code in each.codings],
             )
             for each in one.elements
         ],
@@ -362,8 +366,8 @@ def _told(one: module.Module, outcome: Outcome) -> Evaluated:
             CodedAnswer(
                 element=code.element,
                 item=code.item,
-                concept=Coding.of(code.concept),
-                value=Coding.of(code.value) if code.value else None,
+                concept=CodedConcept.of(code.concept),
+                value=CodedConcept.of(code.value) if code.value else None,
                 text=code.text,
             )
             for code in outcome.codes

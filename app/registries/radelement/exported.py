@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from app.registries.radelement.terms import INDEX, PLAIN, SPECIALTIES, step_of
-from app.registries.schema import Code, Coding, Element, Form, ValueSet
+from app.registries.schema import Code, Element, ElementCodes, Form, ValueSet
 
 SCHEMA_VERSION = "1.0.0"
 _ELEMENT = re.compile(r"(RDE|TO_BE_DETERMINED)\d+")
@@ -133,7 +133,7 @@ def _values(one: Element, name: str, codes: Sequence[Code]) -> dict[str, Any]:
     return written
 
 
-def _index_codes(codes: Coding | Code) -> Iterator[dict[str, str]]:
+def _index_codes(codes: ElementCodes | Code) -> Iterator[dict[str, str]]:
     for system, name in INDEX.items():
         if code := getattr(codes, name):
             yield {"system": system, "code": code}

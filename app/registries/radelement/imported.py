@@ -17,7 +17,7 @@ from app.registries.radelement.document import (
     Values,
 )
 from app.registries.radelement.terms import INDEX, SYSTEM, UCUM, UNTOLD_SCALE, step_of
-from app.registries.schema import Code, Coding, Element, Form, Limits, Range, ValueSet
+from app.registries.schema import Code, Element, ElementCodes, Form, Limits, Range, ValueSet
 
 _LONGEST_CODE = 20
 
@@ -52,7 +52,7 @@ def import_set(
             "title": one.name,
             "help": one.definition or None,
             "question": one.question or None,
-            "codes": Coding(radelement=one.id, **_indexed(one.index_codes)),
+            "codes": ElementCodes(radelement=one.id, **_indexed(one.index_codes)),
             "reference": f"{SYSTEM}/{read.id}",
         }
         if one.value_set is not None:
@@ -65,7 +65,7 @@ def import_set(
         title=read.name,
         level=level,
         part=part,
-        codes=Coding(radelement=read.id, **_indexed(read.index_codes)),
+        codes=ElementCodes(radelement=read.id, **_indexed(read.index_codes)),
         elements=tuple(elements),
     )
     return Import(form, tuple(value_sets), tuple(left))

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from app.reports.composition import Change, Figures, Part, RunPoint
+from app.reports.composition import Figures, Part, ReportedChange, RunPoint
 
 
 class PlacedPoint(RunPoint):
@@ -107,7 +107,7 @@ class Evidence(Part):
     remeasurement: Figures | None = Field(
         description="None while there are too few months after the first change."
     )
-    change: Change | None = Field(
+    change: ReportedChange | None = Field(
         description="The difference with its 95 % interval: Newcombe's of proportions, Welch's of means."
     )
     run: ProjectRun
