@@ -27,7 +27,7 @@ from app.api.fields import RegistryName
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked
 from app.api.problems import problems
 from app.api.uploads import FORM, body_of
-from app.api.v1.submitted import Shown, ShownEntry, ShownFinding, SubmissionState
+from app.api.v1.submitted import EntryOutcome, Shown, ShownEntry, ShownFinding, SubmissionState
 from app.api.wire import traceparent
 from app.errors import NotFound
 from app.ingest import formats
@@ -278,17 +278,7 @@ async def entries(
     transactions: Transactions,
     page: PageAsked,
     outcome: Annotated[
-        Literal[
-            "accepted",
-            "amended",
-            "unchanged",
-            "withdrawn",
-            "saved",
-            "waiting",
-            "rejected",
-            "superseded",
-        ]
-        | None,
+        EntryOutcome | None,
         Query(description="That came to this."),
     ] = None,
 ) -> list[ShownEntry]:

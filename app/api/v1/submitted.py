@@ -9,6 +9,9 @@ from pydantic import BaseModel, Field
 from app.models.submission import Entry, Finding, Submission
 
 SubmissionState = Literal["received", "read", "checked", "completed", "unreadable", "held"]
+EntryOutcome = Literal[
+    "accepted", "amended", "unchanged", "withdrawn", "saved", "waiting", "rejected", "superseded"
+]
 
 
 class Counts(BaseModel):
@@ -99,19 +102,7 @@ class ShownEntry(BaseModel):
     form: str | None
     action: str | None
     state: Literal["read", "checked", "rejected", "waiting", "accepted"]
-    outcome: (
-        Literal[
-            "accepted",
-            "amended",
-            "unchanged",
-            "withdrawn",
-            "saved",
-            "waiting",
-            "rejected",
-            "superseded",
-        ]
-        | None
-    )
+    outcome: EntryOutcome | None
     facility_id: int | None
     case_id: int | None
 
