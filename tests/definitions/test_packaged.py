@@ -59,8 +59,8 @@ RELEASED = {
     ): "eb4bdcedb28b9533ff2006f2819c6ab6d3fce344a3565a8339bf686300f9247e",
     (
         "general-radiology-improvement",
-        "1.0.0",
-    ): "ab0595671f35b6fcbbc7b170ba97954be11c6df181af035ba98b41c18ec5569e",
+        "1.1.0",
+    ): "6f84880b312018176b5895d03b25afe7181ae49f72af3ef92f789048063b99a5",
     (
         "medical-3d-printing",
         "1.0.0",
