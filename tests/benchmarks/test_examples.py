@@ -86,7 +86,8 @@ def canonical(
     for element, value in zip(computed, row, strict=False):
         if value is not None:
             values[element.id] = value if isinstance(value, int) else str(value)
-    return {one: value for one, value in values.items() if not form.by_id[one].identifying}
+    identifying = {one.id for one in form.all_elements if one.identifying}
+    return {one: value for one, value in values.items() if one not in identifying}
 
 
 def versions(

@@ -59,8 +59,12 @@ RELEASED = {
     ): "eb4bdcedb28b9533ff2006f2819c6ab6d3fce344a3565a8339bf686300f9247e",
     (
         "general-radiology-improvement",
+        "1.1.0",
+    ): "6f84880b312018176b5895d03b25afe7181ae49f72af3ef92f789048063b99a5",
+    (
+        "medical-3d-printing",
         "1.0.0",
-    ): "ab0595671f35b6fcbbc7b170ba97954be11c6df181af035ba98b41c18ec5569e",
+    ): "865c80c1cc2f31be814f13529f53f30d5003918ec5fd9fa339c67e2c2be740db",
     ("dose-index", "1.0.0"): "d3f98a0ece9bb87f3f40f9e85bedebaebca6e646848f01ced75cb8d650f6170d",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""

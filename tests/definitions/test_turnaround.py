@@ -1,13 +1,21 @@
 """The turnaround registry: times in their order, in UTC, and as the facility's clock shows them."""
 
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.registries.load import PACKAGED, load
 from tests.make.entries import Desk, said
 
-TURNAROUND = load(PACKAGED / "general-radiology-improvement" / "1.0.0")
+TURNAROUND = load(PACKAGED / "general-radiology-improvement" / "1.1.0")
+MONTHS = Desk(TURNAROUND, "monthly_turnaround")
+EDGES = (0, 12, 24, 48, 10_000)
+SPANS = ("under_12_hours", "from_12_hours", "from_24_hours", "from_48_hours")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "T-1",
@@ -62,3 +70,85 @@ def test_minutes_are_counted_across_offsets_and_zones() -> None:
     for values, flaws in Desk(TURNAROUND, "exam").judge(entries):
         assert (flaws, values["turnaround_minutes"]) == ([], 500)
         assert values["exam_completed_at"] == "2026-03-01T22:55:00-05:00"
+
+
+MONTH: dict[str, Any] = {
+    "reported_month": "2026-02",
+    "modality": "CT",
+    "place_of_service": "ED",
+    "exams": 100,
+    "under_12_hours": 50,
+    "from_12_hours": 30,
+    "from_24_hours": 15,
+    "from_48_hours": 5,
+    "mean_hours": "15.00",
+}
+"""Its mean lies between 9.60 hours, every exam at the start of its span, and 56.40."""
+NONE = dict.fromkeys(("exams", *SPANS), 0) | {"mean_hours": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []),
+        ({"under_12_hours": 49}, [("exams", "rule")]),
+        ({"mean_hours": "9.59"}, []),  # rounding
+        ({"mean_hours": "9.58"}, [("mean_hours", "rule")]),
+        ({"mean_hours": "56.41"}, []),
+        ({"mean_hours": "56.42"}, [("mean_hours", "rule")]),
+        ({"median_hours": "11.99"}, []),
+        ({"median_hours": "14.00"}, []),  # half way between two exams
+        ({"median_hours": "23.99"}, []),
+        ({"median_hours": "24.00"}, []),  # a little under 24, rounded
+        ({"median_hours": "24.01"}, [("median_hours", "rule")]),
+        ({"under_12_hours": 49, "from_12_hours": 31, "median_hours": "11.99"}, [("median_hours", "rule")]),
+        ({"under_12_hours": 51, "from_12_hours": 29, "median_hours": "12.01"}, [("median_hours", "rule")]),
+        ({"median_hours": "3.00", "percentile_90_hours": "2.99"}, [("percentile_90_hours", "rule"), ("percentile_90_hours", "rule")]),
+        ({"percentile_90_hours": "23.99"}, [("percentile_90_hours", "rule")]),
+        ({"percentile_90_hours": "30.00"}, []),
+        ({"percentile_90_hours": "48.01"}, [("percentile_90_hours", "rule")]),
+        (NONE, []),
+        (NONE | {"mean_hours": "1.00"}, [("mean_hours", "not-relevant")]),
+        ({"mean_hours": None}, [("mean_hours", "missing")]),
+        ({"reported_month": "2026-10"}, [("reported_month", "rule")]),
+    ],
+)  # fmt: skip
+def test_a_months_mean_and_median_must_be_possible_beside_its_spans(
+    change: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    assert said(MONTHS.flaws(MONTH | change)) == found
+
+
+HOURS = st.floats(0, 720) | st.sampled_from([0, 11.999, 12, 23.999, 24, 47.999, 48, 720])
+
+
+@given(st.lists(HOURS, min_size=1, max_size=60))
+@settings(max_examples=25, deadline=None)
+def test_what_is_counted_of_any_exams_is_never_called_impossible(hours: list[float]) -> None:
+    """Whatever the exams, and by whichever convention their percentiles are told."""
+    spans = [sum(low <= one < high for one in hours) for low, high in pairwise(EDGES)]
+    months = [
+        MONTH
+        | dict(zip(SPANS, spans, strict=True))
+        | {
+            "exams": len(hours),
+            "mean_hours": f"{np.mean(hours):.2f}",
+            "median_hours": f"{median(hours):.2f}",
+            "percentile_90_hours": f"{np.quantile(hours, 0.9, method=method):.2f}",
+        }
+        for method in ("linear", "median_unbiased", "weibull")
+    ]
+    for _, flaws in MONTHS.judge(months):
+        assert [one for one in said(flaws) if one[1] == "rule"] == []
+
+
+def test_a_year_asks_for_incidents_of_those_who_report_outcomes() -> None:
+    exams = {f"exams_{one}": 1000 for one in ("xr", "us", "mr", "ct", "pt", "mg")}
+    year = {"reported_year": "2025", "participation_level": "N", "childrens_hospital": "N"} | exams
+    desk = Desk(TURNAROUND, "year")
+    (values, flaws), *_ = desk.judge([year])
+    assert (flaws, values["exams_of_year"]) == ([], 6000)
+    assert said(desk.flaws(year | {"participation_level": "G"})) == [
+        (name, "missing") for name in ("mri_incidents", "wrong_exams", "falls")
+    ]
+    assert said(desk.flaws(year | {"falls": 1})) == [("falls", "not-relevant")]

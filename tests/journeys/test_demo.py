@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from app.commands.checks import Checks
+from app.registries.load import PACKAGED, folders
 from tests.journeys.service import HOUNSFIELD
 
 SMALL = ("--facilities", "3", "--cases", "60", "--images", "2")
@@ -30,6 +31,23 @@ def test_the_demonstration_holds_to_its_own_truth_and_stops(tmp_path):
     assert len(claims) == 13
     assert all(line.startswith("held") for line in claims)
     assert list(tmp_path.iterdir()) == [], "the data folder is taken away again"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("registry", sorted({folder.parent.name for folder in folders(PACKAGED)}))
+def test_the_demonstration_of_each_registry_holds(registry, tmp_path):
+    sizes = ("--facilities", "3", "--cases", "150", "--images", "6")
+    done = subprocess.run(
+        [HOUNSFIELD, "demo", "--exit", "--registry", registry, *sizes],
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=os.environ | {"TMPDIR": str(tmp_path), "HOUNSFIELD_PORT": "0"},
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    claims = [line for line in done.stdout.splitlines() if line.startswith(("held", "failed"))]
+    assert len(claims) >= 12
+    assert all(line.startswith("held") for line in claims)
 
 
 @pytest.mark.soak

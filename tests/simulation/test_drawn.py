@@ -9,9 +9,7 @@ import duckdb
 import pytest
 
 from app.commands.builder import STARTER
-from app.ingest.checks import RegistryAtWork
 from app.ingest.formats.sent import Sent
-from app.ingest.judge import Delivery, apply_rules, looked_at
 from app.registries import expressions, load
 from app.registries.findings import FindingCode
 from app.registries.profile import Profile
@@ -21,6 +19,7 @@ from app.simulation.meaning import Meaning
 from app.simulation.places import settle
 from app.simulation.plan import Plan
 from app.simulation.write import entries_of
+from tests.make.entries import found_in
 from tests.simulation.test_answer_key import FOUND_LATER
 
 WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
@@ -38,16 +37,9 @@ def definition(request):
 
 def told_by_the_checks(definition, entries):
     """What the service's own checks find in each entry, the case that it follows up unknown."""
-    registry, facility = RegistryAtWork(definition), 200_001
-    today = datetime.now(UTC).date()
-    everywhere = frozenset(range(facility, facility + 10))
-    delivery = Delivery(1, facility, everywhere, everywhere, today)
-    judged = [
-        looked_at(registry, delivery, row, Sent(one.form, one.action, one.elements))
-        for row, one in enumerate(entries, start=1)
-    ]
-    apply_rules(judged, [today] * len(judged))
-    return [Counter((f.place, f.code, f.severity) for f in one.flaws) for one in judged]
+    sent = [Sent(one.form, one.action, one.elements) for one in entries]
+    found = found_in(definition, sent, datetime.now(UTC).date())
+    return [Counter((f.place, f.code, f.severity) for f in flaws) for flaws in found]
 
 
 def sent(definition, **plan):
