@@ -29,7 +29,7 @@ _INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
 _ENDS = frozenset([*";()[]", ""])
 _PHRASE_ENDS = re.compile(
     r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b"
-    r"|\s+(?:CT|MRI?|XR|US|PET|NM|MAMMO)\b"  # the title of a study begins
+    r"|\s+(?:CTA?|MR[IAV]?|MRCP|IRM|RM|XR|RX|TDM|TC|US|PET|NM|MAMMO)\b"  # a study's title begins
 )
 _NEXT_WORD = re.compile(r"[ _-]([^\W\d_]+)")
 _AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?")
@@ -185,7 +185,7 @@ class Addressed:
         if not whole or self.text[until:last] != " " or len(third) < 2 or not third.isalpha():
             return
         plain, known = folded(third), vocabulary()
-        if plain in known.core and given_unknown:
+        if plain in known.core and (given_unknown or len(plain) < 3):
             return
         if fate is Fate.STAYS and not self._could_be_family(self.plain[start:until], given, plain):
             return

@@ -153,8 +153,8 @@ class Own:
             return True  # s.p.e.l.t o-u-t
         tokens = TOKEN.findall(text[first : last + 1])
         if one in self.small:
-            marked = min(map(len, tokens)) > 1 or not _UNMARKED.fullmatch(text[first : last + 2])
-            return alone and marked
+            told = min(map(len, tokens)) > 1 or tokens[0] in vocabulary().titles
+            return alone and (told or not _UNMARKED.fullmatch(text[first : last + 2]))
         if not any(token in self.words for token in tokens) and len(one) < 7:
             return False
         known = vocabulary().words

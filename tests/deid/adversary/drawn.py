@@ -74,7 +74,10 @@ def write(
                 whole[:, start:stop] = True
             strokes = (cover > 0.45) & whole
             if strokes.sum() > 8:
-                at.case.boxes.append(Box(frame, top, left, strokes))
+                down, across = (np.flatnonzero(strokes.any(axis=axis)) for axis in (1, 0))
+                tight = strokes[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
+                where = top + int(down[0]), left + int(across[0])
+                at.case.boxes.append(Box(frame, *where, tight))
 
 
 def _fan(at: Planting, rows: int, columns: int) -> Picture:
