@@ -27,12 +27,23 @@ _CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
 _INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
 _INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
 _ENDS = frozenset([*";()[]", ""])
-_PHRASE_ENDS = re.compile(r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b")
+_PHRASE_ENDS = re.compile(
+    r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b"
+    r"|\s+(?:CTA?|MR[IAV]?|MRCP|IRM|RM|XR|RX|TDM|TC|US|PET|NM|MAMMO)\b"  # a study's title begins
+)
 _NEXT_WORD = re.compile(r"[ _-]([^\W\d_]+)")
 _AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?")
 _AFTER_INITIAL = re.compile(r"\.[ _-]?")
 _SIDES = frozenset("clrstap")
 """Letters that stand before parts of the body: C. spine, L. knee, A.P. chest."""
+
+
+_AMOUNT = re.compile(r"\d ?$")
+
+
+def is_measured(plain: str, start: int) -> bool:
+    """Is `ms` here no title but a unit, behind a number?"""
+    return plain.startswith("ms", start) and bool(_AMOUNT.search(plain, max(0, start - 2), start))
 
 
 @dataclass(slots=True)
@@ -65,6 +76,11 @@ class Addressed:
         known = vocabulary()
         word, said = self.plain[start:stop], self.text[start:stop]
         if word not in known.titles and word not in known.cues:
+            return
+        if is_measured(self.plain, start):
+            return
+        if self._follows_a_name(place):
+            self.found[place] = (start, stop, Fate.GONE)
             return
         between = self.text[stop : self.found[place + 1][0]]
         if not _AFTER_TITLE.fullmatch(between):
@@ -108,8 +124,26 @@ class Addressed:
         titles = vocabulary().titles
         if fate is not Fate.GONE or self.plain[start:stop] not in titles:
             return
+        if is_measured(self.plain, start):
+            return
         if self.plain[after:until] in titles and _AFTER_TITLE.fullmatch(self.text[stop:after]):
             self.found[place] = (start, stop, Fate.GONE)
+
+    def _follows_a_name(self, place: int) -> bool:
+        """`Ruth Miller, MD. Thyroid`: what somebody is after a name is no title of the next word."""
+        known = vocabulary()
+        start, stop, _ = self.found[place]
+        if not place or self.plain[start:stop] not in known.suffixes:
+            return False
+        for other in (place - 1, place - 2):  # BROWN, BILL MD
+            one, two, fate = self.found[other]
+            if other < 0 or self.text[two:start] not in (" ", ", ", ","):
+                return False
+            before = self.plain[one:two]
+            if fate is not Fate.STAYS or before in known.names or before in known.people:
+                return True
+            start = one
+        return False
 
     def _after_initials(self, place: int) -> int:
         """The place of the first token from here that is no initial with a point."""
@@ -145,16 +179,30 @@ class Addressed:
 
     def _family_after(self, place: int, whole: bool, given_unknown: bool) -> None:
         """A family name after a given one: `Dr. Amelie Stone`; `Dr. Miller Thyroid` is none."""
-        _, until, _ = self.found[place]
-        last, end, _ = self.found[place + 1]
+        start, until, given = self.found[place]
+        last, end, fate = self.found[place + 1]
         third = self.text[last:end]
         if not whole or self.text[until:last] != " " or len(third) < 2 or not third.isalpha():
             return
         plain, known = folded(third), vocabulary()
-        if plain in known.core and given_unknown:
+        if plain in known.core and (given_unknown or len(plain) < 3):
+            return
+        if fate is Fate.STAYS and not self._could_be_family(self.plain[start:until], given, plain):
             return
         if third.istitle() and plain not in known.houses:
             self._name(place + 1)
+
+    @staticmethod
+    def _could_be_family(given: str, fate: Fate, word: str) -> bool:
+        """Could a word that may stay be a family name here: `Dr. Anna Stone`, no `Dr. Miller Portal`?
+
+        What an eponym is of stands behind it already (`Whipple procedure`): only after what people
+        are commonly given is it a name all the same. Who is known has no names beside the known ones.
+        """
+        known = vocabulary()
+        if word in known.eponyms:
+            return fate is not Fate.OWN and given in known.people
+        return fate is not Fate.OWN or word in known.names or word in known.people
 
     def _given_and_family(self, place: int) -> None:
         """`June Field`, `FIELD, JUNE`: a given name makes one of a word that people are called."""

@@ -32,6 +32,8 @@ RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(50, 71))
 LOSSY: Final = frozenset((JPEG_BASELINE, JPEG_EXTENDED))
 """Syntaxes under which coding again loses a little again."""
+MAY_LOSE: Final = LOSSY | frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (81, 91, 93, 203))
+"""Syntaxes whose frames may come back with values beyond those that were coded."""
 QUALITY: Final = 95
 
 
@@ -66,7 +68,16 @@ def decoded(data: bytes, syntax: str, raster: Raster) -> Frame:
     expected = (raster.rows, raster.columns) + ((raster.samples,) if raster.samples > 1 else ())
     if frame.shape != expected:
         raise Undecodable
-    return frame
+    return _within(frame, raster) if syntax in MAY_LOSE else frame
+
+
+def _within(frame: Frame, raster: Raster) -> Frame:
+    """A frame whose values go no further than its bits stored: what a lossy codec overshoots is cut."""
+    if raster.stored >= frame.dtype.itemsize * 8:
+        return frame
+    low = -(1 << raster.stored - 1) if frame.dtype.kind == "i" else 0
+    high = low + (1 << raster.stored) - 1
+    return frame if low <= frame.min() and frame.max() <= high else np.clip(frame, low, high)
 
 
 def coded(encode: Callable[[Frame], bytes], frame: Frame) -> bytes | None:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from app.deid import patterns
-from app.deid.addressed import Addressed, Fate
+from app.deid.addressed import Addressed, Fate, is_measured
 from app.deid.folding import TOKEN, folded, plain
 from app.deid.identifiers import Nobody, Own
 from app.deid.terms import is_listed_word
@@ -29,6 +29,7 @@ _BEFORE_NUMBER = re.compile(
 )
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
 _NO_INITIAL = re.compile(r" ?\d|-[a-z]")  # b 1000, C-arm
+_OF_DOCTOR = re.compile(r"\s*([^\W\d_]+)")
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
     r"[cpyr]{0,2}T(?:[0-4][a-d]?|x|is)(?:N[0-3x][a-c]?)?(?:M[01x][a-c]?)?", re.IGNORECASE
@@ -63,6 +64,11 @@ class Pass:
         for found in patterns.INITIALS.finditer(self.spaced):
             self._mark(*found.span(found.lastindex or 0))
         for found in patterns.PERHAPS_STREET.finditer(self.spaced):
+            if found[1] in self.known.titles or self.own.is_name(found[1]):
+                continue  # 7, Ottoline St. Clair; 130, Mme St. Clair: no streets
+            after = _OF_DOCTOR.match(self.spaced, found.end())
+            if after and found[0].rstrip(".").endswith("dr") and after[1] not in self.known.core:
+                continue  # 3 plane DR PARK
             if found[1] not in self.known.words or found[1] in self.known.names:
                 self._mark(*found.span())
         for start, stop in self.own.places(self.spaced):
@@ -140,6 +146,7 @@ class Pass:
             # Makers and models have any name, but where nobody can tell how the patient's is
             # spelt in Latin letters, none that people have.
             somebody = own.foreign and word in known.people and not is_listed_word(word)
+            somebody = somebody and not (word in known.eponyms and self._eponym(start, stop))
             if self._names_with_digits(token):
                 return Fate.OWN
             return Fate.UNKNOWN if somebody else Fate.STAYS
@@ -254,16 +261,20 @@ class Pass:
                     between = self.text[two:start] if other < place else self.text[stop:one]
                     if not _BESIDE.fullmatch(between) or self._is_number(self.text[one:two]):
                         continue
-                    if self._goes_with(start, stop, beside, between, other > place):
+                    there = self.plain[one:two]
+                    if self._goes_with(start, stop, beside, between, there, other > place):
                         found[place] = (start, stop, beside)
                         changed = True
                         break
 
-    def _goes_with(self, start: int, stop: int, beside: Fate, between: str, before: bool) -> bool:
+    def _goes_with(
+        self, start: int, stop: int, beside: Fate, between: str, other: str, before: bool
+    ) -> bool:
+        """Does a token go with a name that stands beside it, `before` it or behind?"""
         token, word = self.text[start:stop], self.plain[start:stop]
         named = beside is Fate.OWN
-        if self.own.is_name(word):
-            return named
+        if self.own.is_name(word):  # CONTRAST - Contrast Memorial: words of anatomy only with names
+            return named and (word not in self.known.core or self.own.is_name(other))
         if not self.descriptor:
             return named and (
                 word in self.known.titles - self.known.soft_titles
@@ -280,7 +291,7 @@ class Pass:
         if word in self.known.suffixes and not before:
             return "," in between or named or word not in self.known.words
         if word in self.known.titles:
-            return before and (named or not token.isupper())
+            return before and (named or not token.isupper()) and not is_measured(self.plain, start)
         return word in self.known.names
 
     def _initial(self, start: int, stop: int, named: bool, between: str) -> bool:
@@ -292,6 +303,8 @@ class Pass:
         if _NO_INITIAL.match(self.text, stop):
             return False
         dotted = between.startswith(".") or self.text[stop : stop + 1] == "."
+        if not dotted and (self.text[start - 1 : start] == "+" or between == " - "):
+            return False  # +C - Quizzleberry
         if named:
             return dotted or (
                 self.plain[start] in self.own.initials and self.plain[start] not in "wlr"

@@ -24,6 +24,8 @@ _WRITTEN_OUT = re.compile(r"(?<=[a-z])([aou])e(?=[a-z])")
 _LONGEST_GAP = 3
 _COMMON = re.compile(r"\d{3}|(?:19|20)\d\d")
 """Parts of a longer number that tell nothing by themselves: an area, an exchange, a year."""
+_UNMARKED = re.compile(r"[\w ]*")
+"""Letters and words with nothing that makes initials of them."""
 _CUED = re.compile(
     r"(?:\b(?:id|mrn|pid|pat|patient|pt|no|nr|number|case|study|exam|acc|accession|chart)"
     r"\b\W{0,3}|#\s?)0*([1-9][0-9]?)(?![\w.])"
@@ -34,8 +36,9 @@ class Own:
     """The identifiers of one patient's objects, ready to be looked for.
 
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
-    identifiers of several tokens, `small` ones of names that are all particles (Le Van); `short` are numbers too short to be taken out without a cue; `initials`
-    begin the parts of names. `foreign`: a name is in another script alone, so that nobody can
+    identifiers of several tokens, `small` ones of names whose words could be anything (Le Van, V. Le,
+    Mr Le); `short` are numbers too short to be taken out without a cue; `initials` begin the parts
+    of names. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
 
@@ -48,11 +51,10 @@ class Own:
         initials: set[str] = set()
         self.foreign = False
         for name in names:
-            telling, together, letters, foreign = _of_name(name)
+            telling, together, little, letters, foreign = _of_name(name)
             of_names |= telling
-            wholes |= together
-            if not telling:
-                small |= together
+            wholes |= together | little
+            small |= little
             initials |= letters
             self.foreign |= foreign
         for identifier in identifiers:
@@ -149,9 +151,10 @@ class Own:
             return True
         if broken == len(at) - 1 and alone:
             return True  # s.p.e.l.t o-u-t
-        if one in self.small:
-            return alone
         tokens = TOKEN.findall(text[first : last + 1])
+        if one in self.small:
+            told = min(map(len, tokens)) > 1 or tokens[0] in vocabulary().titles
+            return alone and (told or not _UNMARKED.fullmatch(text[first : last + 2]))
         if not any(token in self.words for token in tokens) and len(one) < 7:
             return False
         known = vocabulary().words
@@ -192,17 +195,18 @@ class Nobody:
         return iter(())
 
 
-_OfName = tuple[frozenset[str], frozenset[str], frozenset[str], bool]
+_OfName = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str], bool]
 _OfIdentifier = tuple[frozenset[str], frozenset[str], frozenset[str]]
 
 
 @lru_cache(maxsize=4096)  # the names of those who refer, perform and report come again and again
 def _of_name(name: str) -> _OfName:
-    """The words of a name, what they make together, their initials; is it in another script alone?"""
+    """The words of a name, what they make together, and of small words; its initials; is it foreign?"""
     known = vocabulary()
     titles, suffixes = known.titles, known.suffixes
     words: set[str] = set()
     wholes: set[str] = set()
+    small: set[str] = set()
     initials: set[str] = set()
     for group in name.split("="):
         for spelt in _spellings(group):
@@ -211,9 +215,11 @@ def _of_name(name: str) -> _OfName:
             ]
             words.update(part for part in parts if len(part) > 1 and part not in known.particles)
             wholes.update(_wholes(parts))
+            small.update(_of_small_family(TOKEN.findall(spelt.partition("^")[0]), parts))
             initials.update(part[0] for part in parts)
     foreign = bool(words) and not any(word.isascii() for word in words)
-    return frozenset(words), frozenset(wholes), frozenset(initials), foreign
+    small |= wholes if not words else set()
+    return frozenset(words), frozenset(wholes), frozenset(small), frozenset(initials), foreign
 
 
 @lru_cache(maxsize=4096)
@@ -256,6 +262,20 @@ def _spellings(name: str) -> set[str]:
     if plain_one.isascii():
         spelt.add(_WRITTEN_OUT.sub(r"\1", plain_one))
     return spelt
+
+
+def _of_small_family(family: list[str], parts: list[str]) -> Iterator[str]:
+    """A family name of particles or of a letter, with a title or with the initial of the given one."""
+    known = vocabulary()
+    if not family or any(len(one) > 1 and one not in known.particles for one in family):
+        return
+    whole = "".join(family)
+    for title in (*known.titles, "m"):
+        yield title + whole
+    if len(parts) > len(family):
+        initial = parts[len(family)][0]
+        yield whole + initial
+        yield initial + whole
 
 
 def _wholes(parts: list[str]) -> Iterator[str]:

@@ -40,6 +40,8 @@ NEAR = 200_000
 """Pixels that fewer in such places are enlarged to, at most twice in each direction."""
 CLOSER = 60_000
 """Pixels of places with strokes that nobody has read yet which are seen closely, twice as large."""
+WIDER = 4
+"""Times a place's size up to which a wider look saw what stands there."""
 READ = 0.6
 """Part of a place from which, when it is covered by what was taken, nothing is left to see there."""
 TWICE = 1_500_000
@@ -163,11 +165,15 @@ def _closely(picture: Picture, text: list[Box], mean: float) -> list[Box]:
 
 
 def _looks(seen: list[Grey], most: int) -> tuple[list[Look], int]:
-    """Where strokes stand out most, not twice in the same place, of `most` pixels; and how many."""
+    """Where strokes stand out most, of `most` pixels together; and how many pixels those are.
+
+    A place is not seen twice, but by itself too where it was part of a much wider look: what the
+    network makes of a line depends on all that it sees beside it.
+    """
     candidates = [(apart, view, place) for view in seen for apart, place in marked(view)]
     pixels = seen[0].size
     candidates.sort(key=lambda one: (one[2].area > LARGE * pixels, -one[0]))
-    taken = np.zeros((2, *seen[0].shape), np.bool_)
+    smallest = np.full((2, *seen[0].shape), (WIDER + 1) * pixels, np.int32)  # of the looks there
     looks, ground = [], 0
     for _, view, place in candidates:
         tall, wide = place.bottom - place.top, place.right - place.left
@@ -176,10 +182,10 @@ def _looks(seen: list[Grey], most: int) -> tuple[list[Look], int]:
                 continue
             if not upright and pixels <= WHOLE and place.area > LARGE * pixels:
                 continue  # seen like this with the whole
-            there = taken[int(upright), place.top : place.bottom, place.left : place.right]
-            if ground + place.area > most or there.mean() > READ:
+            there = smallest[int(upright), place.top : place.bottom, place.left : place.right]
+            if ground + place.area > most or (there <= WIDER * place.area).mean() > READ:
                 continue
-            there[:] = True
+            np.minimum(there, place.area, out=there)
             ground += place.area
             looks.append(Look(view, place, upright, stronger=True))
     return looks, ground

@@ -35,12 +35,17 @@ _WEEKDAY = (
 )
 _THEN_TIME = rf"(?:(?:[t ,]|\s+at\s+|\s+um\s+){{1,3}}{_TIME}{_ZONE})?"
 
+_LONG_UNIT = (
+    r"\s?(?:(?:[mcµ]m|ml|cc|mg|[cm]gy|m?as|kvp?|ms|sec|min|[mk]?hz|m?ci|[mgk]bq|hu"
+    r"|views?|images?|slices?|phases?|frames?)\b|%)"
+)
+
 SPOKEN_DATES = (
     # 31 Jan 2020, 31st of January, 31-JAN-20, 31JAN2020, 31. Januar 2020, 31 de enero de 2020
-    rf"{_WEEKDAY}(?<![\d.])\d{{1,2}}(?:st|nd|rd|th|er|[.ºª])?[-/ ]?\s?(?:of |de |den )?(?:{_MONTHS})"
+    rf"{_WEEKDAY}(?<![\d.+])\d{{1,2}}(?:st|nd|rd|th|er|[.ºª])?[-/ ]?\s?(?:of |de |den )?(?:{_MONTHS})"
     rf"(?![a-z])\.?(?:{_BETWEEN}(?:de )?{_YEAR})?{_THEN_TIME}",
     # January 31st, 2020; Jan 31; JAN-2020; January 2020
-    rf"{_WEEKDAY}\b{_MONTH}{_BETWEEN}\d{{1,2}}(?:st|nd|rd|th)?\b(?![.,]?\d|\s?[x*%]|\s?[mc]m\b)"
+    rf"{_WEEKDAY}\b{_MONTH}{_BETWEEN}\d{{1,2}}(?:st|nd|rd|th)?\b(?![.,]?\d|\s?[x*]|{_LONG_UNIT})"
     rf"(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
     rf"\b{_MONTH}{_BETWEEN}(?:de )?(?:{_FULL_YEAR}|['’]\d\d\b)",
     rf"\b{_FULL_YEAR}{_BETWEEN}{_MONTH}(?:{_BETWEEN}\d{{1,2}}\b)?",  # 2020-Jan-31
@@ -48,7 +53,8 @@ SPOKEN_DATES = (
     rf"\b(?:the )?{_ORDINAL}[ -](?:of |day of )?(?:{_MONTHS})\b\.?(?:{_BETWEEN}{_YEAR})?{_THEN_TIME}",
     rf"\b{_MONTH} (?:the )?(?:{_ORDINAL}|\d{{1,2}}(?:st|nd|rd|th))\b(?:,? (?:of )?{_YEAR})?{_THEN_TIME}",
     rf"\bday \d{{1,3}},? (?:of |in )?{_FULL_YEAR}",
-    rf"(?<![\d.])\d{{1,2}}([-./ ])(?:x?i{{1,3}}|i?[vx]|vi{{1,3}})\1(?:{_FULL_YEAR}|\d\d\b)",
+    rf"(?<![\d.])\d{{1,2}}([-./])(?:x?i{{1,3}}|i?[vx]|vi{{1,3}})\1(?:{_FULL_YEAR}|\d\d\b)",
+    rf"(?<![\d.])\d{{1,2}} (?:x?i{{1,3}}|i?[vx]|vi{{1,3}}) {_FULL_YEAR}",  # 14 x 11 mm is a size
 )
 DATES = (
     # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
@@ -74,11 +80,15 @@ _TIMES = (
     r"|n\b|fn\b|cmfn|position|(?:anti)?radial|axis|(?:sub|peri|retro)areolar))",  # 2:00 N 4 cm: in a breast
     r"\b(?:1[0-2]|0?[1-9])\s?[ap]\.?m\b\.?",
 )
+# A small number with a unit is a measurement, whatever stands before it: `call +49 30 12345 90 ml`.
+_NO_MEASURE = rf"(?!\d{{1,3}}(?:[.,]\d{{1,6}})?(?:{_LONG_UNIT}| ?[gms]\b))"
 _PHONES = (
-    r"\+\s?\d{1,3}(?:[ .()/-]{1,2}\d{1,8}){2,6}\b",  # +49 (0)30 123456-7
+    # +49 (0)30 123456-7, but not in 3+4. 12
+    rf"(?<!\d)\+\s?\d{{1,3}}(?:[ .()/-]{{1,2}}{_NO_MEASURE}\d{{1,8}}){{2,6}}\b",
     r"(?<![\d.])(?:1[-. ])?\(?\d{3}\)?[-. /]{1,2}\d{3}[-. ]\d{4}(?!\d)(?:\s?(?:x|ext\.?)\s?\d+)?",
     r"(?<![\d.])\d{3}[-.]\d{4}(?!\d|\.\d)",  # 555-0117
-    r"(?<![\d.])0\d{1,4}[-/ ]\d{2,4}[-/ ]?\d{2,4}(?:[- /]\d{2,4}){0,2}(?!\d|\.\d)",  # 030/1234567
+    rf"(?<![\d.])0\d{{1,4}}[-/ ]\d{{2,4}}[-/ ]?\d{{2,4}}(?:[- /]{_NO_MEASURE}\d{{2,4}}){{0,2}}"
+    r"(?!\d|\.\d)",  # 030/1234567
     r"(?<![\d.])\d{2}(?:[. ]\d{2}){4}(?!\d|\.\d)",  # 01 23 45 67 89
     r"\(0\d{0,4}\)[ -]?\d{3,4}(?:[- ]?\d{2,4}){1,2}(?!\d|\.\d)",  # (03) 9010 4417
 )
@@ -95,7 +105,7 @@ _PERSON_NUMBERS = (
     r"(?<!\d)756\.\d{4}\.\d{4}\.\d\d(?!\d)|(?<!\d)\d\d\.\d\d\.\d\d-\d{3}\.\d\d(?!\d)",
     r"(?<!\d)\d{6}-\d{7}(?!\d)|\b[a-ceghj-prstw-z]{2}(?:\d{6}| \d\d \d\d \d\d )[a-d]\b",
     r"\b(?:mrn|ssn|nhs|npi|pid|mpi|dob|hrn|umrn|urn|emrn|medrec)\b[\s.:#=-]*(?:no\.?|number|nr\.?)?"
-    r"[\s.:#=]*(?=[\w-]*\d)[\w-]+(?:[-./]\d+(?!\w)| \d{3,}(?![\w.]))*",
+    rf"[\s.:#=]*{_NO_MEASURE}(?=[\w-]*\d)[\w-]+(?:[-./]\d+(?!\w)| \d{{3,}}(?![\w.]))*",
     r"\b(?:medical record|accession|encounter|admission|policy|member|insurance|passport|license"
     r"|licence|social security|hospital|patient|pat|pt|chart|account|acct|acc|order|req|claim|versicherten"
     r")\b[\s.:]*(?:id|no|number|num|nr|nummer|#)[\s.:#=]*(?=[\w-]*\d)[\w-]+",
@@ -107,7 +117,8 @@ _PERSON_NUMBERS = (
 )
 _CONTACT = (
     r"(?:(?<=\bcall )|(?<=\bcalled )|(?<=\bring ))(?=[\d()./+ -]{6})\+?\(?\d[\d()./ -]*\d",
-    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*(?:\s[\d()./-]{2,}(?![a-z]))*",
+    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*"
+    rf"(?:\s{_NO_MEASURE}[\d()./-]{{2,}}(?![a-z]))*",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
     r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
     r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b",  # of network cards
@@ -117,12 +128,14 @@ _STREET = (
     r"(?:street|str|st|avenue|ave|av|road|rd|lane|ln|drive|dr|blvd|boulevard|way|court|place|square|sq"
     r"|highway|hwy|terrace|ter|parkway|pkwy|circle(?!\s+of\b)|cir|close|crescent)"
 )
+# The number of a house and which way the street runs; `4500 ms` and `12 views` are none.
+_HOUSE = rf"(?<![\w.])(?<!\d[:/-])(?!\d{{1,6}}{_LONG_UNIT})\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?"
 _ADDRESSES = (
-    rf"(?<![\w.])(?<!\d[:/-])\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
+    rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
     r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
     # `12 views, Dr. Miller` and `2 from St. Mary's` are no drive and no street.
-    r"(?<![\w.])(?<!\d[:/-])\d{1,6}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){1,3}"
-    r"(?:dr|st)\b(?!\.?\s+(?!(?:apt|suite|ste|unit|floor|rm|room)\b)[^\W\d_])\.?",
+    rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{1,3}}"
+    r"(?:dr|st)\b(?!\.?\s*(?!(?:apt|suite|ste|unit|floor|rm|room)\b)[^\W\d_])\.?",
     r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
     r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"
     r"[^\W\d_]+(?:\s+[^\W\d_]+)?,?\s+(?:n[°º.]?\s?)?\d{1,4}\b",
@@ -161,7 +174,7 @@ INITIALS = re.compile(
 # `1144 Willowbrook St. AX T1`, but also `12 leads, Dr. Miller`: a street unless the vocabulary knows
 # the word before (group 1).
 PERHAPS_STREET = re.compile(
-    r"(?<![\w.])(?<!\d[:/-])\d{1,6}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?(?:[^\W\d_][\w'’.]*\s+){0,2}"
+    rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{0,2}}"
     r"([^\W\d_][\w'’]*)\s+(?:dr|st)\b\.?"
 )
 IDENTIFYING = tuple(
@@ -176,6 +189,9 @@ HARD = tuple(
         r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([-/])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)?\d\d)(?!\d|\.\d)",
         *SPOKEN_DATES,
         *_PERSON_NUMBERS,
+        # 9.9.24 is a version, unless something tells that a day is meant
+        r"\b(?:prior|prev|previous|compared?(?: to| with)?|since|dob|born|seen|dated|exam|vom|gebore?n|geb)\W{1,3}"
+        r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.\d\d(?!\d|\.\d)",
         _PHONES[0],
         *_CONTACT[:2],
         r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([. ])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?!\d|\.\d)",

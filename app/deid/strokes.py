@@ -142,7 +142,10 @@ def _divided(group: NDArray[np.intp]) -> list[tuple[int, int, int, int]]:
 
 
 def written(lightness: Grey, box: Box) -> bool:
-    """Do dark and light take turns in this box, along its rows or its columns, as letters do?"""
+    """Do dark and light take turns in this box, along its rows or its columns, as letters do?
+
+    Small letters have a wide margin around them, so the middle of the box is asked by itself too.
+    """
     cut = lightness[box.top : box.bottom, box.left : box.right]
     tall, wide = cut.shape
     short = min(tall, wide)
@@ -151,11 +154,13 @@ def written(lightness: Grey, box: Box) -> bool:
     around = np.asarray(Image.fromarray(cut).filter(ImageFilter.BoxBlur(max(2.0, short / 4))))
     above = cut.astype(np.int16) - around
     swing = max(5.0, 0.12 * float(np.percentile(np.abs(above), 98)))
-    turns = max(
-        _turns(above, swing) if wide * 2 >= tall else 0,
-        _turns(above.T, swing) if tall * 2 >= wide else 0,
+    lines = [above] if wide * 2 >= tall else []
+    lines += [above.T] if tall * 2 >= wide else []
+    return any(
+        _turns(part, swing) >= TURNS
+        for line in lines
+        for part in (line, line[len(line) // 4 : -(len(line) // 4) or None])
     )
-    return turns >= TURNS
 
 
 def _turns(above: NDArray[np.int16], swing: float) -> int:

@@ -154,8 +154,42 @@ def test_a_number_is_found_without_the_letters_it_is_kept_with():
         ("Contrast^Will", "M. CONTRAST - CT chest", "CT chest"),
         ("Le^Van", "CHEST Le, Van", "CHEST"),
         ("Le^Van", "US LE VENOUS", "US LE VENOUS"),
+        ("Den^Al", "CHEST DEN, A.", "CHEST"),
+        ("Den^Al", "A. Den | ABDOMEN", "ABDOMEN"),
+        ("Den^Al", "MR DEN - HIP", "HIP"),
+        ("Den^Al", "M. DEN; hip", "hip"),
+        ("Den^Albrecht", "HIP Mme Den", "HIP"),
+        ("Den^Al", "MR DENSITY", "MR DENSITY"),
+        ("U^Myint", "T2 DR U", "T2"),
+        ("U^Myint", "M U KNEE", "M U KNEE"),
+        ("Bone^Daisy", "MRS BONE CTA NECK", "CTA NECK"),
         ("Field^June", "Hounsfield units 35 HU", "Hounsfield units 35 HU"),
     ],
 )
 def test_a_name_that_is_a_word_of_anatomy_goes_where_no_anatomy_is_meant(name, said, left):
     assert Cleaner([name], []).clean(said) == left
+
+
+def test_a_name_that_is_a_word_of_anatomy_goes_with_names_and_not_with_houses_or_numbers():
+    cleaner = Cleaner(["Bone^Daisy"], ["Quillmark Infirmary"])
+    assert cleaner.clean("WB BONE - Quillmark Infirmary") == "WB BONE"
+    assert cleaner.clean("KNEE - Bone, Daisy") == "KNEE"
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("*tfl2d1 prior 03.04.21", "*tfl2d1"),
+        ("compared to 3.4.21 VE11", "VE11"),
+        ("V 03.04.21", "V 03.04.21"),
+        ("02.10.00", "02.10.00"),
+    ],
+)
+def test_in_technical_text_a_short_date_goes_where_a_day_is_meant_and_a_version_stays(said, left):
+    assert LATIN.scrub(said) == left
+
+
+def test_what_two_people_gave_their_names_to_stays_in_technical_text_beside_a_foreign_name():
+    alone = Cleaner(["Златоверхова^Инна"], [])
+    assert alone.scrub("CHARCOT-MARIE-TOOTH") == "CHARCOT-MARIE-TOOTH"
+    assert alone.scrub("for MARIE") == "for"

@@ -4,6 +4,7 @@ from tests.deid.adversary.answers import Path
 from tests.deid.adversary.called import CALLED
 from tests.deid.adversary.disguises import DISGUISES
 from tests.deid.adversary.leftovers import LEFTOVERS
+from tests.deid.adversary.notes import NOTES
 from tests.deid.adversary.people import written
 from tests.deid.adversary.planting import Kind, Planting, code, items, made
 
@@ -370,4 +371,5 @@ PLACES: tuple[Kind, ...] = (
     *LEFTOVERS,
     *DISGUISES,
     *CALLED,
+    *NOTES,
 )

@@ -10,6 +10,7 @@ from tests.deid.adversary import encoding, endings, pictures
 from tests.deid.adversary.answers import Case, Secret
 from tests.deid.adversary.captures import CAPTURES
 from tests.deid.adversary.documents import DOCUMENTS
+from tests.deid.adversary.drawn import DRAWN
 from tests.deid.adversary.encoding import Writing
 from tests.deid.adversary.enhanced import ENHANCED
 from tests.deid.adversary.people import SCRIPTS, Visit, person, visit
@@ -22,7 +23,7 @@ from tests.deid.adversary.reports import REPORTS, basic_text
 ROOT = "1.2.826.0.1.3680043.8.498"
 PLAIN = (*encoding.PLAIN, *endings.PLAIN)
 ENDINGS = (*endings.PLAIN, *endings.COMPRESSED)
-KINDS: dict[str, Kind] = PICTURES | CAPTURES | ENHANCED | REPORTS | DOCUMENTS
+KINDS: dict[str, Kind] = PICTURES | CAPTURES | DRAWN | ENHANCED | REPORTS | DOCUMENTS
 
 
 def cases(seed: int, times: int = 3) -> list[Case]:

@@ -172,6 +172,23 @@ def test_text_in_pairs_that_share_their_colour_is_blanked() -> None:
     assert (light == values).mean() > 0.7
 
 
+def test_a_lossy_frame_that_overshoots_its_bits_stays_under_its_syntax() -> None:
+    array, strokes = drawn(15)
+    values = (array * 16).astype("u2")
+    values[0, ROWS // 2, ::9] = 4143  # beyond twelve bits, as lossy coding leaves them
+    made = capture(values, stored=12)
+    coded = imagecodecs.jpeg2k_encode(values[0], level=0, reversible=True, codecformat="j2k")
+    made.PixelData = encapsulate([bytes(coded)])
+    made["PixelData"].VR = "OB"
+    made["PixelData"].is_undefined_length = True
+    made.file_meta.TransferSyntaxUID = UID(f"{JPEG}91")
+    read = treated(packed(made))
+    assert read.file_meta.TransferSyntaxUID == f"{JPEG}91"
+    after = frames_of(read)
+    assert after.max() <= 4095
+    hidden(values.clip(0, 4095), after, strokes)
+
+
 def test_text_in_a_palette_is_blanked_with_its_darkest_colour() -> None:
     array, strokes = drawn(7)
     made = capture(255 - array.astype("u1"), "PALETTE COLOR")  # index 255 is black

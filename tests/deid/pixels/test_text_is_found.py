@@ -6,6 +6,7 @@ import numpy as np
 import pydicom.data
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from app.deid import burned_in
 from app.deid.boxes import Box
@@ -94,6 +95,36 @@ def test_the_rest_of_a_line_that_fades_into_a_bright_ground_is_found_by_its_ink(
     raster = Raster(1, 200, 400, 1, 16, 12, 11, False, "MONOCHROME2", False, True)
     view = seen([values], raster, "GREY", None)
     assert covered(legible(view.pictures[0], view.values[0]), strokes) > 0.99
+
+
+def test_a_small_line_over_the_curve_of_a_tracing_is_seen() -> None:
+    paper = np.full((400, 600), 250.0)
+    paper[::12] = paper[:, ::12] = 215
+    along = np.arange(600)
+    for row in (90, 180, 270, 360):
+        beat = along % 80 / 80
+        height = 25 * np.exp(-(((beat - 0.4) / 0.03) ** 2))
+        paper[row - height.astype(int), along] = paper[row + 1 - height.astype(int), along] = 20
+    line = Image.new("L", (600, 400))
+    font = ImageFont.load_default(12)
+    ImageDraw.Draw(line).text((250, 172), "Req 40771932", fill=255, font=font)
+    ink = np.asarray(line) / 255
+    assert covered(legible(coloured(paper * (1 - ink))), ink > 0.5) > 0.99
+
+
+def test_small_yellow_lines_on_speckle_are_seen() -> None:
+    shares = []
+    for number in range(4):
+        rng = np.random.default_rng([91, number])
+        ground = tissue(rng, 560, 720, "ultrasound") * 0.45
+        line = Image.new("L", (720, 560))
+        font = ImageFont.load_default(11)
+        where = (int(rng.integers(150, 500)), int(rng.integers(200, 500)))
+        ImageDraw.Draw(line).text(where, "Req: K4077193-2", fill=255, font=font)
+        ink = np.asarray(line)[..., None] / 255
+        drawn = coloured(ground) * (1 - ink) + np.array([255, 235, 50]) * ink
+        shares.append(covered(legible(drawn.astype(np.uint8)), ink[..., 0] > 0.5))
+    assert min(shares) > 0.99, shares
 
 
 def pictures(name: str) -> list[list[Box]]:
