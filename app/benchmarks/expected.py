@@ -33,7 +33,7 @@ from app.registries.measure import Measure
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Told = Mapping[str, Any]
+MixTold = Mapping[str, Any]
 """As a snapshot keeps it: `text` of the case mix, and `intercept`, `effects` (factor -> level -> log-odds,
 those of the base and what counts as it left out), `base` (factor -> level) and `shape` of the spread of
 true ratios around 1; or `withheld`, why these are not told."""
@@ -71,7 +71,7 @@ class Fits:
         self._found: dict[Period, Fit] = {}
         self._near: tuple[list[tuple[int, str]], Floats] | None = None
 
-    def told(self, asked: Period, inside: Bools) -> Told | None:
+    def told(self, asked: Period, inside: Bools) -> MixTold | None:
         """What is told of a period, of facilities with a rate to show that are `inside`."""
         mixed = self.nation.mixed(self.measure, asked)
         if mixed is None:
@@ -96,7 +96,7 @@ class Fits:
         }
 
     @property
-    def few(self) -> Told:
+    def few(self) -> MixTold:
         """What is told where not even the pooled rate may be."""
         return {"text": text_of(self.measure.case_mix), "withheld": FEW}
 
@@ -198,7 +198,7 @@ class Rated(Protocol):
 
 
 def adjusted_of(
-    result: Rated, cases: Sequence[int], told: Told, pooled: Decimal | None
+    result: Rated, cases: Sequence[int], told: MixTold, pooled: Decimal | None
 ) -> Adjusted | str:
     """A result by what a snapshot tells of its case mix; or why not.
 

@@ -5,10 +5,11 @@ Read once for a snapshot. Totals are running sums, so that any period is one sub
 stand in the order of their corporate accounts, so that an account's share of a group is one more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.benchmarks.measures import Layout
 from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
-from app.benchmarks.running import Running, month_place, read_running
+from app.benchmarks.running import Running, counted, month_place, read_running
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+class Ratios(NamedTuple):
+    """Rates of measures (rows) and facilities."""
+
+    numerators: Ints
+    denominators: Ints
+    sizes: Ints
+    """How many cases each rests on."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +50,23 @@ class Nation:
     members: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]]
     """Grouping -> group -> whether each facility is in it."""
 
-    def populations(self, measure: Measure, asked: Period, *names: str) -> list[Ints]:
-        """Some populations of a measure, one number a facility; of those that `counted` names."""
-        start, end = self._ends(asked)
-        found = []
-        for name in names:
-            running = self.running.counts.get((measure.id, name))
-            # Without it the measure's text is new: the generation that has it is still being built.
-            found.append(
-                np.zeros(len(self.facilities), np.int64)
-                if running is None
-                else running[end] - running[start]
-            )
-        return found
+    def populations(self, wanted: Sequence[tuple[str, str]], asked: Period) -> Ints:
+        """A row of facilities for each measure and population; of those that `counted` names.
 
-    def ratios(self, measure: Measure, asked: Period) -> tuple[Ints, Ints, Ints]:
-        """Numerators and denominators of rates, and how many each rests on."""
-        if measure.scoring == "proportion":
-            numerators, sizes = self.populations(measure, asked, "numerator", "denominator")
-            return numerators, sizes, sizes
-        rests_on = "observations" if measure.scoring == "continuous-variable" else "denominator"
-        totals, sizes = self.populations(measure, asked, "total", rests_on)
-        return totals, sizes * 10**measure.scale, sizes
+        What the generation does not have is zero: the measure's text is new, and the generation that
+        has it is still being built.
+        """
+        return self.running.between(*self._ends(asked), wanted)
+
+    def ratios(self, measures: Sequence[Measure], asked: Period) -> Ratios:
+        """The rates of some measures, a row each."""
+        parts = [counted(one) for one in measures]
+        tops = [(one.id, its[0]) for one, its in zip(measures, parts, strict=True)]
+        bottoms = [(one.id, its[1]) for one, its in zip(measures, parts, strict=True)]
+        numerators = self.populations(tops, asked)
+        sizes = self.populations(bottoms, asked)
+        units = [1 if one.scoring == "proportion" else 10**one.scale for one in measures]
+        return Ratios(numerators, sizes * np.array(units, np.int64)[:, None], sizes)
 
     def squared(self, measure: Measure, asked: Period) -> Floats:
         """Sums of squared observations in units of their last decimal, one number a facility."""
@@ -172,8 +177,6 @@ def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, I
     found = {}
     for name in measured_by(definition).values():
         measure = definition.measure(name)
-        if measure.scoring == "cohort":
-            (found[name],) = nation.populations(measure, over, "initial_population")
-        else:
-            found[name] = nation.ratios(measure, over)[2]
+        of = counted(measure)[0 if measure.scoring == "cohort" else 1]
+        (found[name],) = nation.populations([(name, of)], over)
     return found

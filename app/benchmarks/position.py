@@ -38,7 +38,7 @@ from app.registries.measure import Measure
 
 Ints = npt.NDArray[np.int64]
 Norm = ProportionNorm | MeanNorm
-Told = Mapping[str, str]
+NormTold = Mapping[str, str]
 """A norm as a snapshot keeps it: `target`, `tau_squared`, `called_up_to`; of a proportion `precision`,
 of a mean `between` and `variation`."""
 Zone = Literal["inside", "beyond-95", "beyond-998"]
@@ -113,17 +113,19 @@ def _scatter(norm: Norm) -> dict[str, str]:
 def _improbable(
     norm: ProportionNorm, numerators: Ints, denominators: Ints, deviations: Deviations
 ) -> Floats:
-    """How improbable each is; without scatter those near the target are told as 1."""
+    """How improbable each is; those near the target are told as 1."""
     scores = norm.scatter.scores(deviations)
-    if norm.scatter.present:
-        return of_scores(scores)
     far = np.abs(scores) > SEEN
     found = np.ones(len(numerators))
-    found[far] = norm.probabilities(numerators[far], denominators[far])
+    found[far] = (
+        of_scores(scores[far])
+        if norm.scatter.present
+        else norm.probabilities(numerators[far], denominators[far])
+    )
     return found
 
 
-def norm_of(measure: Measure, told: Told) -> Norm:
+def norm_of(measure: Measure, told: NormTold) -> Norm:
     """A norm as a snapshot told it."""
     scatter = Dispersion(0, 1.0, float(told["tau_squared"]))
     target = float(told["target"])
@@ -146,7 +148,7 @@ class Rated(Protocol):
     def rate(self) -> Decimal | None: ...
 
 
-def position_of(result: Rated, told: Told | None) -> Position | None:
+def position_of(result: Rated, told: NormTold | None) -> Position | None:
     """Where a result lies by a norm; None without one, or where the result may not be shown."""
     if result.rate is None or told is None:
         return None

@@ -7,6 +7,7 @@ written, without an object for each of them. Rows of other kinds are put togethe
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,8 +125,9 @@ class Reader:
 NULL = struct.pack(">i", -1)
 
 
+@lru_cache(4096)
 def text_field(value: str | None) -> bytes:
-    """One value of a row of another length than the next row's: a text."""
+    """One value of a row of another length than the next row's: a text, of those that come again."""
     if value is None:
         return NULL
     encoded = value.encode()
@@ -135,6 +137,11 @@ def text_field(value: str | None) -> bytes:
 def integer_field(value: int | None) -> bytes:
     """A whole number of four bytes."""
     return NULL if value is None else struct.pack(">ii", 4, value)
+
+
+def long_field(value: int) -> bytes:
+    """A whole number of eight bytes."""
+    return struct.pack(">iq", 8, value)
 
 
 def jsonb_field(value: str | None) -> bytes:

@@ -1,14 +1,13 @@
 """
 Running: the totals of a nation's facilities as running sums by month, read from its cells.
 
-Only what rates are made of is kept: a row holds five counts and two sums of every measure, of which a
-comparison needs two or three.
+Only what rates are made of is asked for: a row holds five counts and two sums of every measure, of
+which a comparison needs two or three.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,6 @@ from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Number = TypeVar("Number", np.int64, np.float64)
 
 EPOCH = np.datetime64("2000-01-01")
 """PostgreSQL counts days from it."""
@@ -32,14 +30,24 @@ EPOCH = np.datetime64("2000-01-01")
 
 @dataclass(frozen=True)
 class Running:
-    """Month x facility for each, with a month of zeros before the first."""
+    """Sums from the first month on, with a month of zeros before it."""
 
-    counts: Mapping[tuple[str, str], Ints]
-    """By measure and population; sums of observations are `total`."""
+    counts: Ints
+    """Month x column x facility; the last column is of zeros, for what a generation does not have."""
+    columns: Mapping[tuple[str, str], int]
+    """Measure and population -> column; sums of observations are `total`."""
     squares: Mapping[str, Floats]
-    """Of sums of squares, which may be too large for whole numbers, and are not needed to the last digit."""
+    """Month x facility, of sums of squares: they may be too large for whole numbers, and are not needed
+    to the last digit."""
     mixes: Mapping[str, npt.NDArray[np.int32]]
     """Of measures with a case mix: month x facility x (cases by combination of levels, then events)."""
+
+    def between(self, start: int, end: int, wanted: Sequence[tuple[str, str]]) -> Ints:
+        """Totals from one month to before another, a row for each measure and population."""
+        columns = [self.columns.get(one, -1) for one in wanted]
+        over: Ints = self.counts[end, columns]
+        over -= self.counts[start, columns]
+        return over
 
 
 def counted(measure: Measure) -> tuple[str, ...]:
@@ -72,20 +80,21 @@ async def read_running(
     }
     place = _Place(session, facilities, months[0])
     shape = month_place(*months) + 2, len(facilities)
-    counts, squares = dict[tuple[str, str], Ints](), dict[str, Floats]()
-    for series in layout.series:
-        if series.stratifier:
-            continue
-        table = _Table(series, wanted, shape)
-        await table.read(place, generation_id)
-        counts |= table.counts()
-        squares |= table.squares()
+    tables = [_Table(one, wanted) for one in layout.series if not one.stratifier]
+    keys = [key for table in tables for key in table.keys]
+    counts = np.zeros((shape[0], len(keys) + 1, shape[1]), np.int64)
+    squares, begin = dict[str, Floats](), 0
+    for table in tables:
+        end = begin + len(table.keys)
+        squares |= await table.read(place, generation_id, counts[:, begin:end])
+        begin = end
+    columns = {key: column for column, key in enumerate(keys)}
     mixes = {
         one.id: await _mix(place, generation_id, one, shape)
         for one in definition.measures
         if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
     }
-    return Running(counts, squares, mixes)
+    return Running(counts, columns, squares, mixes)
 
 
 async def _mix(
@@ -115,81 +124,85 @@ def month_place(first: date, month: date) -> int:
 
 
 class _Table:
-    """One form's numbers while they are read: month x facility x column, a row's numbers side by side."""
+    """What is wanted of one form, while it is read."""
 
-    def __init__(
-        self, series: Series, wanted: Mapping[str, Sequence[str]], shape: tuple[int, int]
-    ) -> None:
-        self.of = {name: list[tuple[str, int]]() for name in ("total", "total_of_squares")}
-        """Of sums: measure and slot of each column."""
-        self.counted = list[tuple[tuple[str, str], int]]()
-        """Of counts: measure, population and slot of each column."""
-        for measure, names in wanted.items():
-            slots = series.slots.get(measure, {})
-            for name in names:
-                if name not in slots:
-                    continue
-                if name in self.of:
-                    self.of[name].append((measure, slots[name]))
-                else:
-                    self.counted.append(((measure, name), slots[name]))
+    def __init__(self, series: Series, wanted: Mapping[str, Sequence[str]]) -> None:
         self._form = series.form
-        self._width = 1 + max(
-            slot
-            for its in series.slots.values()
-            for name, slot in its.items()
-            if name not in self.of
-        )
-        self._counts = np.zeros((*shape, len(self.counted)), np.int64)
-        self._totals = np.zeros((*shape, len(self.of["total"])), np.int64)
-        self._squares = np.zeros((*shape, len(self.of["total_of_squares"])))
-        self._slots = [slot for _, slot in self.counted]
-
-    async def read(self, place: "_Place", generation_id: int) -> None:
-        """Put the cells of a generation into their places."""
-        # All counts are asked for: to pick some would unpack the row's array once for each.
-        columns: dict[str, tuple[str, str | Array]] = {
-            "facility_id": ("facility_id", INTEGER),
-            "month": ("month", INTEGER),
-            "counts": ("counts", Array(self._width)),
+        slots = {
+            (measure, name): its[name]
+            for measure, names in wanted.items()
+            if (its := series.slots.get(measure))
+            for name in names
+            if name in its
         }
+        self._squares = {key: slot for key, slot in slots.items() if key[1] == "total_of_squares"}
+        self._totals = {key: slot for key, slot in slots.items() if key[1] == "total"}
+        self._counts = {
+            key: slot for key, slot in slots.items() if key[1] not in ("total", "total_of_squares")
+        }
+        self.keys = [*self._counts, *self._totals]
+        """Measure and population of each column of whole numbers."""
+
+    async def read(self, place: "_Place", generation_id: int, into: Ints) -> dict[str, Floats]:
+        """Running sums of a generation's cells `into` month x column x facility, and those of squares."""
+        if not self.keys:
+            return {}
+        months, _, facilities = into.shape
+        # A row's numbers side by side, as they come.
+        whole = np.zeros((months, facilities, len(self.keys)), np.int64)
+        squares = np.zeros((months, facilities, len(self._squares)))
+        parts = (
+            ("counts", whole[:, :, : len(self._counts)]),
+            ("totals", whole[:, :, len(self._counts) :]),
+            ("squares", squares),
+        )
+
+        def put(rows: Records, month: Ints, facility: Ints) -> None:
+            for name, part in parts:
+                if part.shape[2]:
+                    part[month, facility] = rows[name]["value"]
+
+        await place.each(self._query(), (generation_id, self._form), self._columns(), put)
+        for month in range(1, months):
+            np.add(into[month - 1], whole[month].T, out=into[month])
+        np.cumsum(squares, axis=0, out=squares)
+        return {
+            measure: np.ascontiguousarray(squares[:, :, column])
+            for column, (measure, _) in enumerate(self._squares)
+        }
+
+    def _query(self) -> str:
+        # An array that something was appended to is taken apart: each of its numbers is then at hand,
+        # where of one that is stored the whole is unpacked again for each. OFFSET keeps it so.
+        picked = (
+            ("counts", self._counts, "bigint"),
+            ("sums", self._totals, "bigint"),
+            ("sums", self._squares, "float8"),
+        )
+        arrays = "".join(
+            f", ARRAY[{', '.join(f'{name}[{slot + 1}]::{kind}' for slot in slots.values())}]"
+            for name, slots, kind in picked
+            if slots
+        )
+        sums = ", sums || 0::numeric AS sums" if self._totals or self._squares else ""
+        return (
+            f"SELECT facility_id, month{arrays} FROM ("
+            f"SELECT facility_id, month, counts || 0::bigint AS counts{sums} FROM cells"
+            " WHERE generation_id = $1 AND stratifier = '' AND form = $2 OFFSET 0) AS cells"
+        )
+
+    def _columns(self) -> Columns:
+        """How the query's rows are read."""
+        found: dict[str, str | Array] = {"facility_id": INTEGER, "month": INTEGER}
         # Squares alone could be too large for an array of whole numbers.
-        for name, kind in ("total", "bigint"), ("total_of_squares", "float8"):
-            if self.of[name]:
-                picked = ", ".join(f"sums[{slot + 1}]::{kind}" for _, slot in self.of[name])
-                columns[name] = f"ARRAY[{picked}]", Array(len(self.of[name]), kind)
-        await place.each(
-            f"SELECT {', '.join(text for text, _ in columns.values())} FROM cells"
-            " WHERE generation_id = $1 AND stratifier = '' AND form = $2",
-            (generation_id, self._form),
-            {name: kind for name, (_, kind) in columns.items()},
-            self._put,
-        )
-
-    def _put(self, rows: Records, month: Ints, facility: Ints) -> None:
-        self._counts[month, facility] = rows["counts"]["value"][:, self._slots]
-        for name, array in ("total", self._totals), ("total_of_squares", self._squares):
-            if self.of[name]:
-                array[month, facility] = rows[name]["value"]
-
-    def counts(self) -> dict[tuple[str, str], Ints]:
-        """Running sums over the months, each measure's population by itself."""
-        keys = [key for key, _ in self.counted]
-        totals = [(measure, "total") for measure, _ in self.of["total"]]
-        return dict(zip(keys, _running(self._counts), strict=True)) | dict(
-            zip(totals, _running(self._totals), strict=True)
-        )
-
-    def squares(self) -> dict[str, Floats]:
-        """The same of sums of squares, by measure."""
-        measures = [measure for measure, _ in self.of["total_of_squares"]]
-        return dict(zip(measures, _running(self._squares), strict=True))
-
-
-def _running(table: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Column x month x facility: what was side by side for writing is apart for reading."""
-    np.cumsum(table, axis=0, out=table)
-    return np.ascontiguousarray(table.transpose(2, 0, 1))
+        for name, slots, kind in (
+            ("counts", self._counts, "bigint"),
+            ("totals", self._totals, "bigint"),
+            ("squares", self._squares, "float8"),
+        ):
+            if slots:
+                found[name] = Array(len(slots), kind)
+        return found
 
 
 class _Place:

@@ -18,11 +18,8 @@ from app.database import copy_records, driver_connection, staging
 from app.models import Snapshot
 from app.registries.schema import Definition
 
-PIECE = 1_000
-"""Rows that are sent at once."""
 
-
-class Told(NamedTuple):
+class Spread(NamedTuple):
     """What a snapshot says of one peer group."""
 
     measure_id: str
@@ -35,48 +32,40 @@ class Told(NamedTuple):
     withheld: str | None
 
 
-async def write(session: AsyncSession, snapshot_id: int, told: Sequence[Told]) -> None:
-    """Keep what a snapshot says: tens of thousands of rows with millions of numbers."""
-    await staging(
-        session,
-        "told",
-        "measure_id text, period text, peer_group text, peers text, facilities int, spread jsonb,"
-        " rank_bounds bigint[], withheld text",
-    )
+async def write(session: AsyncSession, pieces: AsyncIterator[bytes]) -> None:
+    """Keep what a snapshot says, pieces of `encoded`: tens of thousands of rows with millions of numbers."""
+
+    async def source() -> AsyncIterator[bytes]:
+        yield records.BEGINNING
+        async for piece in pieces:
+            yield piece
+        yield records.END
+
     driver = await driver_connection(session)
     await driver.copy_to_table(
-        "told", columns=list(Told._fields), source=_rows(told), format="binary"
-    )
-    await session.execute(
-        text(
-            f"INSERT INTO snapshot_spreads (snapshot_id, {', '.join(Told._fields)})"
-            f" SELECT :snapshot, {', '.join(Told._fields)} FROM told"
-        ),
-        {"snapshot": snapshot_id},
+        "snapshot_spreads",
+        columns=["snapshot_id", *Spread._fields],
+        source=source(),
+        format="binary",
     )
 
 
-async def _rows(told: Sequence[Told]) -> AsyncIterator[bytes]:
+def encoded(snapshot_id: int, spreads: Sequence[Spread]) -> bytes:
     """As COPY takes them: the driver would look at each of the millions of numbers."""
-    yield records.BEGINNING
-    head = len(Told._fields).to_bytes(2, "big")
-    for begin in range(0, len(told), PIECE):
-        some = told[begin : begin + PIECE]
-        bounds = records.array_fields([one.rank_bounds for one in some])
-        yield b"".join(
-            b"".join(
-                (
-                    head,
-                    *map(records.text_field, one[:4]),
-                    records.integer_field(one.facilities),
-                    records.jsonb_field(None if one.spread is None else json.dumps(one.spread)),
-                    its,
-                    records.text_field(one.withheld),
-                )
-            )
-            for one, its in zip(some, bounds, strict=True)
+    beginning = (1 + len(Spread._fields)).to_bytes(2, "big") + records.long_field(snapshot_id)
+    bounds = records.array_fields([one.rank_bounds for one in spreads])
+    return b"".join(
+        field
+        for one, its in zip(spreads, bounds, strict=True)
+        for field in (
+            beginning,
+            *map(records.text_field, one[:4]),
+            records.integer_field(one.facilities),
+            records.jsonb_field(None if one.spread is None else json.dumps(one.spread)),
+            its,
+            records.text_field(one.withheld),
         )
-    yield records.END
+    )
 
 
 async def write_members(

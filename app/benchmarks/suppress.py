@@ -65,12 +65,12 @@ class Tally:
     """What a set of facilities with a rate to show comes to; sets within one another can be taken apart.
 
     Each has a number for each corporate account: facilities, the cases their rates divide by, and those
-    of them in the numerator (None where a mean is told).
+    of them in the numerator, which where a mean is told are all.
     """
 
     facilities: Ints
     volumes: Ints
-    met: Ints | None
+    met: Ints
 
     @property
     def volume(self) -> int:
@@ -86,65 +86,66 @@ class Tally:
         return Tally(
             self.facilities + other.facilities,
             self.volumes + other.volumes,
-            None if self.met is None or other.met is None else self.met + other.met,
+            self.met + other.met,
         )
 
     def __sub__(self, other: "Tally") -> "Tally":
         return Tally(
             self.facilities - other.facilities,
             self.volumes - other.volumes,
-            None if self.met is None or other.met is None else self.met - other.met,
+            self.met - other.met,
         )
 
 
 def withheld(group: Tally) -> str | None:
     """Why a peer group's spread may not be told, or None."""
-    met = None if group.met is None else group.met[None]
-    return withheld_each(group.facilities[None], group.volumes[None], met)[0]
+    return withheld_each(group.facilities[None], group.volumes[None], group.met[None])[0]
 
 
-def withheld_each(facilities: Ints, volumes: Ints, met: Ints | None) -> list[str | None]:
+def withheld_each(facilities: Ints, volumes: Ints, met: Ints) -> list[str | None]:
     """The same of many groups at once, a row each, by the numbers of a `Tally`."""
-    unmet = None if met is None else volumes - met
     return withheld_of(
         Totals(
             facilities.sum(axis=1),
             _most(facilities),
             volumes.sum(axis=1),
             _most(volumes),
-            None if met is None else met.sum(axis=1),
-            None if met is None else _most(met),
-            None if unmet is None else _most(unmet),
+            met.sum(axis=1),
+            _most(met),
+            _most(volumes - met),
         )
     )
 
 
 class Totals(NamedTuple):
-    """Of each of many groups: sums of the numbers of a `Tally`, and the most that one account has of each.
-
-    `met` and what it divides with it are None where a mean is told.
-    """
+    """Of each of many groups: sums of the numbers of a `Tally`, and the most that one account has of each."""
 
     facilities: Ints
     most_facilities: Ints
     volumes: Ints
     most_volumes: Ints
-    met: Ints | None
-    most_met: Ints | None
-    most_unmet: Ints | None
+    met: Ints
+    most_met: Ints
+    most_unmet: Ints
 
 
 def withheld_of(groups: Totals) -> list[str | None]:
     """The same by what groups' tallies come to."""
-    count, volumes = groups.facilities, groups.volumes
-    few = (count < FEWEST_FACILITIES) | (count - groups.most_facilities < FEWEST_OTHERS)
-    dominated = groups.most_volumes * 100 > volumes * MOST_PERCENT
-    small = _small(volumes, groups.most_volumes)
-    if groups.met is not None and groups.most_met is not None and groups.most_unmet is not None:
-        small = small | _small(groups.met, groups.most_met)
-        small = small | _small(volumes - groups.met, groups.most_unmet)
-    chosen = np.select([few, dominated, small], [1, 2, 3], 0).tolist()
+    few, dominated, small = _limits(groups)
+    chosen = np.where(few, 1, np.where(dominated, 2, np.where(small, 3, 0))).tolist()
     return [(None, "few-facilities", "dominance", "small-count")[one] for one in chosen]
+
+
+def _limits(groups: Totals) -> tuple[npt.NDArray[np.bool_], ...]:
+    """Whether each has too few facilities, somebody with most of it, or a small count."""
+    count, volumes = groups.facilities, groups.volumes
+    return (
+        (count < FEWEST_FACILITIES) | (count - groups.most_facilities < FEWEST_OTHERS),
+        groups.most_volumes * 100 > volumes * MOST_PERCENT,
+        _small(volumes, groups.most_volumes)
+        | _small(groups.met, groups.most_met)
+        | _small(volumes - groups.met, groups.most_unmet),
+    )
 
 
 def surely_tellable(groups: Totals, inner: Ints, outer: Ints) -> npt.NDArray[np.bool_]:
@@ -153,16 +154,19 @@ def surely_tellable(groups: Totals, inner: Ints, outer: Ints) -> npt.NDArray[np.
     An account has no more of the rest than the most that one has of the outer group. False where that
     does not settle it.
     """
-    rest = Totals(
-        groups.facilities[outer] - groups.facilities[inner],
-        groups.most_facilities[outer],
-        groups.volumes[outer] - groups.volumes[inner],
-        groups.most_volumes[outer],
-        None if groups.met is None else groups.met[outer] - groups.met[inner],
-        None if groups.most_met is None else groups.most_met[outer],
-        None if groups.most_unmet is None else groups.most_unmet[outer],
+    few, dominated, small = _limits(
+        Totals(
+            groups.facilities[outer] - groups.facilities[inner],
+            groups.most_facilities[outer],
+            groups.volumes[outer] - groups.volumes[inner],
+            groups.most_volumes[outer],
+            groups.met[outer] - groups.met[inner],
+            groups.most_met[outer],
+            groups.most_unmet[outer],
+        )
     )
-    return np.array([one is None for one in withheld_of(rest)], np.bool_)
+    tellable: npt.NDArray[np.bool_] = ~(few | dominated | small)
+    return tellable
 
 
 def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:
@@ -184,37 +188,36 @@ def complementary(whole: Tally, told: Mapping[str, Tally]) -> list[str]:
     return hidden
 
 
-def pooled_digits(most: int, denominators: Ints, numerators: Ints | None, parts: int) -> int | None:
-    """With how many decimals a pooled rate may be told, at most `most`; None if with none.
+def pooled_digits(most: int, group: Totals, parts: int, *, mean: bool) -> int | None:
+    """With how many decimals the pooled rate of one group may be told, at most `most`; None if with none.
 
     Rounding must hide `HIDDEN_BY_ROUNDING` cases, so that differences of what is told of overlapping
-    periods give no count. What lies outside any one account (both arrays are per account), whether in
-    the numerator or not, must be twice a small count for each of the parts that the whole might be
-    split into: then the least that other parts must hold never bounds the one that is sought.
-    `numerators` is None where a mean is told.
+    periods give no count. What lies outside any one account, of a proportion whether in the numerator
+    or not, must be twice a small count for each of the parts that the whole might be split into: then
+    the least that other parts must hold never bounds the one that is sought.
     """
-    counts = [denominators] if numerators is None else [numerators, denominators - numerators]
-    if not _hidden_by_others(counts, parts):
-        return None
-    return _hiding(float(denominators.sum()), most)
+    outside = [int(group.met - group.most_met)]
+    if not mean:
+        outside.append(int(group.volumes - group.met - group.most_unmet))
+    return _hiding(float(group.volumes), most) if _hidden(outside, parts) else None
 
 
 def log_odds_digits(most: int, denominators: Ints, numerators: Ints, parts: int) -> int | None:
-    """The same of log-odds: with how many decimals those of these cases may be told.
+    """The same of log-odds, by account: with how many decimals those of these cases may be told.
 
     A hundredth more of them moves the numerator by a hundredth of its variance, which is so much less
     than the cases.
     """
-    if not _hidden_by_others([numerators, denominators - numerators], parts):
+    counts = numerators, denominators - numerators
+    if not _hidden([int(one.sum() - one.max(initial=0)) for one in counts], parts):
         return None
     cases, met = float(denominators.sum()), float(numerators.sum())
     return _hiding(met * (cases - met) / cases, most)
 
 
-def _hidden_by_others(counts: Sequence[Ints], parts: int) -> bool:
-    """Whether each of these counts, one number an account, has enough outside of any one account."""
-    least = HIDDEN_BY_ROUNDING * max(parts, FEWEST_PARTS)
-    return all(int(one.sum()) - int(one.max(initial=0)) >= least for one in counts)
+def _hidden(outside: Sequence[int], parts: int) -> bool:
+    """Whether there is enough of each count outside of any one account."""
+    return min(outside) >= HIDDEN_BY_ROUNDING * max(parts, FEWEST_PARTS)
 
 
 def _hiding(cases: float, most: int) -> int | None:

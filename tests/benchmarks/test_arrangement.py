@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.benchmarks import records, suppress
-from app.benchmarks.arrangement import Arrangement, quantiles_of, rank_bounds_of
+from app.benchmarks.arrangement import Arrangement
+from app.benchmarks.ordered import Ordered
 from app.benchmarks.records import INTEGER, Array, Reader, Text
-from app.benchmarks.spread import in_order, quantiles, rank_bounds, rounded
+from app.benchmarks.spread import rounded
 from app.benchmarks.suppress import Totals, surely_tellable, withheld_each
+from tests.benchmarks.one_group import in_order, quantiles, rank_bounds
 
 SHARES = (Fraction(1, 4), Fraction(1, 2), Fraction(9, 10))
 
@@ -21,16 +23,15 @@ SHARES = (Fraction(1, 4), Fraction(1, 2), Fraction(9, 10))
 @given(
     seed=st.integers(0, 2**32),
     size=st.integers(1, 140),
-    most=st.sampled_from([3, 400, 10**9]),
+    most=st.lists(st.sampled_from([3, 400, 10**9]), min_size=1, max_size=3),
     digits=st.integers(0, 4),
 )
-def test_all_groups_at_once_are_each_group_by_itself(
-    seed: int, size: int, most: int, digits: int
+def test_all_groups_and_measures_at_once_are_each_group_by_itself(
+    seed: int, size: int, most: list[int], digits: int
 ) -> None:
     chance = np.random.default_rng(seed)
     owners = np.sort(chance.integers(0, 1 + size // 2, size))
     owners = np.unique(owners, return_inverse=True)[1]
-    begins = np.flatnonzero(np.diff(owners, prepend=-1))
     kinds = [chance.integers(0, many, size) for many in (1, 3, 6)]
     members = {
         (str(which), str(group)): codes == group
@@ -38,24 +39,61 @@ def test_all_groups_at_once_are_each_group_by_itself(
         for group in range(many)  # some facilities are in no group, and some groups have none
     }
     arrangement = Arrangement(members, owners)
-    shown = chance.random(size) < 0.8
-    denominators = chance.integers(1, most + 1, size)
+    shown = chance.random((len(most), size)) < 0.8
+    denominators = np.stack([chance.integers(1, one + 1, size) for one in most])
     numerators = chance.integers(0, denominators + 1)
 
     totals = arrangement.totals(shown, denominators, numerators)
-    chosen = arrangement.rows & shown
+    ordered = Ordered(
+        arrangement,
+        shown,
+        numerators,
+        denominators,
+        np.array([digits, 1, 3])[: len(most)],
+        totals.facilities,
+    )
+    for measure, of_measure in enumerate(zip(*totals, strict=True)):
+        ratios = numerators[measure], denominators[measure]
+        of_one = Totals(*of_measure)
+        check_totals(arrangement, shown[measure], *ratios, of_one)
+        wanted = np.flatnonzero(of_one.facilities)
+        if not len(wanted):
+            continue
+        rows = np.full_like(wanted, measure)
+        found = ordered.quantiles(rows, wanted, SHARES).tolist()
+        bounds = ordered.rank_bounds(rows, wanted)
+        for place, group in enumerate(wanted):
+            own = np.flatnonzero(
+                np.stack(list(arrangement.members.values()))[group] & shown[measure]
+            )
+            own = own[in_order(*(one[own] for one in ratios))]
+            of_group = [one[own] for one in ratios]
+            units = int(ordered.digits[measure])
+            assert found[place] == quantiles(*of_group, SHARES, units)
+            assert bounds[place].tolist() == rank_bounds(rounded(*of_group, units)).tolist()
+
+
+def check_totals(
+    arrangement: Arrangement,
+    shown: np.ndarray,
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    totals: Totals,
+) -> None:
+    """One measure's, against sums account by account."""
+    begins = np.flatnonzero(np.diff(arrangement.owners, prepend=-1))
+    chosen = np.stack(list(arrangement.members.values())) & shown
     tallies = [
         np.add.reduceat(np.where(chosen, one, 0), begins, axis=1)
-        for one in (np.ones(size, np.int64), denominators, numerators)
+        for one in (np.ones_like(numerators), denominators, numerators)
     ]
     assert suppress.withheld_of(totals) == withheld_each(*tallies)
     for sums, of_most, tally in (
         (totals.facilities, totals.most_facilities, tallies[0]),
         (totals.volumes, totals.most_volumes, tallies[1]),
         (totals.met, totals.most_met, tallies[2]),
+        (totals.volumes - totals.met, totals.most_unmet, tallies[1] - tallies[2]),
     ):
-        assert sums is not None
-        assert of_most is not None
         assert sums.tolist() == tally.sum(axis=1).tolist()
         assert of_most.tolist() == tally.max(axis=1).tolist()
 
@@ -64,28 +102,16 @@ def test_all_groups_at_once_are_each_group_by_itself(
         for column, other in enumerate(chosen):
             assert within[row, column] == (not (one & ~other).any())
             if within[row, column]:
-                rest = [(one[[column]] - one[[row]]) for one in tallies]
+                rest = [(each[[column]] - each[[row]]) for each in tallies]
                 if surely_tellable(totals, np.array([row]), np.array([column]))[0]:
                     assert withheld_each(*rest) == [None]
-
-    order = np.flatnonzero(shown)
-    order = order[in_order(numerators[order], denominators[order])]
-    ordered = arrangement.ordered(order, numerators, denominators, digits)
-    wanted = np.flatnonzero(totals.facilities)
-    if len(wanted):
-        found = quantiles_of(ordered, wanted, SHARES, digits).tolist()
-        bounds = rank_bounds_of(ordered, wanted)
-        for place, group in enumerate(wanted):
-            own = order[chosen[group][order]]
-            of_group = numerators[own], denominators[own]
-            assert found[place] == quantiles(*of_group, SHARES, digits)
-            assert bounds[place].tolist() == rank_bounds(rounded(*of_group, digits)).tolist()
 
 
 def test_the_rest_of_a_group_is_settled_by_totals_only_where_no_account_can_matter() -> None:
     def totals(most: int) -> Totals:
-        three = np.array([30, 20]), np.array([2, 2]), np.array([900, 400]), np.array([most, 50])
-        return Totals(*three, None, None, None)
+        cases, of_most = np.array([900, 400]), np.array([most, 50])
+        none = np.array([0, 0])  # of a mean all cases are in the numerator
+        return Totals(np.array([30, 20]), np.array([2, 2]), cases, of_most, cases, of_most, none)
 
     inner, outer = np.array([1]), np.array([0])
     assert surely_tellable(totals(250), inner, outer).tolist() == [True]

@@ -15,7 +15,7 @@ from app.benchmarks.expected import (
     UNFITTED,
     Adjusted,
     Fits,
-    Told,
+    MixTold,
     adjusted_of,
 )
 from app.benchmarks.measures import Layout
@@ -84,14 +84,19 @@ def nation(cases: np.ndarray, events: np.ndarray) -> Nation:
         facilities=list(range(1, count + 1)),
         first=date(2025, 1, 1),
         last=date(2025, 12, 1),
-        running=Running({}, {}, {"positive": running.astype(np.int32)}),
+        running=Running(
+            np.zeros((len(running), 1, count), np.int64),
+            {},
+            {},
+            {"positive": running.astype(np.int32)},
+        ),
         layout=Layout((), {}),
         accounts=np.arange(count),
         members={},
     )
 
 
-def told_of(cases: np.ndarray, events: np.ndarray, label: str = "2025") -> Told:
+def told_of(cases: np.ndarray, events: np.ndarray, label: str = "2025") -> MixTold:
     found = Fits(nation(cases, events), MEASURE, 12).told(
         period(label), np.ones(len(cases), np.bool_)
     )
@@ -100,7 +105,7 @@ def told_of(cases: np.ndarray, events: np.ndarray, label: str = "2025") -> Told:
 
 
 def adjusted(
-    told: Told, cases: np.ndarray, events: int, pooled: float = 0.2, measure: Measure = MEASURE
+    told: MixTold, cases: np.ndarray, events: int, pooled: float = 0.2, measure: Measure = MEASURE
 ) -> Adjusted | str:
     counted = result(measure, Counts(denominator=int(cases.sum()), numerator=events))
     return adjusted_of(counted, cases.tolist(), told, Decimal(str(pooled)))
@@ -134,7 +139,7 @@ def test_what_is_told_is_the_regression_within_facilities_rounded() -> None:
     assert expected == pytest.approx(events.sum(), rel=0.001)
 
 
-def by_hand(told: Told, cases: np.ndarray) -> float:
+def by_hand(told: MixTold, cases: np.ndarray) -> float:
     """What is expected of these cases, by loops."""
     expected = 0.0
     for kind, n in zip(KINDS, cases, strict=True):
@@ -168,7 +173,7 @@ def test_a_facility_s_ratio_is_what_loops_over_its_cases_give() -> None:
 
 
 @pytest.fixture(scope="module")
-def told() -> Told:
+def told() -> MixTold:
     """Of a nation whose facilities differ."""
     cases, events, _ = drawn(3)
     return told_of(cases, events)
@@ -177,7 +182,7 @@ def told() -> Told:
 @settings(max_examples=25)
 @given(st.integers(1, 40), st.data())
 def test_a_facility_with_the_nation_s_own_mix_has_its_rate_over_the_nation_s(
-    told: Told, copies: int, data: st.DataObject
+    told: MixTold, copies: int, data: st.DataObject
 ) -> None:
     cases, events, _ = drawn(3)
     of_kinds = cases.sum(axis=(0, 1))
@@ -201,7 +206,7 @@ def test_effects_are_of_the_twelve_months_to_a_period_s_end_and_the_intercept_of
     assert expected == pytest.approx(worse[:, 11].sum(), rel=0.001)
 
 
-def test_what_cannot_be_told_says_why(told: Told) -> None:
+def test_what_cannot_be_told_says_why(told: MixTold) -> None:
     cases, events, _ = drawn(5, facilities=20, size=20)
     assert told_of(cases, events)["withheld"] == FEW
     # One organisation has nearly all who are old: beside its own there are too few.
@@ -228,7 +233,7 @@ def test_a_reference_that_is_too_rare_gives_way_to_the_commonest() -> None:
     assert found["effects"]["age"] == {}
 
 
-def test_intervals_of_rates_per_1000_are_poissons_and_others_of_a_share(told: Told) -> None:
+def test_intervals_of_rates_per_1000_are_poissons_and_others_of_a_share(told: MixTold) -> None:
     cases = np.zeros(len(KINDS), int)
     cases[0] = 100
     share, rare = adjusted(told, cases, 30), adjusted(told, cases, 30, measure=RARE)

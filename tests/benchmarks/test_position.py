@@ -8,7 +8,7 @@ from scipy import stats
 
 from app.benchmarks import rates
 from app.benchmarks.periods import period
-from app.benchmarks.position import Told, fitted, position_of
+from app.benchmarks.position import NormTold, fitted, position_of
 from app.benchmarks.query import Result
 from app.benchmarks.rates import Counts
 from app.benchmarks.statistics import half_up
@@ -33,7 +33,7 @@ def a_share(met: int, of: int) -> Result:
     return result(FOUND, Counts(denominator=of, numerator=met))
 
 
-def told(norm: dict[str, str], improbable: np.ndarray) -> Told:
+def told(norm: dict[str, str], improbable: np.ndarray) -> NormTold:
     return norm | {"called_up_to": f"{called_up_to(improbable):.2g}"}
 
 

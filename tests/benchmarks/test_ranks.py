@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.benchmarks.spread import in_order, quantiles, rank, rank_bounds, rounded
+from app.benchmarks.spread import rank, rounded
 from app.benchmarks.statistics import half_up, quantile
+from tests.benchmarks.one_group import in_order, quantiles, rank_bounds
 
 SHARES = tuple(Fraction(one, 20) for one in (2, 5, 10, 15, 18))
 rates = st.lists(

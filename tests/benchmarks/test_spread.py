@@ -7,9 +7,10 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.benchmarks.spread import in_order, quantiles, rank, rank_bounds, rounded, step_of
+from app.benchmarks.spread import rank, rounded, step_of
 from app.benchmarks.statistics.quantiles import quantile
 from app.benchmarks.statistics.rounding import half_up
+from tests.benchmarks.one_group import in_order, quantiles, rank_bounds
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 

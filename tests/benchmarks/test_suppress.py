@@ -11,6 +11,7 @@ from app.benchmarks.suppress import (
     HIDDEN_BY_ROUNDING,
     Ints,
     Tally,
+    Totals,
     are_small,
     complementary,
     pooled_digits,
@@ -25,7 +26,7 @@ def tally(accounts: Sequence[int], volumes: Sequence[int], met: Sequence[int] | 
         facilities[account] += 1
         held[account] += volume
         counted[account] += count
-    return Tally(facilities, held, None if met is None else counted)
+    return Tally(facilities, held, held if met is None else counted)
 
 
 def apart(volumes: Sequence[int], met: Sequence[int] | None) -> Tally:
@@ -137,20 +138,29 @@ def cases(*of_accounts: int) -> Ints:
     return np.array(of_accounts, np.int64)
 
 
+def digits(most: int, denominators: Ints, numerators: Ints | None, parts: int) -> int | None:
+    """Of accounts, each with a facility; of a mean without numerators."""
+    met = denominators if numerators is None else numerators
+    counts = np.ones_like(met), denominators, met
+    unmet = denominators - met
+    group = Totals(*(of(one) for one in counts for of in (np.sum, np.max)), unmet.max())
+    return pooled_digits(most, group, parts, mean=numerators is None)
+
+
 def test_a_pooled_rate_is_rounded_so_that_cases_hide_in_it() -> None:
     met, of = cases(4_000, 4_000, 4_000), cases(8_000, 8_000, 8_000)
-    assert pooled_digits(3, of, met, 12) == 3, "24,000 cases: a unit of 0.001 is 24"
-    assert pooled_digits(4, of, met, 12) == 3
-    assert pooled_digits(3, of // 2, met // 2, 12) == 2
-    assert pooled_digits(1, of, met, 12) == 1
-    assert pooled_digits(3, cases(80, 80, 80), None, 12) is None
+    assert digits(3, of, met, 12) == 3, "24,000 cases: a unit of 0.001 is 24"
+    assert digits(4, of, met, 12) == 3
+    assert digits(3, of // 2, met // 2, 12) == 2
+    assert digits(1, of, met, 12) == 1
+    assert digits(3, cases(80, 80, 80), None, 12) is None
     total = int(of.sum())
     assert total >= HIDDEN_BY_ROUNDING * 10**3
 
 
 def test_a_pooled_rate_is_not_told_of_few_cases_beside_one_accounts() -> None:
     of = cases(20_000, 9_000, 9_000)
-    assert pooled_digits(3, of, cases(5_000, 132, 132), 12) == 3
-    assert pooled_digits(3, of, cases(5_000, 132, 131), 12) is None
-    assert pooled_digits(3, of, of - cases(5_000, 132, 131), 12) is None
-    assert pooled_digits(3, of, cases(5_000, 132, 132), 13) is None
+    assert digits(3, of, cases(5_000, 132, 132), 12) == 3
+    assert digits(3, of, cases(5_000, 132, 131), 12) is None
+    assert digits(3, of, of - cases(5_000, 132, 131), 12) is None
+    assert digits(3, of, cases(5_000, 132, 132), 13) is None

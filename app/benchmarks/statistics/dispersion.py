@@ -61,8 +61,13 @@ def winsorise(scores: npt.ArrayLike, share: float = WINSORISED) -> Floats:
     """
     if not 0 <= share < 0.5:
         raise ValueError("the share at each end is at least 0 and below one half")
-    low, high = np.quantile(floats(scores), (share, 1 - share))
-    return floats(np.clip(floats(scores), low, high))
+    z = floats(scores)
+    rising = np.sort(z)  # NumPy's own quantiles take many times as long
+    below, rest = divmod((len(z) - 1) * share, 1)
+    place = int(below)
+    beside = min(place + 1, len(z) - 1)
+    low, high = (one[place] + rest * (one[beside] - one[place]) for one in (rising, rising[::-1]))
+    return floats(np.clip(z, low, high))
 
 
 @dataclass(frozen=True, slots=True)
