@@ -32,7 +32,7 @@ from population import drawn
 
 from app.access import new_secret
 from app.benchmarks.compare import compare
-from app.benchmarks.measures import Layout
+from app.benchmarks.layout import Layout
 from app.benchmarks.periods import later
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses

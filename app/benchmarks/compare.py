@@ -16,7 +16,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.generations import current
-from app.benchmarks.measures import Layout
+from app.benchmarks.layout import Layout
 from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import encoded, forget, write, write_members

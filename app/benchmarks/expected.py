@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,19 +58,25 @@ class Fit:
 
     effects: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     base: Mapping[str, str] = field(default_factory=dict)
+    columns: Sequence[tuple[int, str]] = ()
+    """Factor and level of each coefficient."""
     coefficients: Floats | None = None
-    """Not rounded: what the fit of other months begins from."""
+    """Not rounded: what the fits of other months begin from."""
     withheld: str | None = None
 
 
 class Fits:
-    """One measure's effects, estimated once for all periods that end with the same month."""
+    """One measure's effects, estimated once for all periods that end with the same month.
+
+    Several threads may ask. The last months are estimated first and all others begin from theirs, so
+    that what is found does not depend on who asks when.
+    """
 
     def __init__(self, nation: Nation, measure: Measure, parts: int) -> None:
         self.nation, self.measure, self.parts = nation, measure, parts
         self.kinds = list(combinations(measure.case_mix))
         self._found: dict[Period, Fit] = {}
-        self._near: tuple[list[tuple[int, str]], Floats] | None = None
+        self._at_work = Lock()
 
     def told(self, asked: Period, inside: Bools) -> MixTold | None:
         """What is told of a period, of facilities with a rate to show that are `inside`."""
@@ -105,26 +112,27 @@ class Fits:
         return rolling_year(min(asked.last, self.nation.last))
 
     def _over(self, months: Period) -> Fit:
-        if months not in self._found:
-            self._found[months] = self._fitted(months)
-        return self._found[months]
+        with self._at_work:
+            last = rolling_year(self.nation.last)
+            for one in (last, months):
+                if one not in self._found:
+                    self._found[one] = self._fitted(one, self._found.get(last))
+            return self._found[months]
 
-    def _fitted(self, months: Period) -> Fit:
+    def _fitted(self, months: Period, near: Fit | None) -> Fit:
         mixed = self.nation.mixed(self.measure, months)
         assert mixed is not None
         cases, events = mixed
         columns: list[tuple[int, str]] = []
         digits: list[int] = []
         base: dict[str, str] = {}
+        by_account = [np.add.reduceat(one, self.nation.accounts).astype(np.int64) for one in mixed]
         for place, factor in enumerate(self.measure.case_mix):
             tellable: dict[str, int] = {}
             sizes: dict[str, int] = {}
             for level in factor.every:
-                inside = np.array([one[place] == level for one in self.kinds], np.float64)
-                n, x = (
-                    self.nation.by_account((one @ inside).astype(np.int64))
-                    for one in (cases, events)
-                )
+                inside = [one[place] == level for one in self.kinds]
+                n, x = (one[:, inside].sum(axis=1) for one in by_account)
                 found = suppress.log_odds_digits(EFFECT_DIGITS, n, x, self.parts)
                 if found is not None:
                     tellable[level], sizes[level] = found, int(n.sum())
@@ -139,17 +147,14 @@ class Fits:
         features = np.array(
             [[float(one[place] == level) for place, level in columns] for one in self.kinds]
         ).reshape(len(self.kinds), len(columns))
-        near = None
-        if self._near is not None and self._near[0] == columns:
-            near = self._near[1]
-        model = case_mix_of_kinds(features, events, cases, near)
+        begin = near.coefficients if near is not None and near.columns == columns else None
+        model = case_mix_of_kinds(features, events, cases, begin)
         if model is None or model.separated or not model.converged:
             return Fit(withheld=UNFITTED)
-        self._near = columns, model.coefficients
         effects: dict[str, dict[str, str]] = {one.id: {} for one in self.measure.case_mix}
         for (place, level), value, of in zip(columns, model.coefficients, digits, strict=True):
             effects[self.measure.case_mix[place].id][level] = f"{value:.{of}f}"
-        return Fit(effects, base, model.coefficients)
+        return Fit(effects, base, columns, model.coefficients)
 
 
 def predictor_of(

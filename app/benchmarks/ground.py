@@ -13,7 +13,7 @@ from datetime import date, datetime
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.measures import Layout
+from app.benchmarks.layout import Layout
 from app.benchmarks.peers import Traits
 from app.models import Generation
 from app.registries.schema import Definition

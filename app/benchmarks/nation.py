@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.measures import Layout
+from app.benchmarks.layout import Layout
 from app.benchmarks.peers import groups, measured_by, peers_of, traits
 from app.benchmarks.periods import Period, last_complete_year
 from app.benchmarks.running import Running, counted, month_place, read_running

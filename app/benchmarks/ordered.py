@@ -79,11 +79,10 @@ class Ordered:
     def _values(self) -> Ints:
         """Rates as they are told, in units of the last decimal, at the places of all measures."""
         told = rounded(self.numerators, np.maximum(self.denominators, 1), self.digits[:, None])
-        found = np.empty(self._ranks.shape, np.int64)
-        for measure, (its, order, ranks) in enumerate(
-            zip(told, self.order, self._ranks, strict=True)
-        ):
-            its.take(order).take(ranks, out=found[measure], mode="clip")
+        short = int(np.abs(told).max(initial=0)) < 2**31
+        found = np.empty(self._ranks.shape, np.int32 if short else np.int64)
+        for measure, (its, order) in enumerate(zip(told, self.order, strict=True)):
+            found[measure] = its.astype(found.dtype).take(order).take(self._ranks[measure])
         return found.ravel()
 
     def quantiles(

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.benchmarks import rates, standing
 from app.benchmarks.expected import Adjusted, adjusted_of
 from app.benchmarks.ground import Ground, Serving, ground
-from app.benchmarks.measures import SUMS, Layout, Series
+from app.benchmarks.layout import SUMS, Layout, Series
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings

@@ -144,12 +144,9 @@ def long_field(value: int) -> bytes:
     return struct.pack(">iq", 8, value)
 
 
-def jsonb_field(value: str | None) -> bytes:
+def jsonb_field(value: bytes | None) -> bytes:
     """A document of JSON, in version 1 of how it is sent."""
-    if value is None:
-        return NULL
-    encoded = value.encode()
-    return struct.pack(">iB", len(encoded) + 1, 1) + encoded
+    return NULL if value is None else struct.pack(">iB", len(value) + 1, 1) + value
 
 
 def array_fields(values: Sequence[npt.NDArray[np.int64] | None]) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ anew that hold a subject who changed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.engine import Engine
 from app.benchmarks.feed import feed_number, in_force, in_force_of_touched
-from app.benchmarks.lake import Base, Files, Lake, lake_files, missing, parquet, quoted, view
+from app.benchmarks.lake import Base, Files, Lake, lake_files, missing, parquet, view
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.observe import arrow
+from app.benchmarks.parts import ORDER, Extent, Made, Writer, listed
 from app.benchmarks.relation import Relation, relation_name
 from app.benchmarks.tabulate import lock
 from app.models import LakeFile
@@ -33,41 +34,8 @@ BATCH = 50_000
 MOST_DELTAS = 8
 SHARE = 10
 """Deltas are taken into the base when the base has no more than so many times their rows."""
-PART_ROWS = 2_000_000
-"""Rows of a base file, as long as no single facility has more in a year."""
-ORDER = "facility_id, subject_id, case_date, case_token"
 GRACE = timedelta(hours=1)
 """How long a retired file stays for whoever is still reading it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A file that was written."""
-
-    form: str
-    kind: str
-    name: str
-    rows: int
-    columns: Mapping[str, str]
-    year: int | None = None
-    first_facility: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Extent:
-    """The cases that go into one base file: a year, and facilities from the first to the last."""
-
-    year: int | None
-    first: int | None
-    last: int | None
-    """None: no end on that side."""
-
-    @property
-    def condition(self) -> str:
-        found = [f"year(case_date) IS NOT DISTINCT FROM {self.year or 'NULL'}"]
-        found += [f"facility_id >= {self.first}"] if self.first is not None else []
-        found += [f"facility_id <= {self.last}"] if self.last is not None else []
-        return " AND ".join(found)
 
 
 async def refresh(
@@ -130,7 +98,7 @@ async def _write(
     batches: AsyncIterator[list[Any]],
     *,
     touched: bool,
-) -> list[_Made]:
+) -> list[Made]:
     """Write files from versions that come in batches of whole subjects."""
     folder = lake.folder / tabulation.registry_id
     working = folder / f"working-{uuid4().hex}.duckdb"
@@ -142,7 +110,7 @@ async def _write(
             connection.execute("CREATE TABLE touched (subject_id BIGINT)")
             async for batch in batches:
                 await asyncio.to_thread(_take, connection, tabulation, batch)
-            writer = _Writer(connection, lake, tabulation.registry_id)
+            writer = Writer(connection, lake, tabulation.registry_id)
             return await asyncio.to_thread(_copied, writer, tabulation, touched)
     finally:
         for left in folder.glob(working.name + "*"):
@@ -160,8 +128,8 @@ def _take(connection: duckdb.DuckDBPyConnection, tabulation: Tabulation, batch: 
     connection.unregister("versions")
 
 
-def _copied(writer: "_Writer", tabulation: Tabulation, touched: bool) -> list[_Made]:
-    made = list[_Made]()
+def _copied(writer: Writer, tabulation: Tabulation, touched: bool) -> list[Made]:
+    made = list[Made]()
     for one in tabulation.relations:
         name = relation_name(one.form)
         if touched:
@@ -177,15 +145,15 @@ def _copied(writer: "_Writer", tabulation: Tabulation, touched: bool) -> list[_M
 
 def _gather(
     engine: Engine, lake: Lake, tabulation: Tabulation, files: Sequence[Files]
-) -> list[_Made]:
+) -> list[Made]:
     """One delta out of many: of each subject, what was written last."""
     made = []
     with engine.open(files=[lake.folder]) as connection:
-        writer = _Writer(connection, lake, tabulation.registry_id)
+        writer = Writer(connection, lake, tabulation.registry_id)
         for one, of_form in _each(tabulation, files):
             stored = _stored(one, of_form)
             rows = view(one, replace(of_form, base=()), parquet(lake), only=stored)
-            query = f"SELECT {_names(stored)} FROM ({rows}) AS cases ORDER BY {ORDER}"
+            query = f"SELECT {listed(stored)} FROM ({rows}) AS cases ORDER BY {ORDER}"
             made.append(writer.file(one.form, "delta", query, stored))
             query = f"SELECT DISTINCT subject_id FROM {writer.touched(of_form)} ORDER BY subject_id"
             made.append(writer.file(one.form, "touched", query))
@@ -194,11 +162,11 @@ def _gather(
 
 def _take_in(
     engine: Engine, lake: Lake, tabulation: Tabulation, files: Sequence[Files]
-) -> tuple[list[_Made], set[str]]:
+) -> tuple[list[Made], set[str]]:
     """Base files that take the place of others and of all deltas, and the names of those."""
-    made, gone = list[_Made](), set[str]()
+    made, gone = list[Made](), set[str]()
     with engine.open(files=[lake.folder]) as connection:
-        writer = _Writer(connection, lake, tabulation.registry_id)
+        writer = Writer(connection, lake, tabulation.registry_id)
         for one, of_form in _each(tabulation, files):
             touched = writer.touched(of_form)
             stored = _stored(one, of_form)
@@ -228,7 +196,7 @@ def _each(tabulation: Tabulation, files: Sequence[Files]) -> Iterator[tuple[Rela
 
 def _extents(
     base: Sequence[Base], arrived: Iterable[tuple[int | None, int, int]]
-) -> Iterator[tuple[Base | None, _Extent]]:
+) -> Iterator[tuple[Base | None, Extent]]:
     """Every base file and the cases that belong there; years that have none yet, whole."""
     for year in {*(one.year for one in base if one.rows), *(year for year, _, _ in arrived)}:
         of_year = sorted(
@@ -236,16 +204,16 @@ def _extents(
             key=lambda one: one.first_facility,
         )
         if not of_year:
-            yield None, _Extent(year, None, None)
+            yield None, Extent(year, None, None)
         for place, one in enumerate(of_year):
             last = of_year[place + 1].first_facility - 1 if place + 1 < len(of_year) else None
-            yield one, _Extent(year, one.first_facility if place else None, last)
+            yield one, Extent(year, one.first_facility if place else None, last)
     for one in base:
         if not one.rows:  # it stood for a registry without a case
-            yield one, _Extent(one.year, 0, -1)
+            yield one, Extent(one.year, 0, -1)
 
 
-def _within(arrived: Iterable[tuple[int | None, int, int]], extent: _Extent) -> bool:
+def _within(arrived: Iterable[tuple[int | None, int, int]], extent: Extent) -> bool:
     """Whether any row that arrived belongs into an extent."""
     first = extent.first if extent.first is not None else 0
     return any(
@@ -254,89 +222,6 @@ def _within(arrived: Iterable[tuple[int | None, int, int]], extent: _Extent) -> 
         and (extent.last is None or facility <= extent.last)
         for year, facility, _ in arrived
     )
-
-
-class _Writer:
-    """Writes a registry's files from what a connection has."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: Lake, registry_id: str) -> None:
-        self.connection, self.lake, self.registry_id = connection, lake, registry_id
-
-    def touched(self, files: Files) -> str:
-        """What SQL calls the subjects of all deltas."""
-        return parquet(self.lake)([one.touched for one in files.deltas])
-
-    def holds(self, source: str, touched: str) -> bool:
-        """Whether a file holds a row of a subject that changed."""
-        found = self.connection.execute(
-            f"SELECT EXISTS (SELECT 1 FROM {source} AS cases SEMI JOIN {touched} AS touched"
-            " USING (subject_id))"
-        ).fetchone()
-        assert found is not None
-        return bool(found[0])
-
-    def extents(self, source: str) -> list[tuple[int | None, int, int]]:
-        """Year, facility and number of the rows there are, in order."""
-        return self.connection.execute(
-            f"SELECT year(case_date) AS year, facility_id, count(*) FROM {source} AS cases"
-            " GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-
-    def parts(
-        self, form: str, source: str, columns: Mapping[str, str], extent: _Extent | None = None
-    ) -> list[_Made]:
-        """Base files of what is in an extent: a year each, and no more facilities than fit."""
-        where = f" WHERE {extent.condition}" if extent else ""
-        found = self.extents(f"(SELECT * FROM {source} AS cases{where})")
-        made = []
-        for year in dict.fromkeys(year for year, _, _ in found):
-            some = [(facility, rows) for of, facility, rows in found if of == year]
-            for first, last in _split(some):
-                condition = _Extent(year, first, last).condition
-                query = (
-                    f"SELECT {_names(columns)} FROM {source} AS cases WHERE {condition}"
-                    f" ORDER BY {ORDER}"
-                )
-                made.append(self.file(form, "base", query, columns, year, first))
-        return made
-
-    def nothing(self, relation: Relation) -> _Made:
-        """A base file without a row: a registry that has no case has a lake all the same."""
-        columns = ", ".join(
-            f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in relation.columns.items()
-        )
-        return self.file(relation.form, "base", f"SELECT {columns} WHERE FALSE", relation.marks)
-
-    def file(
-        self,
-        form: str,
-        kind: str,
-        query: str,
-        columns: Mapping[str, str] | None = None,
-        year: int | None = None,
-        first: int | None = None,
-    ) -> _Made:
-        place = f"{self.registry_id}/{form}" + (f"/{year}" if year is not None else "")
-        name = f"{place}/{kind}-{uuid4().hex}.parquet"
-        path = self.lake.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = self.connection.execute(
-            f"COPY ({query}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchone()
-        assert found is not None
-        return _Made(form, kind, name, found[0], columns or {}, year, first)
-
-
-def _split(some: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Facilities in the order of their numbers, in groups of no more rows than a file should have."""
-    groups, size = list[tuple[int, int]](), PART_ROWS
-    for facility, rows in some:
-        if size + rows > PART_ROWS:
-            groups.append((facility, facility))
-            size = 0
-        groups[-1] = (groups[-1][0], facility)
-        size += rows
-    return groups
 
 
 def _stored(relation: Relation, files: Files) -> dict[str, str]:
@@ -349,15 +234,11 @@ def _stored(relation: Relation, files: Files) -> dict[str, str]:
     return {name: mark for name, mark in relation.marks.items() if name not in absent}
 
 
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
-
-
 async def _enter(
     session: AsyncSession,
     lake: Lake,
     registry_id: str,
-    made: Sequence[_Made],
+    made: Sequence[Made],
     since: int,
     upto: int,
 ) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.measures import Layout, Series
+from app.benchmarks.layout import Layout, Series
 from app.benchmarks.peers import measured_by
 from app.benchmarks.records import INTEGER, Array, Columns, Reader, Records
 from app.database import driver_connection

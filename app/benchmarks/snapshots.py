@@ -1,12 +1,12 @@
 """Snapshots as they are kept: written in one go, found, and forgotten but for one of each month."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -61,7 +61,7 @@ def encoded(snapshot_id: int, spreads: Sequence[Spread]) -> bytes:
             beginning,
             *map(records.text_field, one[:4]),
             records.integer_field(one.facilities),
-            records.jsonb_field(None if one.spread is None else json.dumps(one.spread)),
+            records.jsonb_field(None if one.spread is None else orjson.dumps(one.spread)),
             its,
             records.text_field(one.withheld),
         )

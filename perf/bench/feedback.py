@@ -17,7 +17,8 @@ import numpy as np
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.measures import Layout, Series, tabulation
+from app.benchmarks.layout import Layout, Series
+from app.benchmarks.measures import tabulation
 from app.benchmarks.periods import later
 from app.database import copy_records
 from app.models import CorporateAccount, Facility, Feed, Generation, Participation

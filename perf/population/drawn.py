@@ -11,7 +11,7 @@ import numpy as np
 from bench.feedback import own_layout
 
 from app.benchmarks import records
-from app.benchmarks.measures import Layout, Series
+from app.benchmarks.layout import Layout, Series
 from app.benchmarks.periods import later
 from app.benchmarks.records import INTEGER, Array, Records, Text
 from app.registries.measure import Measure

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from app.benchmarks import refresh
+from app.benchmarks import parts, refresh
 from app.benchmarks.engine import Engine
 from app.benchmarks.lake import Lake, lake_files
 from app.benchmarks.measures import tabulation
@@ -13,7 +13,7 @@ from tests.benchmarks.toy import definition
 
 def compacting(address: str, folder: Path, share: int) -> None:
     """Compact without end; `share` as `refresh.SHARE`, which says whether the base is written anew."""
-    refresh.SHARE, refresh.MOST_DELTAS, refresh.PART_ROWS = share, 1_000, 8
+    refresh.SHARE, refresh.MOST_DELTAS, parts.PART_ROWS = share, 1_000, 8
     asyncio.run(_compacting(address, folder))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.generations import current
-from app.benchmarks.measures import COUNTS, SUMS, Layout
+from app.benchmarks.layout import COUNTS, SUMS, Layout
 from app.registries.case_mix import combinations
 from tests.benchmarks.toy import CASE_MIX, REGISTRY
 

@@ -18,7 +18,7 @@ from app.benchmarks.expected import (
     MixTold,
     adjusted_of,
 )
-from app.benchmarks.measures import Layout
+from app.benchmarks.layout import Layout
 from app.benchmarks.nation import Nation
 from app.benchmarks.periods import period
 from app.benchmarks.rates import Counts

@@ -15,7 +15,8 @@ from sqlalchemy import text
 from app.benchmarks import generations, recompute
 from app.benchmarks.generations import Workshop
 from app.benchmarks.lake import lake_files
-from app.benchmarks.measures import COUNTS, SUMS, Layout, tabulation
+from app.benchmarks.layout import COUNTS, SUMS, Layout
+from app.benchmarks.measures import tabulation
 from app.benchmarks.observe import Rows
 from app.database import EVERYTHING
 from app.postgres import Addresses

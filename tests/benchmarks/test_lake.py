@@ -18,7 +18,7 @@ import pytest
 from obstore.store import from_url
 from sqlalchemy import text
 
-from app.benchmarks import generations, refresh
+from app.benchmarks import generations, parts, refresh
 from app.benchmarks.engine import Engine
 from app.benchmarks.generations import Workshop
 from app.benchmarks.lake import Lake
@@ -64,7 +64,7 @@ def three_years(history: History, facilities: int = 6, each: int = 4) -> None:
 async def test_a_change_rewrites_the_files_it_concerns_and_no_others(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refresh, "PART_ROWS", 8)
+    monkeypatch.setattr(parts, "PART_ROWS", 8)
     monkeypatch.setattr(refresh, "MOST_DELTAS", 2)
     monkeypatch.setattr(refresh, "SHARE", 1_000)
     history, toy = History(), definition()

@@ -21,7 +21,8 @@ from sqlalchemy import text
 from app.access import Role
 from app.benchmarks.compare import compare, periods
 from app.benchmarks.generations import Workshop
-from app.benchmarks.measures import COUNTS, tabulation
+from app.benchmarks.layout import COUNTS
+from app.benchmarks.measures import tabulation
 from app.benchmarks.periods import Period, later, period
 from app.benchmarks.position import fitted
 from app.benchmarks.rates import peer_digits

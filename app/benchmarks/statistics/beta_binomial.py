@@ -119,7 +119,7 @@ def beta_binomial_moments(
     mean = float(x.sum() / total)
     squares = float((n * (x / n - mean) ** 2).sum())
     noise = mean * (1 - mean)
-    own, shared = float((1 - n / total).sum()), float((n * (1 - n / total)).sum())
+    own, shared = len(n) - 1.0, float(total - (n**2).sum() / total)
     if shared <= own:  # one case each: nothing tells difference from chance
         return BetaBinomial(mean, np.inf)
     intraclass = (squares - noise * own) / (noise * (shared - own))

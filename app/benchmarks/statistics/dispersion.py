@@ -115,7 +115,7 @@ def dispersion(
     if not number:
         return Dispersion(0, 1.0, 0.0, method)
     phi = float(np.mean(winsorise(deviations.scores, share) ** 2))
-    weights = deviations.errors**-2
+    weights = 1 / deviations.errors**2
     total = float(weights.sum())
     excess = number * phi - (number - 1)
     if number < 2 or excess <= 0:
