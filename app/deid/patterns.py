@@ -56,6 +56,9 @@ SPOKEN_DATES = (
     rf"(?<![\d.])\d{{1,2}}([-./])(?:x?i{{1,3}}|i?[vx]|vi{{1,3}})\1(?:{_FULL_YEAR}|\d\d\b)",
     rf"(?<![\d.])\d{{1,2}} (?:x?i{{1,3}}|i?[vx]|vi{{1,3}}) {_FULL_YEAR}",  # 14 x 11 mm is a size
 )
+_IDEOGRAPHIC_DATE = (  # 2020年1月31日, 昭和35年3月1日, 2020년 1월 31일
+    r"(?:明治|大正|昭和|平成|令和|[mtshr])?\s?\d{1,4}\s?[年년]\s?\d{1,2}\s?[月월](?:\s?\d{1,2}\s?[日일])?"
+)
 DATES = (
     # 2020-01-31, 2020.1.31, 2020/01/31T10:11:12.5+01:00
     rf"(?<![\d.])(?:18|19|20)\d\d([-/. ])\d{{1,2}}\1\d{{1,2}}(?!\d|\.\d){_THEN_TIME}",
@@ -67,8 +70,7 @@ DATES = (
     rf"(?<![\d.])(?:0?[1-9]|1[0-2])[./-]{_FULL_YEAR}(?!\.\d)",  # 01/2020
     rf"\b{_FULL_YEAR}[/-](?:0?[1-9]|1[0-2])\b(?!\d|\.\d)",  # 2020-01
     *SPOKEN_DATES,
-    # 2020年1月31日, 昭和35年3月1日, 2020년 1월 31일
-    r"(?:明治|大正|昭和|平成|令和|[mtshr])?\s?\d{1,4}\s?[年년]\s?\d{1,2}\s?[月월](?:\s?\d{1,2}\s?[日일])?",
+    _IDEOGRAPHIC_DATE,
     r"\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]",
     # 20200131, 20200131101112.5, 31012020
     r"(?<![\d.])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6}(?:\.\d+)?)?(?!\d)",
@@ -117,7 +119,7 @@ _PERSON_NUMBERS = (
 )
 _CONTACT = (
     r"(?:(?<=\bcall )|(?<=\bcalled )|(?<=\bring ))(?=[\d()./+ -]{6})\+?\(?\d[\d()./ -]*\d",
-    r"\b(?:tel|phone|telephone|telefon|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*"
+    r"\b(?:tel|ph|phone|telephone|telefon|handy|gsm|fax|pager|beeper|mobile|cell|ext)\b\.?[\s.:#]*\+?\(?\d[\d()./-]*"
     rf"(?:\s{_NO_MEASURE}[\d()./-]{{2,}}(?![a-z]))*",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",  # of machines
     r"(?<!\w)[0-2](?:\.\d+){4,}(?!\d)",  # UIDs
@@ -190,9 +192,16 @@ HARD = tuple(
         *SPOKEN_DATES,
         *_PERSON_NUMBERS,
         # 9.9.24 is a version, unless something tells that a day is meant
-        r"\b(?:prior|prev|previous|compared?(?: to| with)?|since|dob|born|seen|dated|exam|vom|gebore?n|geb)\W{1,3}"
+        r"\b(?:prior|prev|previous|compared?(?: to| with)?|since|dob|born|seen|dated|exam|visit"
+        r"|scanned|biopsy|surgery|vom|geboren|geb)\W{1,3}"
         r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.\d\d(?!\d|\.\d)",
         _PHONES[0],
+        _PHONES[-1],
+        # 01 23 45 67 89, 030 1234 5678; with points it is a version
+        r"(?<![\d.])(?:0\d(?: \d\d){4}|0\d{1,4}[ -]\d{3,4}[ -]\d{4})(?!\d|\.\d)",
+        r"(?<![\d.])(?:18|19|20)\d\d([-/])\d{1,2}\1\d{1,2}(?!\d|\.\d)",
+        _IDEOGRAPHIC_DATE,
+        r"\bip\b[ :=]*(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)",
         *_CONTACT[:2],
         r"(?<![\d.])(?:0?[1-9]|[12]\d|3[01])([. ])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d(?!\d|\.\d)",
         *_ADDRESSES[:-2],

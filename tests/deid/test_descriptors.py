@@ -182,10 +182,20 @@ def test_a_name_that_is_a_word_of_anatomy_goes_with_names_and_not_with_houses_or
         ("*tfl2d1 prior 03.04.21", "*tfl2d1"),
         ("compared to 3.4.21 VE11", "VE11"),
         ("V 03.04.21", "V 03.04.21"),
+        ("*se2d1 02 14 55 60 71", "*se2d1"),
+        ("*se2d1 (0221) 447 1180", "*se2d1"),
+        ("*se2d1 ph 447 11", "*se2d1"),
+        ("*se2d1 (031 4471 1808)", "*se2d1"),
+        ("*se2d1 2019/4/7", "*se2d1"),
+        ("*se2d1 2019年4月7日", "*se2d1"),
+        ("*se2d1 IP 84.5.231.7", "*se2d1"),
+        ("build 84.5.231.7", "build 84.5.231.7"),
+        ("5.4-1.2.3", "5.4-1.2.3"),
+        ("04.05.06.07.08", "04.05.06.07.08"),
         ("02.10.00", "02.10.00"),
     ],
 )
-def test_in_technical_text_a_short_date_goes_where_a_day_is_meant_and_a_version_stays(said, left):
+def test_in_technical_text_days_and_telephones_go_and_versions_stay(said, left):
     assert LATIN.scrub(said) == left
 
 

@@ -259,6 +259,28 @@ def by_frame(at: Planting) -> None:
     at.case.secrets.append(Secret(f"{given[0]}. {family}", "item"))
 
 
+def technical(at: Planting) -> None:
+    """Days and numbers behind what a machine says of itself, where unknown words may stay."""
+    random, ds = at.random, at.dataset
+    number = random.randrange(10**6, 10**7)
+    numbers = (
+        f"0{random.randrange(20, 99)} {number % 10000:04d} {number // 10 % 10000:04d}",
+        f"0{number % 10} {number % 89 + 10} {number % 79 + 10} {number % 69 + 10} {number % 59 + 10}",
+        f"+39 02 {number}",
+        f"({random.randrange(210, 980)}) 555-{number % 10000:04d}",
+        f"{random.randrange(100, 665)}-{number % 89 + 10}-{number % 10000:04d}",
+    )
+    told = [way for way in spoken(at.day(900)) if way.isascii()]
+    for keyword, core in (("ManufacturerModelName", "Aquilion"), ("SoftwareVersions", "VE11C")):
+        at.forget(keyword)
+        cue, way = random.choice((("prior", random.choice(told)), ("ph:", random.choice(numbers))))
+        setattr(ds, keyword, f"{core} / {cue} {way}")
+        at.secret(
+            way.split("T08")[0].removeprefix("the ").removeprefix("le "), f"{keyword}, technical"
+        )
+        at.case.words.append(((keyword,), (core,)))
+
+
 NOTES: tuple[Kind, ...] = (
     messages,
     relatives,
@@ -267,4 +289,5 @@ NOTES: tuple[Kind, ...] = (
     diagnoses,
     initials,
     by_frame,
+    technical,
 )
