@@ -29,6 +29,7 @@ from bench.tools import Absent, Tool, tools
 from pydicom import dcmread
 
 from app.deid.deidentify import Deidentified, deidentify
+from app.deid.files.crew import COLLECT_AFTER
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
@@ -101,6 +102,7 @@ def afresh(way: Callable[[Pairs], object], pairs: Pairs, first: Pairs) -> tuple[
     here, there = FORK.Pipe(duplex=False)
 
     def turn() -> None:
+        gc.set_threshold(COLLECT_AFTER)  # as in a worker
         way(first)
         there.send(clocked(way, pairs))
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.deid.walk import TEXT_VRS
+from app.deid.vrs import TEXT_VRS
 
 DATES = frozenset(("DA", "DT", "TM"))
 BINARY_SIZES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "UV": 8, "SV": 8}

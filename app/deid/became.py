@@ -21,8 +21,8 @@ _UNTOLD: list[Told] = []
 class Became:
     """What a stretch became.
 
-    What stays, the same encoded, what is told of it; its private elements, which are decided
-    together, and which of them are creators of blocks. `ground` is what that depends on; None when
+    What stays, the same encoded, and what is told of it, but for private elements, which are decided
+    together. `ground` is what that depends on; None when
     on the patient too. Else it is true of all whose identifiers are not in `asked`. `of` is the last
     treatment of which it was found to be true. `pieces` are what to make it of for the next patient.
 
@@ -30,12 +30,11 @@ class Became:
     never added to.
     """
 
-    __slots__ = ("asked", "creators", "ground", "kept", "odd", "of", "pieces", "ready", "told")
+    __slots__ = ("asked", "ground", "kept", "of", "pieces", "ready", "told")
 
     def __init__(self, ground: object, of: object) -> None:
         self.ground, self.of = ground, of
         self.kept, self.ready, self.told = _NONE, _NOTHING, _UNTOLD
-        self.odd = self.creators = _NONE
         self.asked = ""
         self.pieces: tuple[Stretch, ...] = ()
 
@@ -46,22 +45,16 @@ def total(each: Sequence[Became], ground: object, of: object) -> Became:
     kept: Dataset = {}
     ready: Ready = {}
     told: list[Told] = []
-    odd: Dataset = {}
-    creators: Dataset = {}
     asked: list[str] = []
     for became in each:
         if became.ground is not ground:
             made.ground = None
         if became.asked:
             asked.append(became.asked)
-        if became.told:
-            told += became.told
-            kept.update(became.kept)
-            ready.update(became.ready)
-        if became.odd:
-            odd.update(became.odd)
-            creators.update(became.creators)
-    made.kept, made.ready, made.told, made.odd, made.creators = kept, ready, told, odd, creators
+        told += became.told
+        kept.update(became.kept)
+        ready.update(became.ready)
+    made.kept, made.ready, made.told = kept, ready, told
     if made.ground is not None:
         made.asked = "\n".join(asked)
     return made

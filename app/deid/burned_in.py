@@ -22,14 +22,7 @@ from app.deid.native import Native
 from app.deid.picture import FEW, Seen, palette_of, seen
 from app.deid.raster import PHOTOMETRIC, PLANAR, TRANSFORMED, YBR_422, Cleaned, Raster
 from app.deid.strokes import grey
-from app.deid.walk import (
-    EXPLICIT_LITTLE,
-    Dataset,
-    Element,
-    Fragments,
-    Instance,
-    text_of,
-)
+from app.deid.walk import EXPLICIT_LITTLE, Dataset, Element, Fragments, Instance, text_of
 
 _LOSSY, _RATIO, _METHOD = 0x00282110, 0x00282112, 0x00282114
 _MARGIN = 2

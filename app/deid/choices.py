@@ -20,7 +20,8 @@ from pydantic import (
 from pydicom.datadict import DicomDictionary, tag_for_keyword
 
 from app.deid.table import named_rows
-from app.deid.walk import PIXEL_DATA, vr_of
+from app.deid.vrs import vr_of
+from app.deid.walk import PIXEL_DATA
 
 CODES = {  # PS3.16 CID 7050
     "basic": ("113100", "Basic Application Confidentiality Profile"),

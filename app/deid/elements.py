@@ -36,7 +36,8 @@ from app.deid.values import (
     may_repeat,
     suits,
 )
-from app.deid.walk import PIXEL_DATA, TEXT_VRS, Element, Fragments, text_of, vr_of
+from app.deid.vrs import TEXT_VRS, vr_of
+from app.deid.walk import PIXEL_DATA, Element, Fragments, text_of
 
 
 @dataclass(frozen=True, slots=True)

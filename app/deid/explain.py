@@ -16,7 +16,7 @@ from app.deid.choices import CODES, EFFECTS, NOT_OFFERED
 from app.deid.iods import OPTIONAL, Kind, kinds, sop_classes, types_anywhere
 from app.deid.profile import METHOD, NOT_LISTED, REFERENCE, Profile
 from app.deid.table import named_rows, table
-from app.deid.walk import vr_of
+from app.deid.vrs import vr_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,11 +94,7 @@ class Own:
 
     def untouched(self, asked: str) -> bool:
         """Would every question that `Nobody` noted (in lines) have had the answer it gave?"""
-        if asked:
-            for one in self._least:
-                if one in asked:
-                    return False
-        return True
+        return not asked or True not in map(asked.__contains__, self._least)
 
     def inside(self, token: str) -> tuple[int, int] | None:
         """Where in a folded token a long identifier stands, if one does."""

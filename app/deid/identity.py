@@ -74,12 +74,15 @@ def read(seen: Flat) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]
     kinds, body = _kinds(), seen.body
     told: dict[tuple[bytes, bytes], None] = {}
     uids: set[bytes] = set()
+    classes = _class_tags()
     for tag, vr, start, stop in seen.values:
+        if tag & 0x10000:  # private
+            continue
         if vr == b"UI":
-            if tag not in _class_tags() and not tag >> 16 & 1:
+            if tag not in classes:
                 uids.update(body[start:stop].strip(b"\0 ").split(b"\\"))
         elif start < stop:
-            kind = b"PN" if vr == b"PN" and not tag >> 16 & 1 else kinds.get(tag)
+            kind = b"PN" if vr == b"PN" else kinds.get(tag)
             if kind:
                 told[kind, body[start:stop]] = None
     uids = {uid for uid in uids if len(uid) > 9 and not uid.startswith(b"1.2.840.10008.")}

@@ -9,7 +9,8 @@ from typing import Any
 
 from app.deid import text
 from app.deid.actions import NUMBER_BYTES
-from app.deid.walk import TEXT_VRS, Dataset, Element, Fragments, text_of
+from app.deid.vrs import TEXT_VRS
+from app.deid.walk import Dataset, Element, Fragments, text_of
 
 _FORMATS = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 _BULK = frozenset(("OB", "OW", "UN")) | NUMBER_BYTES

@@ -13,7 +13,8 @@ from app.deid.iods import Kind
 from app.deid.patients import BIRTH_DATE, PATIENT_ID, PATIENT_NAME
 from app.deid.pixels import has_pixels
 from app.deid.profile import ACCESSION_NUMBER, METHOD, Profile
-from app.deid.walk import Dataset, Element, text_of, vr_of
+from app.deid.vrs import vr_of
+from app.deid.walk import Dataset, Element, text_of
 
 _STUDY_DATE, _AGE = 0x00080020, 0x00101010
 _REMOVED, _METHOD, _CODES = 0x00120062, 0x00120063, 0x00120064

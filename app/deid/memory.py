@@ -2,31 +2,24 @@
 Remember elements from one object to the next: slices of a series are mostly the same.
 
 A top-level element's bytes, from its header to its end, decide alone what it says; equal bytes need
-no second reading. `read` gives what `walk.read` gives, made of stretches of elements that were
+no second reading. `read` gives what `beginning.read` gives, made of stretches of elements that were
 met before where there are any, and whoever works on a stretch may note on it what came of it.
 Nothing here outlives the process, and only what was met lately is kept.
 """
 
 from struct import Struct
-from typing import Any, Literal
+from typing import Any
 
-from app.deid.walk import (
-    LONG_HEADER,
-    PIXELS,
-    VRS,
-    Beginning,
-    Element,
-    Instance,
-    Malformed,
-    Reader,
-    begin,
-    vr_of,
-)
+from app.deid.beginning import Beginning, begin
+from app.deid.vrs import LONG_HEADER, VRS, vr_of
+from app.deid.walk import PIXELS, Element, Instance, Malformed, Reader
 
 _PLAIN = frozenset(VRS.values()) - {"SQ", "UN"}  # what is a value and nothing else
 LONGEST = 1 << 16  # bytes of an element or stretch; larger ones are not worth it
 SHORTEST = 3  # elements of a stretch
 _TAG_AND_VR = 6  # bytes of a header of an explicit VR, before its length
+_PRIVATE, _OF_BLOCKS = 1 << 16, 0xFF00  # bits of a tag: of an odd group; of what is no creator
+_NONE: dict[int, Element] = {}
 
 
 class Stretch:
@@ -34,11 +27,15 @@ class Stretch:
 
     `raw` is empty where it is too large to be remembered; `plain` where it is what the element would
     be written as, but for a length that is odd. `parts` are the single elements of a longer one.
-    `next` is what followed it last time, `run` the longest stretch it was found to begin. `gathered`
+    `odd` are the private ones, `elements` itself where all are, and `creators` those of them that
+    name a block (PS3.5 7.8.1). `vr` is that of a single element. `next` is what followed it last time, `run` the longest stretch it was found to begin. `gathered`
     and `became` are notes of those who work on it, each beside what it depended on.
     """
 
-    __slots__ = ("became", "elements", "gathered", "next", "parts", "plain", "raw", "run")
+    __slots__ = (
+        *("became", "creators", "elements", "gathered", "next", "odd", "parts", "plain", "raw"),
+        *("run", "vr"),
+    )
 
     def __init__(
         self,
@@ -48,6 +45,16 @@ class Stretch:
         plain: bool = False,
     ) -> None:
         self.elements, self.raw, self.parts, self.plain = elements, raw, parts, plain
+        self.vr, self.odd, self.creators = "", _NONE, _NONE
+        if len(elements) == 1:
+            ((tag, (self.vr, _)),) = elements.items()
+            if tag & _PRIVATE:
+                self.odd = elements
+                if not tag & _OF_BLOCKS:
+                    self.creators = elements
+        elif odd := {tag: element for tag, element in elements.items() if tag & _PRIVATE}:
+            self.odd = elements if len(odd) == len(elements) else odd
+            self.creators = {tag: one for tag, one in odd.items() if not tag & _OF_BLOCKS}
         self.next: Stretch | None = None
         self.run: Stretch | None = None
         self.gathered: Any = None
@@ -92,7 +99,7 @@ class Memories:
 
 
 def read(source: bytes, memories: Memories) -> tuple[Instance, list[Stretch]]:
-    """As `walk.read`, and the stretches the dataset is made of, in order. Raises `Malformed`."""
+    """As `beginning.read`, and the stretches the dataset is made of, in order. Raises `Malformed`."""
     beginning = begin(source)
     explicit, little = beginning.explicit, beginning.little
     taken = _Top(beginning, memories.of(explicit, little)).stretches()
@@ -120,8 +127,8 @@ class _Top:
         self.explicit, self.little = beginning.explicit, beginning.little
         self.view = memoryview(beginning.source)
         self.reader = Reader(self.view, self.explicit, self.little)
-        self.order: Literal["little", "big"] = "little" if self.little else "big"
         order = "<" if self.little else ">"
+        self.length = Struct(order + "H")
         self.header, self.implicit = Struct(order + "HH2sHL"), Struct(order + "HHL")
 
     def stretches(self) -> list[Stretch]:
@@ -160,7 +167,7 @@ class _Top:
             streak = _closed(streak)
             try:
                 met, at = self._met(at, end)
-            except Malformed:  # as in `walk.read`: what follows the pixels is left out
+            except Malformed:  # as in `beginning.read`: what follows the pixels is left out
                 if all(PIXELS.isdisjoint(one.elements) for one in taken):
                     raise
                 break
@@ -183,12 +190,14 @@ class _Top:
         """The element that was expected at a place, with another value there, and its end."""
         source = self.source
         value = at + _TAG_AND_VR + 2
-        stop = value + int.from_bytes(source[value - 2 : value], self.order)
+        if value > len(source):
+            return expected, value
+        stop = value + self.length.unpack_from(source, value - 2)[0]
         raw = source[at:stop]
         met = self.memory.get(raw)
         if met is None:
-            ((tag, (vr, _)),) = expected.elements.items()
-            met = Stretch({tag: Element(vr, source[value:stop])}, raw, plain=True)
+            (tag,) = expected.elements
+            met = Stretch({tag: Element(expected.vr, source[value:stop])}, raw, plain=True)
             if stop <= len(source):
                 self.memory.put(met)
         return met, stop

@@ -8,6 +8,7 @@ there but not well-formed needs none of this: its replacement is.
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from app.deid.iods import kind_of
@@ -15,6 +16,7 @@ from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME
 from app.deid.walk import PIXELS, Dataset, Element, Instance, text_of
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+_NAMES = (SOP_CLASS, SOP_INSTANCE, STUDY, SERIES)
 _META_CLASS, _META_INSTANCE = 0x00020002, 0x00020003
 _MODALITY, _CONVERSION, _FRAMES = 0x00080060, 0x00080064, 0x00280008
 _STUDY_DATE, _STUDY_TIME, _ACCESSION, _STUDY_ID = 0x00080020, 0x00080030, 0x00080050, 0x00200010
@@ -42,6 +44,9 @@ def named(instance: Instance, source: bytes) -> Dataset | None:
     study (a hanging protocol, a palette, a template) is given none.
     """
     said = instance.dataset
+    sop_class, *uids = [text_of(said.get(tag)) for tag in _NAMES]
+    if all(uids) and "\\" not in "".join(uids) and _is_class(sop_class):
+        return {}
     made = {
         tag: _element(first)
         for tag in (SOP_INSTANCE, STUDY, SERIES)
@@ -108,6 +113,7 @@ def _first_of_several(uids: str) -> str:
     return next((part for part in parts if part.strip("\0 ")), "") if len(parts) > 1 else ""
 
 
+@lru_cache(maxsize=1024)
 def _is_class(uid: str) -> bool:
     return 0 < len(uid) <= 64 and set(uid) <= set("0123456789.")
 

@@ -5,6 +5,7 @@ Frames are windows on the bytes that came in; a copy is made only when something
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,14 +102,13 @@ def stray_bits(content: bytes | memoryview, raster: Raster) -> Frame | None:
     """
     if raster.dtype is None or raster.stored == raster.allocated or raster.samples > 1:
         return None
-    unsigned = np.dtype(raster.dtype.replace("i", "u"))
+    unsigned, unused = _spare(raster.allocated, raster.little, raster.stored, raster.high)
     samples = np.frombuffer(content, unsigned, count=len(content) // unsigned.itemsize)
-    shape = _shape(raster)
-    unused = unsigned.type(_unused(raster))
-    if not samples.size or not int(np.bitwise_or.reduce(samples)) & int(unused):
+    if not samples.size or not int(np.bitwise_or.reduce(samples)) & unused:
         return None
+    shape = _shape(raster)
     native = samples.astype(unsigned.newbyteorder("="), copy=False)[: int(np.prod(shape))]
-    stray = native & unused
+    stray = native & unsigned.type(unused)
     if raster.signed and raster.high + 1 == raster.stored:
         negative = native >> raster.high & 1 == 1
         stray = np.where(negative & (stray == unused), 0, stray)
@@ -132,12 +132,14 @@ def sparse(stray: Frame) -> bool:
 
 def without_stray_bits(content: bytes | memoryview, raster: Raster) -> bytes:
     """Pixel data with the bits beside the stored ones cleared."""
-    unsigned = np.dtype(str(raster.dtype).replace("i", "u"))
+    unsigned, unused = _spare(raster.allocated, raster.little, raster.stored, raster.high)
     samples = np.frombuffer(content, unsigned, count=len(content) // unsigned.itemsize)
-    cleared: Frame = samples & unsigned.type(~_unused(raster) & ((1 << raster.allocated) - 1))
+    cleared: Frame = samples & unsigned.type(~unused & ((1 << raster.allocated) - 1))
     return cleared.astype(unsigned).tobytes()
 
 
-def _unused(raster: Raster) -> int:
-    used = ((1 << raster.stored) - 1) << raster.high + 1 - raster.stored
-    return ((1 << raster.allocated) - 1) ^ used
+@lru_cache(maxsize=64)
+def _spare(allocated: int, little: bool, stored: int, high: int) -> tuple[np.dtype[Any], int]:
+    """Samples as unsigned numbers, and which of their bits are beside the stored ones."""
+    used = ((1 << stored) - 1) << high + 1 - stored
+    return np.dtype(f"{'<' if little else '>'}u{allocated // 8}"), ((1 << allocated) - 1) ^ used

@@ -3,13 +3,16 @@
 from app.deid import text
 from app.deid.memory import Stretch
 from app.deid.profile import Policy
-from app.deid.walk import TEXT_VRS, Dataset, Fragments, text_of
+from app.deid.vrs import TEXT_VRS, VRS
+from app.deid.walk import Dataset, Fragments, text_of
 
 CHARACTER_SET = 0x00080005
 _NAMING = TEXT_VRS | {"AE"}
 _LONGEST = 1024
 """Bytes of a value; what is longer is a text and no identifier."""
-_Found = tuple[set[str], set[str]]
+_SILENT = frozenset(VRS.values()) - _NAMING - {"SQ"}  # most are numbers
+Found = tuple[frozenset[str], frozenset[str]]
+"""Names, and other identifiers."""
 
 
 class View:
@@ -21,27 +24,26 @@ class View:
         self.policy, self.charset = policy, charset
         self.nothing: tuple[View, None] = self, None
 
-    def own(self, stretches: list[Stretch]) -> tuple[frozenset[str], frozenset[str]]:
+    def own(self, stretches: list[Stretch]) -> tuple[Found, ...]:
         """The names and the other identifiers; a stretch that was met before is not asked again."""
-        names: set[str] = set()
-        identifiers: set[str] = set()
+        found: list[Found] = []
         for stretch in stretches:
+            if stretch.vr in _SILENT:
+                continue
             gathered = stretch.gathered
             if gathered is None or gathered[0] is not self:
                 gathered = stretch.gathered = self._gathered(stretch)
             if gathered[1] is not None:
-                names |= gathered[1][0]
-                identifiers |= gathered[1][1]
-        return frozenset(names), frozenset(identifiers)
+                found.append(gathered[1])
+        return tuple(found)
 
-    def _gathered(self, stretch: Stretch) -> "tuple[View, _Found | None]":
-        if len(stretch.elements) == 1:
-            ((_, (vr, value)),) = stretch.elements.items()
-            if vr not in _NAMING and not isinstance(value, list):  # most are numbers
-                return self.nothing
-        some: _Found = set(), set()
-        self._gather(stretch.elements, 0, self.charset, *some)
-        return (self, some) if some[0] or some[1] else self.nothing
+    def _gathered(self, stretch: Stretch) -> "tuple[View, Found | None]":
+        names: set[str] = set()
+        identifiers: set[str] = set()
+        self._gather(stretch.elements, 0, self.charset, names, identifiers)
+        if not names and not identifiers:
+            return self.nothing
+        return self, (frozenset(names), frozenset(identifiers))
 
     def _gather(
         self, dataset: Dataset, inside: int, charset: str, names: set[str], identifiers: set[str]

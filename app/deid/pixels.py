@@ -7,11 +7,13 @@ give, so nothing can follow the last pixel, and its unused bits are cleared, so 
 there; compressed pixel data loses comments and what follows the image.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from app.deid import raster as layout
 from app.deid import screening
 from app.deid.encapsulated import without_remarks, without_tails
+from app.deid.facts import Facts
 from app.deid.profile import Profile
 from app.deid.raster import Cleaned, Raster
 from app.deid.walk import (
@@ -88,18 +90,43 @@ def doubt(instance: Instance, profile: Profile) -> Reason | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What an object's attributes state of its pixels, whatever they show.
+
+    `size` is that of native pixel data in bytes; None where the attributes do not tell.
+    """
+
+    raster: Raster | None
+    size: int | None
+    may_have_text: bool
+    shows_pictures: bool
+
+
+def _stated(said: Dataset, little: bool, profile: Profile) -> Stated:
+    instance = Instance({}, said, "", explicit=True, little=little)
+    return Stated(
+        Raster.of(instance),
+        _expected(instance),
+        screening.may_have_text(said, profile.choices.burned_in),
+        screening.shows_pictures(said),
+    )
+
+
+_STATED = Facts((*layout.STATED, *screening.TELLING), _stated)
+
+
 def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
     """The pixel data that may leave. May set another transfer syntax on `instance`."""
-    raster = Raster.of(instance)
-    whole = _bare(instance, raster)
+    stated = _STATED.of(instance.dataset, instance.little, profile)
+    whole = _bare(instance, stated)
     if isinstance(whole, Reason):
         return whole
-    rules = profile.choices.burned_in
-    may = screening.may_have_text(instance.dataset, rules)
-    if not may and not _looks_drawn(instance, whole, raster):
+    if not stated.may_have_text and not _looks_drawn(whole, stated):
         return Cleaned(whole)
     from app.deid import burned_in  # what decodes, draws and looks is only loaded for these
 
+    rules = profile.choices.burned_in
     if rules.pages == "hold" and screening.is_page(instance.dataset):
         return Reason.BURNED_IN
     try:
@@ -111,20 +138,22 @@ def cleaned(instance: Instance, profile: Profile) -> Cleaned | Reason:
         return Reason.BURNED_IN if said_yes else Reason.MAY_BE_BURNED_IN
 
 
-def _looks_drawn(instance: Instance, whole: Element, raster: Raster | None) -> bool:
+def _looks_drawn(whole: Element, stated: Stated) -> bool:
     """A page that calls itself a slice: a scanner's noise has more values than a drawing's inks."""
+    raster = stated.raster
     if raster is None or raster.dtype is None or not isinstance(whole.value, (bytes, memoryview)):
         return False
-    if not screening.shows_pictures(instance.dataset) or len(whole.value) < _SAMPLE:
+    if not stated.shows_pictures or len(whole.value) < _SAMPLE:
         return False
     from app.deid.native import few_values
 
     return few_values(whole.value, raster)
 
 
-def _bare(instance: Instance, raster: Raster | None) -> Element | Reason:
+def _bare(instance: Instance, stated: Stated) -> Element | Reason:
     """Pixel data with nothing after it, beside it or drawn in its unused bits."""
-    whole, overlay = trimmed(instance), _overlay_in_pixels(instance)
+    raster, overlay = stated.raster, _overlay_in_pixels(instance)
+    whole = _trimmed(instance, stated.size)
     if isinstance(whole, Reason):
         return whole
     if isinstance(whole.value, Fragments):
@@ -165,12 +194,12 @@ def _without_overlay(instance: Instance, whole: Element) -> Element | Reason:
     except burned_in.Unseen:
         return Reason.PIXEL_OVERLAY
     assert isinstance(plain.value, bytes)
-    layout = replace(raster, little=True)
-    if native.stray_bits(plain.value, layout) is None:
+    little = replace(raster, little=True)
+    if native.stray_bits(plain.value, little) is None:
         return whole
     instance.transfer_syntax = EXPLICIT_LITTLE
     instance.explicit = instance.little = True
-    return Element(plain.vr, native.without_stray_bits(plain.value, layout))
+    return Element(plain.vr, native.without_stray_bits(plain.value, little))
 
 
 def _overlay_in_pixels(instance: Instance) -> bool:
@@ -179,15 +208,13 @@ def _overlay_in_pixels(instance: Instance) -> bool:
     return any(number_of(dataset[tag], little) for tag in dataset.keys() & _OVERLAY_BITS)
 
 
-def trimmed(instance: Instance) -> Element | Reason:
+def _trimmed(instance: Instance, expected: int | None) -> Element | Reason:
     """Pixel data as long as its attributes say: padding after it goes, less than that is wrong."""
-    dataset = instance.dataset
-    element = dataset[PIXEL_DATA]
+    element = instance.dataset[PIXEL_DATA]
     if isinstance(element.value, Fragments):
         return element
     if isinstance(element.value, list):
         return Reason.UNREADABLE
-    expected = _expected(instance)
     if expected is None:
         return element
     if len(element.value) < expected:

@@ -17,7 +17,7 @@ from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.choices import CODES, Choices, choices_of
 from app.deid.iods import UNKNOWN, Kind
 from app.deid.table import digest, listed, named_rows, table
-from app.deid.walk import TEXT_VRS, vr_of
+from app.deid.vrs import TEXT_VRS, vr_of
 
 PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER = 0x00100010, 0x00100020, 0x00080050
 SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET = 0x00080005, 0x00080201

@@ -28,6 +28,13 @@ _PAGES = (
 )
 
 
+TELLING = (
+    *(_SOP_CLASS, _MODALITY, _IMAGE_TYPE, _CONVERSION, _MANUFACTURER),
+    *(_MODEL, _SERIES, _FRAMES, _BURNED_IN, _PHOTOMETRIC),
+)
+"""All that is asked here."""
+
+
 def says_yes(dataset: Dataset) -> bool:
     """BurnedInAnnotation says YES."""
     return text_of(dataset.get(_BURNED_IN)).upper().startswith("Y")
@@ -42,12 +49,12 @@ def may_have_text(dataset: Dataset, rules: BurnedIn) -> bool:
     """May something be written in this object's pixels?"""
     if says_yes(dataset):
         return True
-    said = [text_of(dataset.get(tag)) for tag in _TELLING]
+    said = [text_of(dataset.get(tag)) for tag in _SAID]
     listed = rules.modalities, rules.sop_classes, rules.manufacturers, rules.image_types
     return _may(listed, _CONVERSION in dataset, is_page(dataset), *said)
 
 
-_TELLING = (_SOP_CLASS, _MODALITY, _PHOTOMETRIC, _MANUFACTURER, _MODEL, _IMAGE_TYPE)
+_SAID = (_SOP_CLASS, _MODALITY, _PHOTOMETRIC, _MANUFACTURER, _MODEL, _IMAGE_TYPE)
 
 
 @lru_cache(maxsize=1024)

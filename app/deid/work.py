@@ -6,6 +6,7 @@ and ends with what depends on several elements at once.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -14,21 +15,18 @@ from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.became import Became, pieces, total
 from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment, is_measure
+from app.deid.facts import Facts
+from app.deid.identifiers import Nobody
 from app.deid.markers import mark, same_for_all
 from app.deid.memory import Stretch
 from app.deid.outcome import Deidentified, Original, Report, Told
-from app.deid.own import CHARACTER_SET, View
+from app.deid.own import CHARACTER_SET, Found, View
 from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
 from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
 from app.deid.uids import Keys
 from app.deid.values import dummy_code
-from app.deid.walk import (
-    Dataset,
-    Element,
-    Instance,
-    text_of,
-    vr_of,
-)
+from app.deid.vrs import vr_of
+from app.deid.walk import Dataset, Element, Instance, text_of
 from app.deid.write import encoded, parts
 
 IMPLEMENTATION_CLASS_UID = "2.25.171268439127561980310293726448154893361"
@@ -57,39 +55,27 @@ class Work:
     ) -> None:
         self.instance, self.stretches = instance, stretches
         self.profile, self.keys = profile, keys
-        self.sop_class = text_of(instance.dataset.get(SOP_CLASS_UID))
-        self.policy = profile.policy(self.sop_class)
         self.told: list[Told] = []
         self.ready: dict[int, tuple[Element, bytes]] = {}
-        top = instance.dataset
+        about = _ABOUT.of(instance.dataset, profile, keys)
+        self.sop_class, self.policy, self.pseudonym = about.sop_class, about.policy, about.pseudonym
+        self.charset, self.codecs, self.scheme = about.charset, about.codecs, about.scheme
         self.level = self.policy.level()
-        self.charset = text_of(top.get(CHARACTER_SET))
-        self.codecs = text.encodings(self.charset)
-        said = {
-            tag: _value(top.get(tag), self.codecs)
-            for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
-        }
         self.original = Original(
-            text_of(top.get(STUDY_INSTANCE_UID)),
-            text_of(top.get(SERIES_INSTANCE_UID)),
-            text_of(top.get(SOP_INSTANCE_UID)),
-            said[PATIENT_ID],
-            said[ISSUER],
-            said[ACCESSION_NUMBER],
+            about.study_instance_uid,
+            about.series_instance_uid,
+            text_of(instance.dataset.get(SOP_INSTANCE_UID)),
+            about.patient_id,
+            about.issuer_of_patient_id,
+            about.accession_number,
         )
-        person = who(said, self.original.study_instance_uid)
-        self.pseudonym, days = _pseudonym(keys, profile, *person)
-        self.scheme = text_of(top.get(_SCHEME))
-        view = _view(self.policy, self.charset, self.scheme)
-        cleaner = text.cleaner(*view.own(stretches))
+        cleaner = _cleaner(about.view.own(stretches))
         self.own = cleaner.own
-        self.ground = _ground(view, keys, self.own.foreign)
+        self.ground = _ground(about.view, keys, self.own.foreign)
         self.treatment = _treatment(
-            self.ground, keys, self.pseudonym, days, profile.full_dates, cleaner
+            self.ground, keys, self.pseudonym, about.days, profile.full_dates, cleaner
         )
-        anybodys = text.ForAnybody(self.own.foreign)
-        self.nobody = anybodys.own
-        self.anybodys = Treatment(keys, None, None, profile.full_dates, anybodys)
+        self.anybodys, self.nobody = _anybodys(keys, profile.full_dates, self.own.foreign)
         self.personal = False
         self.asked: list[str] = []
 
@@ -106,16 +92,19 @@ class Work:
         others: list[Dataset] = []
         treatment, ready = self.treatment, self.ready
         for stretch in self.stretches:
+            odd = stretch.odd
+            if odd:
+                others.append(odd)
+                if stretch.creators:
+                    creators.update(stretch.creators)
+                if odd is stretch.elements:
+                    continue
             became: Became | None = stretch.became
             if became is None or became.of is not treatment:
                 became = self._became(stretch)
-            if became.told:
-                self.told += became.told
-                result.update(became.kept)
-                ready.update(became.ready)
-            if became.odd:
-                others.append(became.odd)
-                creators.update(became.creators)
+            self.told += became.told
+            result.update(became.kept)
+            ready.update(became.ready)
         if creators and private.any_known(creators):
             self._private({tag: one for odd in others for tag, one in odd.items()}, result)
         return result
@@ -145,7 +134,8 @@ class Work:
         return True
 
     def _together(self, stretches: tuple[Stretch, ...]) -> Became:
-        """What a longer stretch became, from what its elements became."""
+        """What a longer stretch became, from what its elements became, but for private ones."""
+        stretches = tuple(one for one in stretches if one.odd is not one.elements)
         each = [self._became(stretch) for stretch in stretches]
         made = total(each, self.ground, self.treatment)
         if made.ground is None and len(each) > 1:
@@ -155,11 +145,6 @@ class Work:
     def _alone(self, tag: int, element: Element, stretch: Stretch) -> Became:
         """What one element became."""
         made = Became(self.ground, self.treatment)
-        if tag >> 16 & 1:
-            made.odd = {tag: element}
-            if not tag & 0xFF00:
-                made.creators = made.odd
-            return made
         before, self.told = self.told, []
         self.personal, self.asked = False, []
         kept = self._one(tag, element, (), self.charset, self.codecs, self.scheme, self.level[tag])
@@ -206,12 +191,16 @@ class Work:
         scheme = text_of(source.get(_SCHEME))
         level = self.policy.level(inside)
         result: Dataset = {}
+        private_ones = False
         for tag, element in source.items():
-            if not tag >> 16 & 1:
-                kept = self._one(tag, element, path, charset, codecs, scheme, level[tag])
-                if kept is not None:
-                    result[tag] = kept
-        self._private(source, result)
+            if tag >> 16 & 1:
+                private_ones = True
+                continue
+            kept = self._one(tag, element, path, charset, codecs, scheme, level[tag])
+            if kept is not None:
+                result[tag] = kept
+        if private_ones:
+            self._private(source, result)
         return result
 
     def _one(
@@ -237,9 +226,10 @@ class Work:
             kept = self._sequence(tag, element.value, decision, path, charset)
         elif action in _ALIKE:
             kept = self.treatment.apply(tag, element, decision, codecs, scheme)
-        elif action in _PERSONAL or (
-            action is Action.SHIFT and element.value and vr_of(tag) in dates.SHIFTED
-        ):
+        elif action is Action.SHIFT:  # times of day and time zones stay
+            self.personal |= bool(element.value) and vr_of(tag) in dates.SHIFTED
+            kept = self.treatment.apply(tag, element, decision, codecs, scheme)
+        elif action in _PERSONAL:
             self.personal = True
             kept = self.treatment.apply(tag, element, decision, codecs, scheme)
         else:
@@ -356,6 +346,64 @@ def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[El
         tag: (element, encoded(tag, element, explicit, little))
         for tag, element in same_for_all(profile).items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What an object says of its kind and its patient, for all objects that say the same."""
+
+    sop_class: str
+    policy: Policy
+    charset: str
+    codecs: list[str] | None
+    scheme: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    issuer_of_patient_id: str
+    accession_number: str
+    pseudonym: str
+    days: int
+    view: View
+
+
+def _about(top: Dataset, profile: Profile, keys: Keys) -> _About:
+    sop_class, scheme = text_of(top.get(SOP_CLASS_UID)), text_of(top.get(_SCHEME))
+    study, series = (text_of(top.get(tag)) for tag in (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
+    policy, charset = profile.policy(sop_class), text_of(top.get(CHARACTER_SET))
+    codecs = text.encodings(charset)
+    said = {
+        tag: _value(top.get(tag), codecs)
+        for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
+    }
+    numbers = said[PATIENT_ID], said[ISSUER], said[ACCESSION_NUMBER]
+    pseudonym, days = _pseudonym(keys, profile, *who(said, study))
+    view = _view(policy, charset, scheme)
+    kind = sop_class, policy, charset, codecs, scheme
+    return _About(*kind, study, series, *numbers, pseudonym, days, view)
+
+
+_ABOUT = Facts(
+    (
+        *(SOP_CLASS_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, CHARACTER_SET, _SCHEME),
+        *(PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER),
+    ),
+    _about,
+)
+
+
+@lru_cache(maxsize=256)
+def _cleaner(found: tuple[Found, ...]) -> text.Cleaner:
+    """The cleaner of all that was found in an object: the same for all that hold the same."""
+    names, identifiers = ([one[place] for one in found] for place in (0, 1))
+    return text.cleaner(frozenset().union(*names), frozenset().union(*identifiers))
+
+
+@lru_cache(maxsize=16)
+def _anybodys(keys: Keys, dates_kept: bool, foreign: bool) -> tuple[Treatment, Nobody]:
+    """A treatment for anybody, and who notes what was asked in it."""
+    cleaner = text.ForAnybody(foreign)
+    return Treatment(keys, None, None, dates_kept, cleaner), cleaner.own
 
 
 @lru_cache(maxsize=256)

@@ -10,17 +10,8 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 
-from app.deid.walk import (
-    DEFLATED_LITTLE,
-    LONG_HEADER,
-    SHORT_HEADER,
-    TEXT_VRS,
-    UNDEFINED,
-    Dataset,
-    Element,
-    Fragments,
-    Instance,
-)
+from app.deid.vrs import LONG_HEADER, SHORT_HEADER, TEXT_VRS
+from app.deid.walk import DEFLATED_LITTLE, UNDEFINED, Dataset, Element, Fragments, Instance
 
 _AT_ONCE = 512  # pieces; Linux and macOS take 1024
 LARGE = 1 << 16  # bytes; what is smaller is cheaper to copy than to keep apart
@@ -37,11 +28,11 @@ def parts(
     """The same in pieces, large values uncopied. `ready` has elements encoded before, by tag."""
     chunks: list[bytes | memoryview] = []
     explicit, little = instance.explicit, instance.little
-    dataset = instance.dataset
+    dataset, known = instance.dataset, ready or {}
     for tag in sorted(dataset):
-        element, known = dataset[tag], ready.get(tag) if ready else None
-        if known is not None and known[0] is element:
-            chunks.append(known[1])
+        element = dataset[tag]
+        if tag in known and known[tag][0] is element:
+            chunks.append(known[tag][1])
         else:
             _write({tag: element}, chunks, explicit, little)
     if instance.transfer_syntax == DEFLATED_LITTLE:
@@ -49,10 +40,9 @@ def parts(
         packed = [engine.compress(chunk) for chunk in chunks] + [engine.flush()]
         deflated = b"".join(packed)
         chunks = [deflated, b"\0"] if len(deflated) & 1 else [deflated]
-    meta: list[bytes | memoryview] = []
-    size = _write(instance.meta, meta, True, True)
-    header = b"\0" * 128 + b"DICM" + struct.pack("<HH2sHL", 2, 0, b"UL", 4, size)
-    return _joined([header, *meta, *chunks])
+    meta = [encoded(tag, instance.meta[tag], True, True) for tag in sorted(instance.meta)]
+    size = struct.pack("<HH2sHL", 2, 0, b"UL", 4, sum(map(len, meta)))
+    return _joined([b"\0" * 128 + b"DICM", size, *meta, *chunks])
 
 
 def save(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
@@ -90,7 +80,10 @@ def _joined(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """Small pieces joined, large ones as they are."""
     told: list[bytes | memoryview] = []
     start = 0
-    for number in [number for number, chunk in enumerate(chunks) if len(chunk) > LARGE]:
+    sizes = list(map(len, chunks))
+    if max(sizes) <= LARGE:
+        return [b"".join(chunks)]
+    for number in [number for number, size in enumerate(sizes) if size > LARGE]:
         told += [b"".join(chunks[start:number]), chunks[number]]
         start = number + 1
     return [*told, b"".join(chunks[start:])]

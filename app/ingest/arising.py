@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import ring
-from app.deid import walk
+from app.deid import beginning
 from app.deid.json_model import json_model
 from app.deid.outcome import Deidentified
 from app.ingest.checks import FormAtWork, at_work
@@ -89,7 +89,7 @@ def listen(definition: Definition, source: bytes, made: Deidentified) -> list[Sa
     `source` are its bytes as they were received, which `made` was made of.
     """
     candidates = sources(definition, made.sop_class_uid, made.modality)
-    instance = walk.read(source)
+    instance = beginning.read(source)
     sent = json_model(instance.dataset, instance.little)
     # As everybody else reads them, so that the images' tokens are the case's.
     for tag, value in (

@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import ring
-from app.deid.walk import Names, names
+from app.deid.beginning import Names, names
 from app.errors import Malformed, TooLarge
 from app.ingest.findings import Found, keep_findings
 from app.ingest.images import counts

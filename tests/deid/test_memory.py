@@ -10,8 +10,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from app.deid import beginning
 from app.deid import deidentify as at_work
-from app.deid import walk
 from app.deid.deidentify import Deidentified, Outcome, deidentify
 from app.deid.memory import Memories, Memory, Stretch, read
 from app.deid.profile import Profile
@@ -103,7 +103,7 @@ def test_what_is_remembered_reads_as_what_is_read_for_the_first_time(seed):
     for _ in range(12):
         source = sent(chance)
         try:
-            expected = walk.read(source)
+            expected = beginning.read(source)
         except Malformed as error:
             with pytest.raises(Malformed, match=f"^{error.reason}$"):
                 read(source, memories)
@@ -140,8 +140,8 @@ def test_an_element_that_stands_twice_counts_as_its_last():
     memories = Memories()
     for _ in range(3):
         found, _ = read(twice, memories)
-        assert plain(found.dataset) == plain(walk.read(twice).dataset)
-        assert plain(found.dataset) == plain(walk.read(source).dataset)
+        assert plain(found.dataset) == plain(beginning.read(twice).dataset)
+        assert plain(found.dataset) == plain(beginning.read(source).dataset)
 
 
 def test_slices_of_a_series_are_met_in_long_stretches():

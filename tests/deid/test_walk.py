@@ -17,13 +17,14 @@ from pydicom.uid import (
     RawDataStorage,
 )
 
+from app.deid.beginning import names, read
 from app.deid.deidentify import Deidentified, Withheld, deidentify
 from app.deid.flat import Unreadable, flat
 from app.deid.pixels import Reason
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
-from app.deid.walk import Malformed, names, read
+from app.deid.walk import Malformed
 from app.deid.write import write
 from tests.make.instances import ROOT, ct, item, items, packed, sent
 

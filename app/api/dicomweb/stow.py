@@ -26,8 +26,8 @@ from app.api.dependencies import (
 )
 from app.api.dicomweb.multipart import Multipart, media_range, weight
 from app.api.problems import problems
+from app.deid.beginning import Names
 from app.deid.uids import replaced
-from app.deid.walk import Names
 from app.ingest.images import keys_of
 from app.ingest.instances import MOST_PARTS, Failure, Received, receive_instances, take
 

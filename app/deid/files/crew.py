@@ -24,6 +24,8 @@ from app.deid.files.sources import Source
 from app.errors import Unavailable
 
 FORKSERVER = "forkserver"
+COLLECT_AFTER = 50_000
+"""New objects after which a worker looks for unreachable ones: nearly all go by themselves."""
 AHEAD = 4
 """Batches a worker may be ahead of the one whose result is next, to keep all of them busy."""
 
@@ -178,6 +180,7 @@ def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
     """A worker's life: batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     bench = make()
+    gc.set_threshold(COLLECT_AFTER)
     gc.freeze()  # what was loaded lasts as long as the worker: no use in looking through it
     while True:
         try:

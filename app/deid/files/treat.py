@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from app.deid.deidentify import Deidentified, Report, deidentify
+from app.deid.deidentify import Deidentified, Report, Told, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
 from app.deid.files.outcomes import Obstacle, OutputFailed, Row, Treated
@@ -41,7 +41,7 @@ class Bench:
     rows: bool
     """Tell of every attribute, not of totals alone."""
     _archive: tuple[tuple[Path, tuple[int, ...]], Archive] | None = field(default=None, repr=False)
-    _digests: dict[int, tuple[tuple[tuple[str, str, str], ...], str]] = field(default_factory=dict)
+    _digests: dict[int, tuple[tuple[Told, ...], str, dict[str, int]]] = field(default_factory=dict)
 
     def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
         """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
@@ -106,7 +106,7 @@ class Bench:
                 traces=tuple(sorted(trace.value for trace in traces)),
             )
         seen.add(series)
-        treatment, rows = self._account(outcome.report)
+        treatment, actions, rows = self._account(outcome.report)
         return outcome, Treated(
             patient=outcome.patient_pseudonym,
             study=outcome.study_instance_uid,
@@ -115,25 +115,23 @@ class Bench:
             sop_class=outcome.sop_class_uid,
             size=sum(map(len, outcome.parts)),
             draft=draft,
-            actions={str(action): times for action, times in outcome.report.actions.items()},
+            actions=actions,
             treatment=treatment,
             rows=rows,
         )
 
-    def _account(self, report: Report) -> tuple[str, tuple[Row, ...]]:
-        """The digest of what was done, and its rows when this worker tells them first."""
-        if not self.rows:
-            return "", ()
-        quick = hash(report.places)  # slices of a series are treated alike: make their rows once
+    def _account(self, report: Report) -> tuple[str, dict[str, int], tuple[Row, ...]]:
+        """The digest of what was done, how often what, and its rows when this worker tells them first."""
+        quick = hash(report.places)  # slices of a series are treated alike: count them once
         known = self._digests.get(quick)
         if known is not None and known[0] == report.places:
-            return known[1], ()
-        rows = gathered(report.places)
-        name = hashlib.sha256(orjson.dumps(rows)).hexdigest()[:16]
+            return known[1], known[2], ()
+        rows = gathered(report.places) if self.rows else ()
+        name = hashlib.sha256(orjson.dumps(rows)).hexdigest()[:16] if self.rows else ""
         if len(self._digests) >= 256:
             self._digests.clear()
-        self._digests[quick] = (report.places, name)
-        return name, rows
+        self._digests[quick] = (report.places, name, report.actions)
+        return name, report.actions, rows
 
     def _read(self, source: Source) -> bytes | None:
         """A source's bytes; None when its first ones are not those of any object."""

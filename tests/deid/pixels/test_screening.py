@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.deid.beginning import read
 from app.deid.choices import BurnedIn
 from app.deid.raster import Raster
 from app.deid.regions import known, rules
 from app.deid.screening import is_page, may_have_text
-from app.deid.walk import read
 from tests.make.instances import ct, packed
 
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from app.deid import burned_in
+from app.deid.beginning import read
 from app.deid.boxes import Box
 from app.deid.legible import legible
 from app.deid.networks import Picture
 from app.deid.picture import numbers, palette_of, seen
 from app.deid.raster import Raster
-from app.deid.walk import PIXEL_DATA, read
+from app.deid.walk import PIXEL_DATA
 from tests.deid.pixels.scenes import STYLES, TISSUES, scene, tissue
 
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
