@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import access
 from app.claim import Claim, claim, ring, working
 from app.database import copy_records, driver_connection, staging
+from app.ingest.arising import CHANNEL
 from app.ingest.checks import RegistryAtWork, at_work
 from app.ingest.findings import Found, keep_findings
 from app.ingest.judge import MEMBERS, Delivery, Judged
@@ -81,6 +82,7 @@ async def _check(
             frozenset(one.facility_ids),
             participating,
             one.received_at.date(),
+            of_images=one.channel == CHANNEL,
         )
         for one in ours
     }

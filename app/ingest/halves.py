@@ -34,6 +34,7 @@ _DIFFERED = (
     "What was typed for this exam is not what its images say: {place}. What was typed stays."
 )
 _LACKS = "The images do not say this, so that the exam is kept as a draft: enter it by hand."
+_UNTOLD = "The images do not say this, so that the exam is kept as a draft: send images that do."
 _NOBODY = (
     "The images do not say who this is, so that the exam is kept as a draft: enter it by hand."
 )
@@ -113,12 +114,10 @@ class Desk:
         lacking = [one for one in flaws if one.severity is Severity.REJECT]
         if lacking:
             for one in lacking:
-                self._say(
-                    event,
-                    one.place,
-                    one.code,
-                    _LACKS if one.code is FindingCode.MISSING else one.remedy,
-                )
+                remedy = _LACKS if form.form.typed else _UNTOLD
+                if one.code is not FindingCode.MISSING:
+                    remedy = one.remedy
+                self._say(event, one.place, one.code, remedy)
             if half.submitted or (half.draft and not half.drafted):
                 event.outcome = "unchanged"  # somebody's own stands, or is being worked on
                 return

@@ -33,6 +33,8 @@ _REMEDY = {
     FindingCode.UNKNOWN_ELEMENT: "Nothing of that name belongs here; see the data dictionary.",
     FindingCode.DUPLICATE_ELEMENT: "Send this element once.",
     FindingCode.UNKNOWN_FORM: "Name one of the registry's forms.",
+    FindingCode.ONLY_FROM_IMAGES: "Send the images themselves: nobody types these cases. Other forms are"
+    " named in an entry's `form`, or in the column `_form`.",
     FindingCode.UNKNOWN_ACTION: "Say save, submit or withdraw.",
     FindingCode.UNKNOWN_FACILITY: "Name the facility by its six digits, or send with ?facility=.",
     FindingCode.OTHER_FACILITY: "This submission may not carry entries of that facility.",
@@ -73,6 +75,8 @@ class Delivery:
     facilities: frozenset[int]
     participating: frozenset[int]
     received_on: date
+    of_images: bool = False
+    """Whether its entries were made of what images say."""
 
 
 def looked_at(registry: RegistryAtWork, delivery: Delivery, row: int, sent: Sent) -> Entry:
@@ -96,6 +100,9 @@ def looked_at(registry: RegistryAtWork, delivery: Delivery, row: int, sent: Sent
         entry.action = None
         entry.add("_action", FindingCode.UNKNOWN_ACTION, ACTIONS)
     if entry.form is None or entry.action is None:
+        return entry
+    if not (entry.form.form.typed or delivery.of_images or entry.action == "withdraw"):
+        entry.add("_form", FindingCode.ONLY_FROM_IMAGES)
         return entry
     _values(registry, entry, sent)
     _facility(delivery, entry, entry.form)

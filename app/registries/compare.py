@@ -182,7 +182,7 @@ def _rules(old: Definition, new: Definition) -> Iterator[Change]:
     after = {rule.id: rule for rule in new.rules}
     for name, rule in after.items():
         known = before.get(name)
-        same = {"requires", "severity", "group"}
+        same = {"requires", "severity", "group", "since", "until", "by"}
         if known is None or known.model_dump(include=same) != rule.model_dump(include=same):
             weight: Weight = "breaks" if rule.severity == "reject" else "changed"
             yield Change(

@@ -71,6 +71,7 @@ class FindingCode(StrEnum):
     UNKNOWN_UNIT = "unknown-unit"
     MEASURED_OTHERWISE = "measured-otherwise"
     OVERLAPPING = "overlapping"
+    ONLY_FROM_IMAGES = "only-from-images"
 
 
 SEVERITY = {

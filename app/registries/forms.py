@@ -232,7 +232,7 @@ def _rules_markdown(definition: Definition) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for rule in definition.rules:
         does = "rejects" if rule.severity == "reject" else "warns"
-        requires = f"`{_flat(rule.requires)}`"
+        requires = f"`{_flat(rule.expression)}`"
         form = rule.form if rule.group is None else f"{rule.form}, each of `{rule.group}`"
         yield _cells(f"`{rule.id}`", form, requires, does, rule.remedy, MARKS[rule.source])
 

@@ -307,7 +307,9 @@ class RowRules:
         checks = [
             *(check for one in self.form.all_elements for check in self._of_element(one)),
             *(
-                self._of_rule(rule.requires, rule.place, rule.remedy, warn=rule.severity == "warn")
+                self._of_rule(
+                    rule.expression, rule.place, rule.remedy, warn=rule.severity == "warn"
+                )
                 for rule in definition.rules
                 if (rule.form, rule.group) == (form_id, group)
             ),

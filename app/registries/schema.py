@@ -93,6 +93,8 @@ class Form(Part):
     """Forms whose elements an entry of this form carries as well, flat."""
     part: bool = False
     """Only ever carried by another form; never sent by itself."""
+    typed: bool = True
+    """FALSE: its cases come of images alone. Entries withdraw them, and do no more."""
     period: Identifier | None = None
     """The date that places a record in a month; of a facility's periods, the month or year itself."""
     codes: ElementCodes = ElementCodes()
@@ -165,6 +167,8 @@ class Rule(Part):
     """A check across elements of one form: violated when `requires` is FALSE; NULL passes.
 
     With a `group` it is held against each row, which sees its own elements and those around it.
+    With `since` or `until` it is held against entries of those days alone, both included: guidelines
+    change, and an exam is judged by the one of its day.
     """
 
     id: Slug
@@ -172,12 +176,26 @@ class Rule(Part):
     group: GroupPath | None = None
     module: Slug | None = None
     requires: Expression
+    since: date | None = None
+    until: date | None = None
+    by: Identifier | None = None
+    """The date that `since` and `until` are of; the form's period when left out."""
     severity: RuleSeverity = "reject"
     place: Identifier
     """The element a sender should look at."""
     remedy: str
     source: Source = "confirmed"
     reference: str | None = None
+
+    @property
+    def expression(self) -> str:
+        """`requires`, on the days on which it is in force; like NULL where the day is not known."""
+        outside = [
+            f"{self.by} {sign} DATE '{day.isoformat()}'"
+            for sign, day in (("<", self.since), (">", self.until))
+            if day is not None
+        ]
+        return " OR ".join([*outside, f"({self.requires})"]) if outside else self.requires
 
 
 class Derived(Part):
@@ -304,6 +322,18 @@ class Definition(Part):
                 }
             )
             for form in forms
+        )
+
+    @field_validator("rules", mode="after")
+    @classmethod
+    def _fill_in_dated(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        """The date that a rule's days are of, where it does not say: its form's period."""
+        periods = {form.id: form.period for form in info.data.get("forms", ())}
+        return tuple(
+            rule.model_copy(update={"by": periods.get(rule.form)})
+            if rule.by is None and (rule.since or rule.until)
+            else rule
+            for rule in rules
         )
 
     @field_validator("derived", mode="after")

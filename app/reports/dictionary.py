@@ -180,7 +180,7 @@ def _rules(definition: Definition) -> Page:
                 (
                     one.id,
                     Sayings(definition, form.row_of(one.group) if one.group else form).said(
-                        one.requires
+                        one.expression
                     ),
                     "rejects" if one.severity == "reject" else "warns",
                     one.remedy,

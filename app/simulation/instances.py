@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from app.registries.schema import Form, Identity
+from app.registries.images import Reading
+from app.registries.schema import Definition, Element, Form, Identity
 from app.simulation.entries import Elements
 from app.simulation.people import code, name
 from app.simulation.places import Facility
@@ -27,8 +28,12 @@ Canaries = list[tuple[str, str]]
 class Scanner:
     """Makes the CT study of an exam as a scanner would have written it."""
 
-    def __init__(self, form: Form, seed: int, instances: int) -> None:
-        self._seed = seed
+    def __init__(self, definition: Definition, form: Form, seed: int, instances: int) -> None:
+        self._form, self._seed = form, seed
+        self._read = any(
+            one.form == form.id and not (one.where or one.documents or one.holding or one.each)
+            for one in definition.images
+        )
         self._instances = instances
         self._period = form.period or ""
         self._roles = {
@@ -37,7 +42,9 @@ class Scanner:
 
     def knows(self, elements: Elements) -> bool:
         """Whether a case says of whom and of which exam its images are."""
-        needed = (self._roles.get("accession"), self._roles.get("local_id"), self._period)
+        needed = [self._roles.get("local_id"), self._period]
+        if self._form.typed:
+            needed.append(self._roles.get("accession"))
         return all(one in elements for one in needed)
 
     def scan(
@@ -63,7 +70,9 @@ class Scanner:
         # The patient's name where the form has it, and one of the image's own otherwise.
         last = elements.get("patient_last_name") or plant.name("Zq")
         first = elements.get("patient_first_name") or plant.name("Xv")
-        accession, local = (str(elements[self._roles[one]]) for one in ("accession", "local_id"))
+        accession, local = (
+            str(elements.get(self._roles[one], "")) for one in ("accession", "local_id")
+        )
         born = str(elements.get(self._roles.get("birth_date", ""), ""))
         sex = str(elements.get("patient_sex", "O"))
         taken = date.fromisoformat(elements[self._period])
@@ -140,9 +149,44 @@ class Scanner:
             one.ReferencedStudySequence = _sequence(
                 operator, ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=earlier
             )
+            if self._read:
+                _tell(one, self._form, elements)
             _private(one, f"{last}^{first}", local, comment)
             _image(one, pixels)
             yield one
+
+
+_OURS = frozenset(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"))
+"""What the scanner numbers by itself."""
+
+
+def _tell(one: FileDataset, form: Form, elements: Elements) -> None:
+    """Let the header say of the case what its elements do, wherever they are read in it, and no more."""
+    for element in form.all_elements:
+        value = elements.get(element.id)
+        for place, reading in enumerate(element.from_dicom):
+            keyword = "PatientBirthDate" if reading.age_on else reading.attribute or "/"
+            if "/" in keyword or keyword in _OURS:
+                continue
+            if value is not None and place == 0:
+                setattr(one, keyword, _written(keyword, element, reading, value))
+            elif keyword in one and not (place and _is_told(form, elements, keyword)):
+                delattr(one, keyword)
+
+
+def _is_told(form: Form, elements: Elements, keyword: str) -> bool:
+    """Whether an element is read first of all where another one looks when it finds nothing."""
+    first = {one.from_dicom[0].attribute: one.id for one in form.all_elements if one.from_dicom}
+    return first.get(keyword) in elements
+
+
+def _written(keyword: str, element: Element, reading: Reading, value: object) -> str:
+    """A canonical value as the header has it, in the unit and code that are read there."""
+    if element.type == "date":
+        return str(value).replace("-", "")
+    if keyword == "PatientAge":
+        return f"{int(str(value)):03d}Y"
+    return next((said for said, means in reading.codes.items() if means == value), str(value))
 
 
 class _Plant:

@@ -107,6 +107,8 @@ def simulate(
             summary.cases += len(cases)
             _write_canaries(entries, kinds, canaries, summary)
             for entry in entries:
+                if not definition.form(entry.form).typed:
+                    continue  # its images are sent in its place
                 _answer(entry, outbox.put(entry).name, answers)
                 summary.entries += 1
                 summary.flawed += any(one.severity == "reject" for one in entry.findings)
@@ -135,6 +137,8 @@ def fitted(plan: Plan, definition: Definition) -> Plan:
     case = definition.first_case_form
     seen = "dicomweb" in definition.channels and case.period is not None
     linked = seen and all(case.with_identity(one) for one in ("accession", "local_id"))
+    if not case.typed:  # every case is a study, and its first image says what all of them do
+        return replace(plan, doors=doors, studies=plan.cases, instances=1)
     return replace(plan, doors=doors, studies=plan.studies if linked else 0)
 
 
@@ -236,7 +240,7 @@ class _Images:
         self._form = definition.first_case_form
         self._plan, self._places = plan, places
         self._folder, self._canaries, self._summary = folder, canaries, summary
-        self._scanner = Scanner(self._form, plan.seed, plan.instances)
+        self._scanner = Scanner(definition, self._form, plan.seed, plan.instances)
         self._every = max(plan.cases // (plan.studies + 1), 1)
         self._seen = 0
         self._index = (folder / "images.ndjson") if plan.studies else None

@@ -65,6 +65,10 @@ RELEASED = {
         "medical-3d-printing",
         "1.0.0",
     ): "865c80c1cc2f31be814f13529f53f30d5003918ec5fd9fa339c67e2c2be740db",
+    (
+        "covid-19-image-repository",
+        "1.0.0",
+    ): "7bdadb861daffb3842dbc1a47771ab5044a25f021a5cf9003ab01033b4e7ba7d",
     ("dose-index", "1.0.0"): "d3f98a0ece9bb87f3f40f9e85bedebaebca6e646848f01ced75cb8d650f6170d",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""

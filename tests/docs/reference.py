@@ -194,7 +194,13 @@ confirmed; *project* is this project's own proposal. Everything else has a sourc
         parts.append(table(["element", "what it is", "values", "asked for", "source"], rows) + "\n")
     parts.append("## Rules\n")
     rules = [
-        [f"`{rule.id}`", code(rule.requires), cell(rule.remedy), rule.severity, _mark(rule.source)]
+        [
+            f"`{rule.id}`",
+            code(rule.expression),
+            cell(rule.remedy),
+            rule.severity,
+            _mark(rule.source),
+        ]
         for rule in found.rules
     ]
     parts.append(table(["rule", "must hold", "what to do", "if not", "source"], rules) + "\n")
@@ -414,6 +420,7 @@ MEANINGS: dict[FindingCode, str] = {
     FindingCode.UNKNOWN_UNIT: "A measured number has no unit, or one that does not measure this.",
     FindingCode.MEASURED_OTHERWISE: "What was typed is not what the images of the exam say.",
     FindingCode.OVERLAPPING: "Reports of one exam share some irradiation events and not others.",
+    FindingCode.ONLY_FROM_IMAGES: "A case of this form comes of its images alone; it was typed.",
     FindingCode.DUPLICATE_INSTANCE: "The same instance with other content was received before.",
 }
 

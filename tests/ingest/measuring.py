@@ -48,9 +48,11 @@ class Site:
         while sum([await step(self.works) for step in STEPS]):
             pass
 
-    async def type(self, action: str = "submit", **values: Any) -> dict[str, Any]:
+    async def type(
+        self, action: str = "submit", form: str = "exam", **values: Any
+    ) -> dict[str, Any]:
         """An entry of somebody; its submission when it is through."""
-        body = {"form": "exam", "action": action, "elements": values}
+        body = {"form": form, "action": action, "elements": values}
         answer = await self.client.post(
             f"/v1/registries/{self.registry}/submissions",
             content=orjson.dumps({"entries": [body]}),

@@ -75,10 +75,10 @@ class Desk:
 def found_in(
     definition: Definition, entries: Sequence[Sent], received_on: date = TODAY
 ) -> list[list[Flaw]]:
-    """What the service's own checks find in each entry, rows of groups too; no case is known yet."""
+    """What the service's own checks find in each entry, however it came; no case is known yet."""
     registry, facility = RegistryAtWork(definition), 200_001
     everywhere = frozenset(range(facility, facility + 10))
-    delivery = Delivery(1, facility, everywhere, everywhere, received_on)
+    delivery = Delivery(1, facility, everywhere, everywhere, received_on, of_images=True)
     judged = [looked_at(registry, delivery, row, one) for row, one in enumerate(entries, start=1)]
     apply_rules(judged, [received_on] * len(judged))
     return [one.flaws for one in judged]

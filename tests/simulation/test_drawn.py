@@ -50,7 +50,7 @@ def sent(definition, **plan):
 def test_the_key_of_drawn_entries_says_what_the_registrys_own_checks_say(definition):
     entries = list(sent(definition, seed=11, cases=150, flawed=0.4, facilities=3))
     later = {
-        (rule.place, FindingCode.RULE) for rule in definition.rules if "parent_" in rule.requires
+        (rule.place, FindingCode.RULE) for rule in definition.rules if "parent_" in rule.expression
     }
     planted = Counter()
     for entry, found in zip(entries, told_by_the_checks(definition, entries), strict=True):

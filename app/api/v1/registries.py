@@ -68,6 +68,9 @@ class RuleSummary(BaseModel):
     id: str
     form: str
     requires: str
+    since: date | None = Field(description="The first day on which it holds.")
+    until: date | None = Field(description="The last day on which it holds.")
+    by: str | None = Field(description="The date that these days are of.")
     severity: schema.RuleSeverity
     place: str
     remedy: str

@@ -52,6 +52,7 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
     for number, source in enumerate(definition.images):
         yield from images.source(("images", number), source)
     for number, form in enumerate(definition.forms):
+        yield from images.untyped(("forms", number), form)
         for inside, element in enumerate(form.elements):
             yield from images.element(("forms", number, "elements", inside), form, element)
 

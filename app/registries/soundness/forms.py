@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from app.registries import rows
-from app.registries.expressions import Kind
+from app.registries.expressions import Kind, Type
 from app.registries.schema import Element, Form, Group, Limits, Rule, ValueSet
 from app.registries.soundness.ground import Complaints, Ground, Place
 from app.registries.soundness.groups import Groups
@@ -311,3 +311,16 @@ class Forms:
         yield from ground.missing((*place, "place"), rule.place, own, "element")
         columns = rows.rule_columns(ground.definition, ground.sound(form), rule.group)
         yield from ground.expression((*place, "requires"), rule.requires, columns)
+        yield from self.days(place, form, rule, columns)
+
+    def days(self, place: Place, form: Form, rule: Rule, columns: dict[str, Type]) -> Complaints:
+        """The days on which a rule is in force, and the date that they are of."""
+        dated = rule.since is not None or rule.until is not None
+        if rule.by is not None:
+            yield from self.ground.expression((*place, "by"), rule.by, columns, "date")
+            if not dated:
+                yield (*place, "by"), "belongs to a rule with `since` or `until`", 0
+        elif dated:
+            yield place, f"`{form.id}` has no period: say of which date, `by`", 0
+        if rule.since is not None and rule.until is not None and rule.until < rule.since:
+            yield (*place, "until"), "is before `since`", 0

@@ -39,6 +39,22 @@ class Images:
         if source.makes_cases and form.period is not None and form.period not in read:
             yield (*place, "form"), f"`{form.period}` says when it was: give it `from_dicom`", 0
 
+    def untyped(self, place: Place, form: Form) -> Complaints:
+        """A form that nobody types: whatever it has, images must say."""
+        if form.typed:
+            return
+        at = (*place, "typed")
+        if form.level != "case" or form.part:
+            yield at, "only cases come of images", 0
+        elif not any(one.makes_cases for one in self.sources.get(form.id, ())):
+            yield at, f"no images make cases of `{form.id}`: see `images.yaml`", 0
+        for element in form.all_elements:
+            given = element.identity == "facility" or element.computed is not None
+            if not given and not element.from_dicom:
+                yield at, f"`{element.id}` is read in no image, and nobody could type it", 0
+        if form.all_groups:
+            yield at, f"no image says rows of `{form.all_groups[0].id}`", 0
+
     def element(self, place: Place, form: Form, element: Element) -> Complaints:
         for number, reading in enumerate(element.from_dicom):
             yield from self.reading((*place, "from_dicom", number), element, reading)

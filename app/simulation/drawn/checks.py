@@ -179,7 +179,7 @@ class Checks:
                     code = FindingCode.UNUSUAL
                     yield Check(one.id, code, Severity.WARN, reads, None, one, soft, hard)
         for rule in self._rule_of.values():
-            meaning = self._meaning(rule.requires)
+            meaning = self._meaning(rule.expression)
             yield Check(
                 rule.place,
                 FindingCode.RULE,

@@ -223,6 +223,10 @@ class Courses:
             taken.add((form.id, day))
         wave = 1 if self._first or on > self._plan.until - timedelta(days=240) else 0
         made.wave = _LAST if rng.random() < _LATE else wave
+        if not form.typed:  # what comes of images is neither drafted, mistyped nor corrected
+            early, late = self._follow_ups(rng, subject, made, on, told)
+            entries += [*early, made, *late]
+            return
         if rng.random() < _DRAFTED and made.wave < _LAST:
             entries.append(self._draft(rng, form, made))
             made.wave += 1

@@ -52,7 +52,7 @@ def texts_of(definition: Definition) -> Iterator[str]:
         for one in form.elements:
             yield from filter(None, (one.required_when, one.relevant_when, one.computed))
     for rule in definition.rules:
-        yield rule.requires
+        yield rule.expression
     for derived in definition.derived:
         yield from filter(None, (derived.expression, derived.filter))
     for its in definition.measures:
