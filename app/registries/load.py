@@ -10,23 +10,22 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from app.errors import InvalidDefinition
+from app.registries.document import Document, Place, read_file
 from app.registries.schema import Definition
 from app.registries.soundness import unsound
+from app.registries.soundness.conversions import holes
 
 PACKAGED = Path(__file__).parent / "definitions"
 SHARED = PACKAGED / "shared"
 
-Place = tuple[str | int, ...]
 _LISTS = frozenset(
     (
         "elements",
@@ -51,6 +50,8 @@ _LISTS = frozenset(
         "worksheet",
         "images",
         "from_dicom",
+        "conversions",
+        "left",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -71,48 +72,10 @@ _STAND_INS: dict[str, Any] = {
     "peers": [],
     "improvement": [],
     "images": [],
+    "conversions": [],
     "deid": {},
     "simulation": {},
 }
-LARGEST = 4 * 1024 * 1024
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(slots=True)
-class Document:
-    """What was written, and the file and line of each part of it."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Place, tuple[str, int]] = field(default_factory=dict)
-    complaints: dict[tuple[str, int, str], None] = field(default_factory=dict)
-    aside: set[str] = field(default_factory=set)
-    """Ids of parts that were complained of and set aside; nobody is told that they are missing."""
-
-    def complain(self, place: Place, message: str, extra: int = 0) -> None:
-        """Note a complaint where `place` was written, or where what holds it was."""
-        at = place
-        while at and at not in self.lines:
-            at = at[:-1]
-        file, line = self.lines.get(at, ("registry.yaml", 1))
-        self.complaints[(file, line + extra, message)] = None
-
-    def adopt(self, place: Place, read: "_File") -> Any:
-        """Put a file's data at a place of the document."""
-        for inner, line in read.lines.items():
-            self.lines[(*place, *inner)] = (read.name, line)
-        return read.data
-
-    def written(self) -> list[str]:
-        """The complaints as lines, in the order of files and lines."""
-        return [f"{file}:{line}: {message}" for file, line, message in sorted(self.complaints)]
-
-
-@dataclass(slots=True)
-class _File:
-    name: str
-    data: Any = None
-    lines: dict[Place, int] = field(default_factory=dict)
-    failed: bool = False
 
 
 def load(folder: Path, shared: Sequence[Path] = (SHARED,), *, sound: bool = False) -> Definition:
@@ -129,18 +92,61 @@ def load(folder: Path, shared: Sequence[Path] = (SHARED,), *, sound: bool = Fals
 
 
 def read(
-    folder: Path, shared: Sequence[Path] = (SHARED,), *, sound: bool = False
+    folder: Path,
+    shared: Sequence[Path] = (SHARED,),
+    *,
+    sound: bool = False,
+    also: Callable[[Definition], Iterable[tuple[Place, str]]] = lambda _: (),
 ) -> tuple[Definition | None, list[str]]:
-    """As much of a definition as could be read, and every complaint about it."""
+    """As much of a definition as could be read, and every complaint about it.
+
+    `also` judges what only another package can, once there is nothing else to complain of.
+    """
     if not (folder / "registry.yaml").is_file():
         return None, ["registry.yaml:1: there is no registry.yaml in this folder"]
     document = _gather(folder, shared)
     definition = _shaped(document)
     if definition is None:
         return None, document.written()
-    for place, message, extra in () if sound else unsound(definition, frozenset(document.aside)):
-        document.complain(place, message, extra)
-    return definition.model_copy(update={"digest": digest(definition)}), document.written()
+    definition = definition.model_copy(update={"digest": digest(definition)})
+    if not sound:
+        for place, message, extra in unsound(definition, frozenset(document.aside)):
+            document.complain(place, message, extra)
+        for place, message in _unconverted(definition, folder, shared):
+            document.complain(place, message)
+        for place, message in () if document.complaints else also(definition):
+            document.complain(place, message)
+    return definition, document.written()
+
+
+def _unconverted(
+    definition: Definition, folder: Path, shared: Sequence[Path]
+) -> Iterator[tuple[Place, str]]:
+    """What the conversions of earlier versions, which lie beside this one, lack."""
+    for number, conversion in enumerate(definition.conversions):
+        place: Place = ("conversions", number)
+        earlier = _neighbour(definition.id, conversion.converts, folder, shared)
+        if earlier is None:
+            says = f"the definition of {conversion.converts} is not beside this folder"
+            yield (*place, "converts"), says
+            continue
+        for hole in holes(earlier, definition, conversion):
+            yield (*place, *hole.place), hole.says
+
+
+def _neighbour(
+    registry: str, version: str, folder: Path, shared: Sequence[Path]
+) -> Definition | None:
+    """Another version of a registry: in a folder beside this one, or packaged."""
+    beside = folder.absolute().parent.glob("*/registry.yaml")
+    for path in (*sorted(beside), PACKAGED / registry / version / "registry.yaml"):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if path.parent == folder.absolute() or version not in text or registry not in text:
+            continue
+        found, _ = read(path.parent, shared, sound=True)
+        if found is not None and (found.id, found.version) == (registry, version):
+            return found
+    return None
 
 
 def assemble(document: Mapping[str, Any], accept_until: date | None = None) -> Definition:
@@ -189,14 +195,14 @@ def folders(root: Path) -> list[Path]:
 
 def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     document = Document()
-    main = _read_file(folder, folder / "registry.yaml", document)
+    main = read_file(folder, folder / "registry.yaml", document)
     data = document.adopt((), main)
     document.data = data if isinstance(data, dict) else {}
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
         "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
-        "value_sets", "simulation", "digest"
+        "value_sets", "simulation", "conversions", "digest", "ancestry"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -207,6 +213,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("peers", "peers.yaml"),
         ("derived", "derived.yaml"),
         ("images", "images.yaml"),
+        ("conversions", "conversion.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")
@@ -220,10 +227,10 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     document.data["value_sets"] = _value_sets(document, folder, shared)
     if (folder / "deid.yaml").is_file():
         document.data["deid"] = document.adopt(
-            ("deid",), _read_file(folder, folder / "deid.yaml", document, typed=True)
+            ("deid",), read_file(folder, folder / "deid.yaml", document, typed=True)
         )
     if (folder / "simulation.yaml").is_file():
-        profile = _read_file(folder, folder / "simulation.yaml", document)
+        profile = read_file(folder, folder / "simulation.yaml", document)
         document.data["simulation"] = document.adopt(("simulation",), profile) or {}
     return document
 
@@ -232,7 +239,7 @@ def _one(document: Document, folder: Path, name: str, key: str) -> list[Any]:
     path = folder / name
     if not path.is_file():
         return []
-    found = _read_file(folder, path, document)
+    found = read_file(folder, path, document)
     if found.failed or found.data is None:
         return []
     if not isinstance(found.data, list):
@@ -246,7 +253,7 @@ def _listed(document: Document, folder: Path, name: str, key: str) -> list[Any]:
     """The files of a folder as one list; a file is one item, or a list of them."""
     items: list[Any] = []
     for path in sorted((folder / name).glob("*.yaml")):
-        found = _read_file(folder, path, document)
+        found = read_file(folder, path, document)
         if found.failed:
             continue
         together = found.data if isinstance(found.data, list) else [found.data]
@@ -272,7 +279,7 @@ def _take_shared_decisions(document: Document, shared: Sequence[Path]) -> None:
         return
     for home in shared:
         for path in sorted((home / "decisions").glob("*.yaml")):
-            found = _read_file(home, path, document)
+            found = read_file(home, path, document)
             for number, table in enumerate(found.data if isinstance(found.data, list) else ()):
                 if table.get("id") not in named - known:
                     continue
@@ -294,7 +301,7 @@ def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dic
     sets: dict[str, Any] = {}
     for home, own in ((folder, True), *((one, False) for one in shared)):
         for path in sorted((home / "value_sets").glob("*.yaml")):
-            found = _read_file(home, path, document)
+            found = read_file(home, path, document)
             items = found.data if isinstance(found.data, list) else [found.data]
             for number, item in enumerate(items):
                 if not isinstance(item, dict) or "id" not in item:
@@ -323,69 +330,6 @@ def _elements_within(part: Any) -> Iterator[dict[str, Any]]:
                 yield from _elements_within(one)
             elif isinstance(one, dict):
                 yield one
-
-
-# --- YAML with lines ------------------------------------------------------------------------------
-
-
-def _read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> _File:
-    name = path.relative_to(folder).as_posix()
-    found = _File(name if folder.name != "shared" else f"shared/{name}")
-    try:
-        if path.stat().st_size > LARGEST:
-            raise yaml.YAMLError(f"larger than {LARGEST} bytes")
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        found.failed = True
-        line = mark.line + 1 if mark is not None else 1
-        document.complaints[(found.name, line, f"not YAML: {problem}")] = None
-        return found
-    if node is not None:
-        found.data = _value(node, (), found, document, typed, frozenset())
-    return found
-
-
-def _value(
-    node: yaml.Node,
-    place: Place,
-    found: _File,
-    document: Document,
-    typed: bool,
-    above: frozenset[int],
-) -> Any:
-    found.lines[place] = node.start_mark.line + 1
-    if id(node) in above:
-        document.complaints[(found.name, node.start_mark.line + 1, "an alias contains itself")] = (
-            None
-        )
-        return None
-    above = above | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _value(item, (*place, number), found, document, typed, above)
-            for number, item in enumerate(node.value)
-        ]
-    if isinstance(node, yaml.MappingNode):
-        made: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if key in made:
-                document.complaints[(found.name, line, f"`{key}` is written twice")] = None
-                continue
-            made[key] = _value(value_node, (*place, key), found, document, typed, above)
-            if isinstance(value_node, yaml.ScalarNode) and value_node.style in ("|", ">"):
-                line += 1  # the text starts below its key
-            found.lines[(*place, key)] = line
-        return made
-    assert isinstance(node, yaml.ScalarNode)
-    if typed:
-        # deid.yaml is read by another package, which has its own schema: YAML's own types serve it.
-        loader = yaml.SafeLoader("")
-        return loader.construct_object(node, deep=True)
-    plain = not node.style
-    return None if plain and node.value in ("", "~", "null") else node.value
 
 
 # --- the schema, and what it says -----------------------------------------------------------------
