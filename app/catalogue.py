@@ -9,11 +9,11 @@ publication or of a changed folder; it costs a query every few seconds at most.
 
 import asyncio
 import os
-import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 
 import structlog
 from sqlalchemy import func, select, text
@@ -21,11 +21,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import NOTHING, Database
-from app.errors import Conflict, InvalidDefinition, NotFound
+from app.errors import Conflict, InvalidDefinition, NotFound, VersionNotTaken
 from app.models.definition import PublishedDefinition
 from app.registries.compare import incomparable
+from app.registries.lineage import related
 from app.registries.load import PACKAGED, SHARED, assemble, canonical, folders, load
 from app.registries.schema import Definition
+from app.registries.window import begins, ends
 from app.settings import Settings
 
 EVERY = 2.0
@@ -60,37 +62,58 @@ class Catalogue:
         known = self._versions.get(registry_id)
         if known is None:
             raise NotFound("There is no such registry.")
-        return sorted(known.values(), key=newness, reverse=True)
+        return sorted(known.values(), key=lambda one: one.newness, reverse=True)
 
     def in_force(self, registry_id: str) -> Definition:
-        """The newest version that takes entries today; the newest of all if none does."""
-        versions = self.versions(registry_id)
-        today = datetime.now(UTC).date()
-        return next((one for one in versions if one.accepts_on(today)), versions[0])
+        """The newest version that takes entries now; the newest that has begun if none does."""
+        versions, at = self.versions(registry_id), datetime.now(UTC)
+        begun = [one for one in versions if begins(one.accept_from) <= at] or versions
+        return next((one for one in begun if one.accepts_at(at)), begun[0])
+
+    def taking(self, registry_id: str, version: str | None, at: datetime) -> Definition:
+        """
+        The version that entries sent at a moment are taken in: the one named, or the one in force.
+
+        NotFound when there is no such version, `VersionNotTaken` when it takes none at that moment.
+        """
+        if version is None:
+            found = next((one for one in self.versions(registry_id) if one.accepts_at(at)), None)
+            one = found or self.in_force(registry_id)
+        else:
+            one = self.registry(registry_id, version=version)
+        if one.accepts_at(at):
+            return one
+        now = next((one for one in self.versions(registry_id) if one.accepts_at(at)), None)
+        raise VersionNotTaken(
+            one.version,
+            begins(one.accept_from) if at < begins(one.accept_from) else None,
+            ends(one.accept_until) if one.accept_until is not None else None,
+            now.version if now is not None else None,
+        )
 
     def registry(
-        self, registry_id: str, *, on: date | None = None, version: str | None = None
+        self, registry_id: str, *, at: datetime | None = None, version: str | None = None
     ) -> Definition:
-        """A registry's definition: of a version, or the newest that takes entries on a day."""
-        if version is None and on is None:
+        """A registry's definition: of a version, or the newest that takes entries at a moment."""
+        if version is None and at is None:
             return self.in_force(registry_id)
         for one in self.versions(registry_id):
-            if version in (None, one.version) and (on is None or one.accepts_on(on)):
+            if version in (None, one.version) and (at is None or one.accepts_at(at)):
                 return one
-        raise NotFound("The registry has no such version, or none that takes entries on that day.")
+        raise NotFound("The registry has no such version, or none that takes entries then.")
 
     # --- keeping current ---
 
     async def keep_current(self, database: Database) -> None:
         """Look for publications and changed folders, if it is time to."""
-        if time.monotonic() - self._looked < EVERY and self._looked:
+        if monotonic() - self._looked < EVERY and self._looked:
             return
         async with self._turn:
-            if time.monotonic() - self._looked < EVERY and self._looked:
+            if monotonic() - self._looked < EVERY and self._looked:
                 return
             async with database.transaction(NOTHING) as session:
                 await self.refresh(session)
-            self._looked = time.monotonic()
+            self._looked = monotonic()
 
     async def refresh(self, session: AsyncSession) -> None:
         """Look for publications and changed folders now."""
@@ -114,7 +137,7 @@ class Catalogue:
         if (count, last) != self._published_mark:
             self._published = _versions(
                 [
-                    await asyncio.to_thread(assemble, row.document, row.accept_until)
+                    await asyncio.to_thread(assemble, row.document, _until(row))
                     for row in await session.scalars(select(PublishedDefinition))
                 ]
             )
@@ -126,7 +149,14 @@ class Catalogue:
     def _merge(self) -> None:
         """What was published comes before what lies in a folder under the same version."""
         self._versions = {
-            registry: {**self._found.get(registry, {}), **self._published.get(registry, {})}
+            registry: {
+                one.version: one
+                for one in related(
+                    list(
+                        (self._found.get(registry, {}) | self._published.get(registry, {})).values()
+                    )
+                )
+            }
             for registry in {*self._found, *self._published}
         }
 
@@ -136,7 +166,7 @@ class Catalogue:
         """Publish whatever is packaged or in the deployer's folder and is not published yet."""
         found = sorted(
             (one for versions in self._found.values() for one in versions.values()),
-            key=lambda one: (one.id, newness(one)),
+            key=lambda one: (one.id, one.newness),
         )
         return [one for one in found if await self.publish(session, one)]
 
@@ -168,8 +198,8 @@ class Catalogue:
                 version=definition.version,
                 digest=definition.digest,
                 document=canonical(definition),
-                accept_from=definition.accept_from,
-                accept_until=definition.accept_until,
+                accept_from=begins(definition.accept_from).date(),
+                **_end(definition),
                 published_by=by,
             )
         )
@@ -184,16 +214,26 @@ def _closed(published: PublishedDefinition, definition: Definition) -> bool:
             "published version never changes. Give the changed definition a new `version`, or a "
             "new `id` if it is another registry."
         )
-    if published.accept_until == definition.accept_until:
+    if _until(published) == definition.accept_until:
         return False
-    published.accept_until = definition.accept_until
+    for name, value in _end(definition).items():
+        setattr(published, name, value)
     published.published_at = datetime.now(UTC)
     return True
 
 
-def newness(definition: Definition) -> tuple[int, ...]:
-    """Versions in order: 1.10.0 is newer than 1.9.0."""
-    return tuple(int(part) for part in definition.version.split("."))
+def _end(definition: Definition) -> dict[str, date | time | None]:
+    """The end of a window as it is kept: the last day, and the last second of it if not its end."""
+    until = definition.accept_until
+    if isinstance(until, datetime):
+        return {"accept_until": until.date(), "accept_until_second": until.time()}
+    return {"accept_until": until, "accept_until_second": None}
+
+
+def _until(published: PublishedDefinition) -> date | datetime | None:
+    """The end of a published version's window, as its definition writes it."""
+    day, second = published.accept_until, published.accept_until_second
+    return day if day is None or second is None else datetime.combine(day, second, UTC)
 
 
 def _versions(definitions: Iterable[Definition]) -> Versions:

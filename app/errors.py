@@ -10,6 +10,7 @@ RegistryError
 ├── Unprocessable              we understood the request and cannot use what it carries
 │   ├── KeyUsedForOtherContent an Idempotency-Key came back with another body
 │   ├── UnreadableSubmission   the whole delivery cannot be read
+│   ├── VersionNotTaken        entries of that version of a definition are not taken at this moment
 │   └── InvalidDefinition      a definition has complaints
 ├── Malformed                  not what the request's own headers promise
 ├── TooLarge                   more than the limit
@@ -26,6 +27,7 @@ repeats a submitted value: messages are logged and sent out, and values may iden
 import errno
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -106,6 +108,40 @@ class UnreadableSubmission(Unprocessable):
     def __init__(self, message: str, finding: str = "unreadable") -> None:
         super().__init__(message)
         self.finding = finding
+
+
+class VersionNotTaken(Unprocessable):
+    """Entries of that version of a definition are not taken any more, or not yet; `successor` names the
+    version that is taken now."""
+
+    code = "version-not-taken"
+    title = "Entries of this version are not taken now"
+
+    def __init__(
+        self,
+        version: str,
+        begins: datetime | None,
+        ended: datetime | None,
+        successor: str | None,
+    ) -> None:
+        if begins is not None:
+            says = f"Entries of version {version} are taken from {_told(begins)}."
+        elif ended is not None:
+            says = f"Entries of version {version} were taken until {_told(ended - _SECOND)}."
+        else:
+            says = f"Entries of version {version} are not taken."
+        then = f" Send entries of version {successor}." if successor else ""
+        super().__init__(says + then)
+        self.version, self.successor = version, successor
+        self.taken_from = _told(begins) if begins is not None else None
+        self.taken_until = _told(ended - _SECOND) if ended is not None else None
+
+
+_SECOND = timedelta(seconds=1)
+
+
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class InvalidDefinition(Unprocessable):

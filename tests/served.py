@@ -5,7 +5,7 @@ The whole service, as processes of its own on a real port: for tests of what onl
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -52,25 +52,27 @@ class Served:
 
 
 @contextmanager
-def whole_service(settings: Settings, *, workers: int = 1) -> Iterator[Served]:
-    """Run it, with two facilities that take part in the packaged registry."""
+def whole_service(
+    settings: Settings, *, workers: int = 1, also: Sequence[str] = ()
+) -> Iterator[Served]:
+    """Run it, with two facilities that take part in the packaged registry, and in others."""
     chosen = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "public_url": None})
     with running(chosen, web=1, workers=workers) as service:
-        keys = asyncio.run(settle(service.addresses.web))
+        keys = asyncio.run(settle(service.addresses.web, also))
         yield Served(service.url, *keys, settings=service.settings)
 
 
-async def settle(url: str) -> list[str]:
+async def settle(url: str, also: Sequence[str] = ()) -> list[str]:
     """Two facilities that take part in the packaged registry, and the keys of `Served`."""
     database = Database(url, DatabaseRole.WEB, pool=1)
     try:
         async with database.transaction(EVERYTHING) as session:
-            return await _facilities_and_keys(session)
+            return await _facilities_and_keys(session, (REGISTRY, *also))
     finally:
         await database.close()
 
 
-async def _facilities_and_keys(session: AsyncSession) -> list[str]:
+async def _facilities_and_keys(session: AsyncSession, registries: Sequence[str]) -> list[str]:
     account = await open_account(
         session, None, NewCorporateAccount.model_validate({"name": "Riverside Health", **ADDRESS})
     )
@@ -85,9 +87,10 @@ async def _facilities_and_keys(session: AsyncSession) -> list[str]:
             "npi": "1234567893",
         }
         await add_facility(session, None, NewFacility.model_validate(body))
-        await admit_facility(
-            session, None, number, REGISTRY, signed_by="R. Administrator", on=date(2026, 1, 2)
-        )
+        for registry in registries:
+            await admit_facility(
+                session, None, number, registry, signed_by="R. Administrator", on=date(2026, 1, 2)
+            )
     wanted: list[tuple[Role, int | None]] = [
         (Role.OPERATOR, None),
         (Role.FACILITY_ADMINISTRATOR, FACILITY),

@@ -1,7 +1,7 @@
 """Which definitions are in force, and that what was published stays as it was."""
 
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -50,8 +50,8 @@ def test_the_packaged_registry_is_there_without_a_database(settings: Settings) -
     assert {one.id for one in catalogue.registries()} == {
         folder.parts[-2] for folder in folders(PACKAGED)
     }
-    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.10.0")
-    for wrong in ({"version": "9.9.9"}, {"on": date(1990, 1, 1)}):
+    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.11.0")
+    for wrong in ({"version": "9.9.9"}, {"at": datetime(1990, 1, 1, tzinfo=UTC)}):
         with pytest.raises(NotFound):
             catalogue.registry(LUNG, **wrong)  # type: ignore[arg-type]
     with pytest.raises(NotFound):
@@ -75,9 +75,12 @@ def test_the_window_decides_which_version_is_in_force(settings: Settings, tmp_pa
     catalogue = Catalogue(with_folder(settings, tmp_path))
     assert [one.version for one in catalogue.versions("visits")] == ["2.0.0", "1.10.0", "1.9.0"]
     assert catalogue.in_force("visits").version == "1.10.0"
-    assert catalogue.registry("visits", on=date(2025, 5, 31)).version == "1.9.0"
-    assert catalogue.registry("visits", on=date(2025, 6, 1)).version == "1.10.0"
-    assert catalogue.registry("visits", on=date(2025, 7, 1), version="1.9.0").version == "1.9.0"
+    assert catalogue.registry("visits", at=datetime(2025, 5, 31, tzinfo=UTC)).version == "1.9.0"
+    assert catalogue.registry("visits", at=datetime(2025, 6, 1, tzinfo=UTC)).version == "1.10.0"
+    assert (
+        catalogue.registry("visits", at=datetime(2025, 7, 1, tzinfo=UTC), version="1.9.0").version
+        == "1.9.0"
+    )
 
 
 def test_a_faulty_folder_stops_the_start_with_every_complaint(
@@ -130,6 +133,15 @@ async def test_the_end_of_a_published_version_can_be_set(
         assert await catalogue.publish(session, ended) is True
         await catalogue.refresh(session)
     assert catalogue.in_force("visits").accept_until == date(2027, 1, 31)
+    sooner = load(
+        small(tmp_path / "c", registry=version("1.0.0", until="2026-12-31T12:00:00-05:00"))
+    )
+    async with owner.transaction(EVERYTHING) as session:
+        assert await catalogue.publish(session, sooner) is True
+        assert await catalogue.publish(session, sooner) is False
+        await catalogue.refresh(session)
+    (shown,) = catalogue.versions("visits")
+    assert shown.accept_until == datetime(2026, 12, 31, 17, tzinfo=UTC)
 
 
 async def test_a_version_whose_cases_could_not_be_compared_is_refused(

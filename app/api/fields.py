@@ -8,6 +8,7 @@ characters or outer blanks, so that nothing a client sends can surprise PostgreS
 from datetime import date
 from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -106,3 +107,13 @@ class Address(Sent):
     postal_code: PostalCode
     country: Country = "US"
     phone: Phone
+
+
+VersionAsked = Annotated[
+    str | None,
+    Query(
+        description="A version of the definition; otherwise the one in force.",
+        max_length=40,
+        pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$",
+    ),
+]

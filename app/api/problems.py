@@ -272,6 +272,10 @@ def _extensions(error: errors.RegistryError) -> Iterator[tuple[str, Any]]:
         value = getattr(error, name, None)
         if value is not None:
             yield name, list(value) if isinstance(value, tuple) else value
+    if isinstance(error, errors.VersionNotTaken):
+        for name in ("version", "taken_from", "taken_until", "successor"):
+            if (told := getattr(error, name)) is not None:
+                yield name, told
     if isinstance(error, errors.KeyUsedForOtherContent):
         yield "earlier", str(error.earlier)
 

@@ -7,20 +7,59 @@ quarantine, encrypted.
 
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import TooLarge, Unprocessable, UnsupportedMedia
-from app.ingest.formats import OFFERED, Door, door
+from app.ingest.formats import CSV, FHIR, JSON, NDJSON, OFFERED, PLAIN, XLSX, Door, door
 
 FORM: Final = "multipart/form-data"
 ALLOWANCE: Final = 64 * 1024
 """What a form's boundaries, headers and small fields may take beside its file."""
 LONGEST_BOUNDARY: Final = 70
 """Characters (RFC 2046, 5.1.1)."""
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["entries"],
+                    "properties": {
+                        "entries": {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["elements"],
+                                "properties": {
+                                    "form": {"type": "string"},
+                                    "action": {"enum": ["save", "submit", "withdraw"]},
+                                    "elements": {"type": "object"},
+                                },
+                            },
+                        }
+                    },
+                }
+            },
+            **{media: {"schema": {"type": "string"}} for media in (NDJSON, CSV, PLAIN)},
+            XLSX: {"schema": {"type": "string", "format": "binary"}},
+            FHIR: {"schema": {"type": "object", "required": ["resourceType"]}},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+"""What the document of the API says of a submission's body."""
 
 
 class BrokenForm(Unprocessable):

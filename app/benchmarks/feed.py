@@ -28,7 +28,7 @@ SELECT subject_id FROM versions WHERE registry_id = $1 AND to_seq > $2 AND to_se
 
 _COLUMNS = """
 v.subject_id, v.case_id, v.parent_id, v.facility_id, v.form, v.key_token, v.case_date,
-v.submission_number, v.row, v.elements::text AS elements
+v.submission_number, v.row, v.definition_version, v.elements::text AS elements
 """
 
 # What was in force at $2 and at $3, of whoever was touched in between.
@@ -78,6 +78,7 @@ COLUMNS = (
     "case_date",
     "submission_number",
     "row",
+    "definition_version",
     "elements",
     "before",
     "after",

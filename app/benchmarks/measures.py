@@ -62,7 +62,7 @@ class _Holder:
 
 def tabulation(definition: Definition) -> Tabulation:
     """The definition's measures as one statement; worked out once a definition."""
-    return _tabulation(definition.digest, _Holder(definition.digest, definition))
+    return _tabulation(definition.reading, _Holder(definition.reading, definition))
 
 
 def _compiled(definition: Definition) -> Tabulation:

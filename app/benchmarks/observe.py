@@ -38,6 +38,7 @@ _TYPES = {
     "case_date": pa.date32(),
     "submission_number": pa.int64(),
     "row": pa.int32(),
+    "definition_version": pa.string(),
     "elements": pa.string(),
     "before": pa.bool_(),
     "after": pa.bool_(),

@@ -79,7 +79,7 @@ class _Of:
 
 def texts_of(definition: Definition, measure: Measure) -> Texts:
     """What is asked of a measure's cases; worked out once a definition."""
-    return _written(_Of(definition.digest, measure.id, definition))
+    return _written(_Of(definition.reading, measure.id, definition))
 
 
 @lru_cache(maxsize=256)

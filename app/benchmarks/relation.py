@@ -24,6 +24,7 @@ from app.registries.expressions import (
     compile,
     decimal,
 )
+from app.registries.lineage import as_read, mark
 from app.registries.rows import (
     CASE_COLUMNS,
     SUBJECT_RECORD,
@@ -141,13 +142,17 @@ class _Building:
         elements = self._elements(form)
         self.columns = KEYS | {one.name: one.type for one in elements}
         self.marks = {name: _mark(name, kind) for name, kind in KEYS.items()}
-        self.marks |= {one.name: _mark(one.type, one.expression, one.element) for one in elements}
+        self.marks |= {
+            one.name: _mark(one.type, one.expression, one.element, *self._read(form))
+            for one in elements
+        }
         self.worked_out: dict[str, Expression] = {}
         self.gathered: set[str] = set()
         values = "".join(f', {one.expression} AS "{one.name}"' for one in elements)
         self.steps = [
             "SELECT weight, case_id, key_token AS case_token, facility_id, subject_id, case_date,"
-            f" CAST(date_trunc('month', case_date) AS DATE) AS month{values} FROM {_sent(form, elements)}"
+            f" CAST(date_trunc('month', case_date) AS DATE) AS month{values} FROM"
+            f" {_sent(definition, form, elements)}"
         ]
 
     def _elements(self, form: Form, prefix: str = "") -> list[Column]:
@@ -157,6 +162,10 @@ class _Building:
             for one in sql_columns(form)
             if one.name not in KEYS and (self.wanted is None or prefix + one.name in self.wanted)
         ]
+
+    def _read(self, form: Form) -> tuple[str, ...]:
+        """What marks a column of a form whose earlier entries are converted."""
+        return tuple(filter(None, [mark(self.definition, form.id)]))
 
     def _rows(self, group: Group) -> list[Column]:
         """The wanted elements of a group's rows as columns."""
@@ -186,7 +195,8 @@ class _Building:
         values = "".join(f', {one.expression} AS "{SUBJECT_RECORD}{one.name}"' for one in elements)
         names = "".join(f', record."{name}"' for name in added)
         latest = (
-            f"SELECT weight, facility_id, subject_id{values} FROM {_sent(record, elements)}"
+            f"SELECT weight, facility_id, subject_id{values} FROM"
+            f" {_sent(self.definition, record, elements)}"
             " QUALIFY row_number() OVER (PARTITION BY weight, facility_id, subject_id"
             ' ORDER BY submission_number DESC, "row" DESC, case_id DESC) = 1'
         )
@@ -197,7 +207,9 @@ class _Building:
         )
         self.columns |= added
         self.marks |= {
-            SUBJECT_RECORD + one.name: _mark(record.id, one.type, one.expression, one.element)
+            SUBJECT_RECORD + one.name: _mark(
+                record.id, one.type, one.expression, one.element, *self._read(record)
+            )
             for one in elements
         }
 
@@ -246,10 +258,14 @@ class _Building:
         without = f" EXCLUDE ({names})" if both else ""
         joined = (
             f"SELECT cases.*{without}, follow.* EXCLUDE (parent_id, weight) FROM {self.last} AS cases"
-            f" JOIN (SELECT weight, parent_id{own} FROM {_sent(follow_up, elements)}) AS follow"
+            f" JOIN (SELECT weight, parent_id{own} FROM"
+            f" {_sent(self.definition, follow_up, elements)}) AS follow"
             " ON follow.parent_id = cases.case_id AND follow.weight = cases.weight"
         )
-        made = {one.name: _mark(follow_up.id, one.type, one.expression) for one in elements}
+        made = {
+            one.name: _mark(follow_up.id, one.type, one.expression, *self._read(follow_up))
+            for one in elements
+        }
         self._gather(layer, joined, types, made)
 
     def _over_rows(self, layer: list[Derived]) -> None:
@@ -260,7 +276,7 @@ class _Building:
         shape = _shape_of(last, own[-1]) or {last.elements[0].id: "VARCHAR"}
         for outer, group, columns in zip(chain[-2::-1], chain[:0:-1], own[-2::-1], strict=True):
             shape = _shape_of(outer, columns) | {group.id: [shape]}
-        rows, carried = _versions(self.form, {chain[0].id: [shape]}), ""
+        rows, carried = _versions(self.definition, self.form, {chain[0].id: [shape]}), ""
         for group, columns in zip(chain, [[], *own], strict=False):
             values = "".join(f', {one.expression} AS "{one.name}"' for one in columns)
             before, carried = carried, carried + "".join(f', "{one.name}"' for one in columns)
@@ -277,7 +293,9 @@ class _Building:
         types = dict(self.types) | element_types(one for each in chain for one in each.elements)
         path = [group.id for group in chain]
         made = {
-            one.name: _mark(*path, one.type, one.expression) for columns in own for one in columns
+            one.name: _mark(*path, one.type, one.expression, *self._read(self.form))
+            for columns in own
+            for one in columns
         }
         self._gather(layer, joined, types, made)
 
@@ -326,18 +344,19 @@ def _shape_of(group: Group, wanted: list[Column]) -> dict[str, object]:
     return _shape(one for one in columns_of(group.elements) if one.element in elements)
 
 
-def _sent(form: Form, elements: list[Column]) -> str:
+def _sent(definition: Definition, form: Form, elements: list[Column]) -> str:
     """A form's versions with some of their elements, as `_versions` gives them."""
     wanted = {one.element for one in elements}
-    return _versions(form, _shape(one for one in sql_columns(form) if one.element in wanted))
+    shape = _shape(one for one in sql_columns(form) if one.element in wanted)
+    return _versions(definition, form, shape)
 
 
-def _versions(form: Form, shape: Mapping[str, object]) -> str:
+def _versions(definition: Definition, form: Form, shape: Mapping[str, object]) -> str:
     """A form's versions, unpacked, once for each side on which they were in force."""
     unpacked = f", json_transform(elements, '{json.dumps(shape)}') AS e" if shape else ""
     return (
-        f"(SELECT v.*, sides.weight FROM (SELECT * EXCLUDE (elements){unpacked} FROM versions"
-        f" WHERE form = '{form.id}') AS v, {_SIDES}"
+        f"(SELECT v.*, sides.weight FROM (SELECT * EXCLUDE (elements){unpacked} FROM"
+        f" {as_read(definition, form.id)}) AS v, {_SIDES}"
         " WHERE CASE WHEN sides.weight < 0 THEN v.before ELSE v.after END)"
     )
 

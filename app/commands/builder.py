@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from app.catalogue import newness
 from app.commands.definitions import home_of, newest, read_all
 from app.errors import Conflict, InvalidDefinition, Unprocessable
 from app.registries.load import PACKAGED
@@ -77,5 +76,5 @@ def _earlier(registry: str, definition: Definition, before: Path | None) -> Defi
     found, complaints = read_all(home)
     if before is not None and (complaints or not found):
         raise InvalidDefinition(complaints or [f"{before}: name the folder of a version"])
-    older = [one for one in found if one.id == definition.id and newness(one) < newness(definition)]
-    return max(older, key=newness, default=None)
+    older = [one for one in found if one.id == definition.id and one.newness < definition.newness]
+    return max(older, key=lambda one: one.newness, default=None)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app import errors
-from app.catalogue import Catalogue, newness
+from app.catalogue import Catalogue
 from app.commands.builder import docs, new
 from app.commands.definitions import read_all
 from app.commands.elements import export_cde, import_cde
@@ -17,7 +17,9 @@ from app.commands.simulate import simulate_registry
 from app.database import EVERYTHING, Database, Role
 from app.postgres import addresses
 from app.registries.compare import compare as compared
+from app.registries.compare import incomparable
 from app.registries.forms import MARKS, dictionary_markdown
+from app.registries.lineage import conversion_of
 from app.registries.load import PACKAGED
 from app.registries.schema import Definition
 from app.registries.workbook import template as workbook
@@ -48,7 +50,8 @@ def check(
     """Check definitions, and say everything that is wrong with them at once."""
     complaints: list[str] = []
     for path in paths or [PACKAGED]:
-        definitions, said = read_all(path)
+        # The examples of what is packaged were counted before it was.
+        definitions, said = read_all(path, worked=bool(paths))
         complaints += said
         for one in definitions:
             counts = (
@@ -79,7 +82,7 @@ def publish(
     definitions: list[Definition] = []
     complaints: list[str] = []
     for path in paths or []:
-        found, said = read_all(path)
+        found, said = read_all(path, worked=True)
         definitions += found
         complaints += said
     if complaints:
@@ -94,7 +97,7 @@ def publish(
                     return [(one, True) for one in await catalogue.publish_packaged(session)]
                 return [
                     (one, await catalogue.publish(session, one, by))
-                    for one in sorted(definitions, key=newness)
+                    for one in sorted(definitions, key=lambda one: one.newness)
                 ]
         finally:
             await database.close()
@@ -162,7 +165,14 @@ def compare(
         typer.echo(str(change))
     if not changes:
         typer.echo("The two say the same.")
-    if any(change.weight == "refused" for change in changes):
+    if conversion_of(pair[1], pair[0].version) is not None:
+        open_ones = sum(change.covered is False for change in changes)
+        typer.echo(
+            f"The conversion of {pair[0].version} covers what it has to."
+            if not open_ones
+            else f"The conversion of {pair[0].version} leaves {open_ones} open."
+        )
+    if incomparable(*pair):
         raise errors.Conflict("Cases of the two versions could not be compared.")
 
 

@@ -55,4 +55,5 @@ def against(profile: Profile, sop_classes: Iterable[str], keywords: str, *, day:
             for inside, tag in zip(above, tags, strict=False)
         ):
             return []
-    return [f"{keywords}: de-identification takes it away (deid.yaml)"]
+    kept = "name the `sop_classes` in images.yaml whose objects have it, or keep it in deid.yaml"
+    return [f"{keywords}: de-identification takes it away; {kept}"]

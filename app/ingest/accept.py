@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import Claim, ring, working
 from app.ingest import ledger, posting
-from app.ingest.checks import RegistryAtWork, Row, at_work
+from app.ingest.checks import Row, Versions
 from app.ingest.completing import complete
 from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
 from app.ingest.ledger import Batch
 from app.ingest.lists import hold_against_lists
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
+from app.ingest.spelled import spelled
 from app.ingest.turns import oldest
 from app.models.base import now
 from app.models.submission import Submission
@@ -54,11 +55,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
             return 0
         registry_id = ours[0].registry_id
         await ledger.lock(session, registry_id)
-        versions = sorted({one.definition_version for one in ours})
-        definitions = {
-            version: at_work(rooms.catalogue.registry(registry_id, version=version))
-            for version in versions
-        }
+        definitions = Versions(rooms.catalogue, registry_id)
         batch = await ledger.load(session, registry_id, definitions, ours)
         found = await complete(session, rooms.vault, ours, batch)
         await _accept(session, rooms.vault, definitions, batch, found)
@@ -70,7 +67,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
 async def _accept(
     session: AsyncSession,
     vault: Vault,
-    definitions: dict[str, RegistryAtWork],
+    definitions: Versions,
     batch: Batch,
     found: list[Found],
 ) -> None:
@@ -88,7 +85,7 @@ async def _accept(
     found += await hold_against_lists(session, vault, definitions, batch)
     standing = [event for event in batch.events if event.outcome is None]
     followers = in_turn(history, standing, batch.waiting)
-    await _hold_against_cases(session, batch, [event for event, _ in followers], found)
+    await _hold_against_cases(session, definitions, batch, [event for event, _ in followers], found)
     for event, case in followers:
         if event.outcome is None:
             history.apply(event, case)
@@ -98,36 +95,63 @@ async def _accept(
     for union in history.people.unions:
         cases = [case.id for case in moving if case.loaded_under == union.merged]
         await identities.record(session, registry, union, cases)
-    found += _said(definitions, batch)
+    found += _said(batch)
     await posting.forget_waiting(session, batch)
     await posting.write(session, batch, history)
     await keep_findings(session, found)
 
 
 async def _hold_against_cases(
-    session: AsyncSession, batch: Batch, followers: Sequence[Event], found: list[Found]
+    session: AsyncSession,
+    definitions: Versions,
+    batch: Batch,
+    followers: Sequence[Event],
+    found: list[Found],
 ) -> None:
-    """The rules that read the case a follow-up belongs to: only now is it certain which that is."""
-    by_form: dict[str, list[Event]] = {}
-    for event in followers:
-        if event.form.looks_at_parent and event.basis is not None and event.action == "submit":
-            by_form.setdefault(event.form.form.id, []).append(event)
-    for events in by_form.values():
-        own = await ledger.elements_of_entries(session, [event.at for event in events])
-        above = await ledger.elements_of_versions(
-            session, [event.basis for event in events if event.basis is not None]
-        )
-        form = events[0].form
-        rows = [Row(own[event.at], batch.received[event.at[0]]) for event in events]
-        parents = [above[event.basis.id] if event.basis is not None else None for event in events]
+    """The rules that read the case a follow-up belongs to: only now is it certain which that is.
+
+    The two are held against each other in the newer of their two versions.
+    """
+    asked = [
+        event
+        for event in followers
+        if event.form.looks_at_parent and event.basis is not None and event.action == "submit"
+    ]
+    if not asked:
+        return
+    bases = [event.basis for event in asked if event.basis is not None]
+    own = await ledger.elements_of_entries(session, [event.at for event in asked])
+    above = await ledger.elements_of_versions(session, bases)
+    spoken = await ledger.versions_spoken(session, batch, bases)
+    by_form: dict[tuple[str, str], list[tuple[Event, str, str]]] = {}
+    for event, basis in zip(asked, bases, strict=True):
+        mine, its = batch.versions[event.at[0]], spoken[basis.id]
+        key = (event.form.form.id, definitions.newer(mine, its))
+        by_form.setdefault(key, []).append((event, its, above[basis.id]))
+    for (form_id, version), held in by_form.items():
+        registry = definitions[version]
+        form = registry.form(form_id)
+        if form is None or form.form.parent is None:
+            continue  # a newer version that has no such form asks nothing of it
+        sent = [(batch.versions[event.at[0]], own[event.at]) for event, _, _ in held]
+        parent = form.form.parent
+        rows = [
+            Row(elements, batch.received[event.at[0]])
+            for (event, _, _), elements in zip(
+                held, spelled(registry.definition, form_id, sent), strict=True
+            )
+        ]
+        parents = spelled(registry.definition, parent, [(its, text) for _, its, text in held])
         alone = await asyncio.to_thread(form.run, rows)
         beside = await asyncio.to_thread(form.run, rows, parents)
-        for event, (before, said), (after, now_said) in zip(events, alone, beside, strict=True):
+        for (event, _, _), (before, said), (after, now_said) in zip(
+            held, alone, beside, strict=True
+        ):
             fresh = [flaw for flaw in now_said if flaw not in said]
             found += [_finding(event, flaw) for flaw in fresh]
             if any(flaw.severity is Severity.REJECT for flaw in fresh):
                 event.outcome = "rejected"
-            elif before != after:
+            elif before != after and batch.versions[event.at[0]] == version:
                 event.patch = ledger.patch(after)
 
 
@@ -135,7 +159,7 @@ def _finding(event: Event, flaw: Flaw) -> Found:
     return of_flaw(*event.at, event.facility, event.form.form.id, flaw)
 
 
-def _said(definitions: dict[str, RegistryAtWork], batch: Batch) -> list[Found]:
+def _said(batch: Batch) -> list[Found]:
     """What senders are told about entries that did not simply go through."""
     found: list[Found] = []
     for event in (*batch.events, *batch.waiting):

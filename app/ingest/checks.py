@@ -10,6 +10,7 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from app.catalogue import Catalogue
 from app.registries.entries import FormCheck
 from app.registries.rows import RowRules, unpacked
 from app.registries.schema import Definition, Element, Form
@@ -271,13 +272,34 @@ atexit.register(_at_work.clear)
 
 def at_work(definition: Definition) -> RegistryAtWork:
     """The checks of a definition; built at its first entry."""
-    key = (definition.id, definition.version, definition.digest)
+    key = (definition.id, definition.version, definition.reading)
     found = _at_work.get(key)
     if found is None:
         while len(_at_work) >= KEPT:
             del _at_work[next(iter(_at_work))]
         found = _at_work[key] = RegistryAtWork(definition)
     return found
+
+
+class Versions:
+    """The versions of one registry at work, each looked up when it is asked for."""
+
+    def __init__(self, catalogue: Catalogue, registry_id: str) -> None:
+        self._catalogue, self._registry_id = catalogue, registry_id
+        self._found: dict[str, RegistryAtWork] = {}
+
+    def __getitem__(self, version: str) -> RegistryAtWork:
+        found = self._found.get(version)
+        if found is None:
+            definition = self._catalogue.registry(self._registry_id, version=version)
+            found = self._found[version] = at_work(definition)
+        return found
+
+    def newer(self, one: str, other: str) -> str:
+        """The later of two versions."""
+        if one == other:
+            return one
+        return max(one, other, key=lambda version: self[version].definition.newness)
 
 
 def text_of(values: dict[str, Canonical]) -> str:

@@ -210,6 +210,18 @@ def _apply_to_rows(path: str, rules: RulesAtWork, members: Sequence[tuple[Entry,
         entry.flaws += [replace(each, place=one.place + each.place) for each in broken]
 
 
+def tried(registry: RegistryAtWork, sent: Sent, on: date) -> Entry:
+    """An entry as the check would find it if it were sent on a day, by whichever facility it names."""
+    entry = Entry(0, 1, None, registry.form(sent.form), _word(sent.action) or "submit")
+    if entry.action not in ACTIONS:
+        entry.action = None
+        entry.add("_action", FindingCode.UNKNOWN_ACTION, ACTIONS)
+    elif entry.form is not None:
+        _values(registry, entry, sent)
+        apply_rules([entry], [on])
+    return entry
+
+
 MEMBERS = (
     "submission_number bigint, row int, facility_id int, form text, action text, state text,"
     " elements text, identity bytea, digest bytea, key_token text, parent_token text,"

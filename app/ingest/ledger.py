@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import driver_connection
-from app.ingest.checks import RegistryAtWork
+from app.ingest.checks import RegistryAtWork, Versions
 from app.ingest.history import Case, Event, History, Key, Place, Version
 from app.ingest.rooms import BATCH
 from app.models.submission import Submission
@@ -49,7 +49,7 @@ _EVENT = (
 async def load(
     session: AsyncSession,
     registry_id: str,
-    definitions: Mapping[str, RegistryAtWork],
+    definitions: Versions,
     ours: Sequence[Submission],
 ) -> Batch:
     """Everything about a batch that is already there."""
@@ -83,7 +83,7 @@ async def load(
 async def _waiting(
     session: AsyncSession,
     registry_id: str,
-    definitions: Mapping[str, RegistryAtWork],
+    definitions: Versions,
     events: Sequence[Event],
     versions: dict[int, str],
     received: dict[int, date],
@@ -115,8 +115,7 @@ async def _waiting(
     ).all()
     found: list[Event] = []
     for row in rows:
-        definition = definitions.get(row.definition_version) or next(iter(definitions.values()))
-        event = _event(row, definition)
+        event = _event(row, definitions[row.definition_version])
         event.waited, event.outcome = True, "waiting"
         versions[event.at[0]], received[event.at[0]] = (
             row.definition_version,
@@ -316,6 +315,29 @@ async def elements_of_versions(
         places = {id: version.event.at for id, version in fresh.items() if version.event}
         elements = await elements_of_entries(session, set(places.values()))
         found |= {id: elements[place] for id, place in places.items()}
+    return found
+
+
+async def versions_spoken(
+    session: AsyncSession, batch: Batch, versions: Sequence[Version]
+) -> dict[int, str]:
+    """The definition's version in which each version of a case was sent."""
+    found = {
+        one.id: batch.versions[one.event.at[0]]
+        for one in versions
+        if not one.known and one.event is not None
+    }
+    known = {one.id: one.subject for one in versions if one.known}
+    if known:
+        rows = await session.execute(
+            text(
+                "SELECT v.id, v.definition_version FROM versions v"
+                " JOIN unnest(CAST(:ids AS bigint[]), CAST(:subjects AS bigint[])) AS w (id, subject)"
+                " ON v.id = w.id AND v.subject_id = w.subject"
+            ),
+            {"ids": list(known), "subjects": list(known.values())},
+        )
+        found |= {row.id: row.definition_version for row in rows}
     return found
 
 

@@ -5,14 +5,14 @@ It is asked when an entry is accepted, and not when it is checked: only then is 
 before it, so that one file may bring a list and what refers to it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ingest import ledger
-from app.ingest.checks import FormAtWork, RegistryAtWork
+from app.ingest.checks import FormAtWork, RegistryAtWork, Versions
 from app.ingest.findings import Found, of_flaw
 from app.ingest.history import Event, Key
 from app.ingest.ledger import Batch
@@ -26,7 +26,7 @@ from app.vault import Vault
 async def hold_against_lists(
     session: AsyncSession,
     vault: Vault,
-    definitions: Mapping[str, RegistryAtWork],
+    definitions: Versions,
     batch: Batch,
 ) -> list[Found]:
     """Findings for what is on no list of its facility; entries that cannot have that are rejected."""

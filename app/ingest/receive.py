@@ -6,7 +6,7 @@ of numbers is the order of commits: whoever looks for what came first never sees
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sqlalchemy import select, text
@@ -34,7 +34,9 @@ class Sender(Protocol):
 
 def taken(definition: Definition, door: Door) -> None:
     """Refuse a channel that the registry does not have."""
-    if door.channel not in definition.channels:
+    # The page of a form sends what is typed as JSON.
+    typed = door.channel == "json" and "web-form" in definition.channels
+    if door.channel not in definition.channels and not typed:
         raise UnsupportedMedia(
             [media for media, channel in CHANNELS.items() if channel in definition.channels]
         )
@@ -74,16 +76,25 @@ async def receive(
     facility: int | None = None,
     idempotency_key: str | None = None,
     traceparent: str | None = None,
+    version: str | None = None,
+    taking: Callable[[], Definition] | None = None,
 ) -> tuple[Submission, bool]:
-    """Take a submission in; the earlier one and True if this key brought the same before."""
+    """Take a submission in; the earlier one and True if this key brought the same before.
+
+    `version` is the one that was asked for. `taking` says of what is new here in which version it is
+    taken, and is not asked of a repetition.
+    """
     only, carried = await sent_for(session, definition, sender, facility)
-    digest = hashlib.sha256(quarantined.sha256 + f"\0{door}\0{facility}".encode()).digest()
+    asked = f"\0{door}\0{facility}" + (f"\0{version}" if version is not None else "")
+    digest = hashlib.sha256(quarantined.sha256 + asked.encode()).digest()
     if idempotency_key is not None:
         earlier = await _earlier(session, definition.id, sender.sender, idempotency_key)
         if earlier is not None:
             if earlier.body_digest != digest:
                 raise KeyUsedForOtherContent(earlier.id)
             return earlier, True
+    if taking is not None:
+        definition = taking()
     await quarantine.keep(session, quarantined, definition.id, carried[0])
     await in_order(session, definition.id, carried)
     submission = Submission(

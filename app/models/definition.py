@@ -1,6 +1,6 @@
 """Published definitions: frozen documents with a digest."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,5 +19,8 @@ class PublishedDefinition(Base):
     document: Mapped[dict[str, Any]]
     accept_from: Mapped[date]
     accept_until: Mapped[date | None]
+    """The last day, in UTC, on which entries are taken."""
+    accept_until_second: Mapped[time | None]
+    """The last second of that day at which they are; none: its last."""
     published_at: Mapped[datetime] = mapped_column(default=now)
     published_by: Mapped[str | None]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app import access, errors
@@ -126,6 +126,31 @@ async def submit(
         registry=_registry(house.catalogue, visitor, registry_id),
         facilities=[] if more else facilities,
         limit=f"{house.settings.submission_limit / 2**20:,.0f} MB",
+    )
+
+
+@router.get("/registries/{registry_id}/forms/{form_id}")
+async def entry_form(
+    request: Request,
+    registry_id: RegistryId,
+    form_id: Annotated[str, Path(min_length=1, max_length=100)],
+    visitor: SignedIn,
+    house: HouseInForce,
+) -> HTMLResponse:
+    """Where an entry is typed; its questions are those of the API."""
+    visitor.require(access.Act.SUBMIT)
+    found = _registry(house.catalogue, visitor, registry_id)
+    form = next((one for one in found.entry_forms if one.id == form_id), None)
+    if form is None or "web-form" not in found.channels:
+        raise errors.NotFound("The registry has no such form to fill in.")
+    facilities, more = await listed(request, "/v1/facilities", limit=200)
+    return shown(
+        "entry_form.html",
+        visitor,
+        place="submissions",
+        registry=found,
+        form=form,
+        facilities=[] if more else facilities,
     )
 
 

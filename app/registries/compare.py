@@ -6,11 +6,17 @@ refused; what asks more of senders, or takes something away, is said before it s
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from app.registries.lineage import conversion_of
 from app.registries.measure import Measure
 from app.registries.schema import Definition, Element, Form, Limits
+from app.registries.soundness.conversions import holes, spoken_of
+from app.registries.window import begins, ends
+
+_MAKING = frozenset({"level", "key", "otherwise_key", "parent", "period"})
+"""What makes a form's records what they are: no conversion says anything of it."""
 
 Weight = Literal["refused", "breaks", "new", "changed"]
 
@@ -22,20 +28,66 @@ class Change:
     weight: Weight
     place: str
     says: str
+    covered: bool | None = None
+    """Whether the new version's conversion of the old says how such entries are read; None where it
+    has no conversion, or nothing about entries has changed."""
 
     def __str__(self) -> str:
-        return f"{self.weight}: {self.place}: {self.says}"
+        covered = {
+            None: "",
+            True: " (covered by the conversion)",
+            False: " (not covered by the conversion)",
+        }
+        return f"{self.weight}: {self.place}: {self.says}{covered[self.covered]}"
+
+    @property
+    def of_entries(self) -> bool:
+        """Whether it is about what entries say, which a conversion can say how to read."""
+        rest = self.place.partition(".")[2]
+        return " " not in self.place and (not rest or rest not in _MAKING)
 
 
 def incomparable(old: Definition, new: Definition) -> list[str]:
     """Why cases of the two could not stand side by side; empty when they can."""
-    return [f"{one.place}: {one.says}." for one in compare(old, new) if one.weight == "refused"]
+    found = [
+        f"{one.place}: {one.says}."
+        for one in compare(old, new)
+        if one.weight == "refused" and not one.covered
+    ]
+    conversion = conversion_of(new, old.version)
+    if conversion is not None:
+        found += [
+            f"conversion of {old.version}: {one.says}." for one in holes(old, new, conversion)
+        ]
+    return found
 
 
 def compare(old: Definition, new: Definition) -> list[Change]:
     """Every difference between two versions, the gravest first."""
     grave = {"refused": 0, "breaks": 1, "changed": 2, "new": 3}
-    return sorted(_changes(old, new), key=lambda one: (grave[one.weight], one.place))
+    found = _with_coverage(old, new, list(_changes(old, new)))
+    return sorted(found, key=lambda one: (grave[one.weight], one.place))
+
+
+def _with_coverage(old: Definition, new: Definition, changes: list[Change]) -> Iterator[Change]:
+    """The changes, each with what the new version's conversion of the old does about it."""
+    conversion = conversion_of(new, old.version)
+    if conversion is None:
+        yield from changes
+        return
+    open_ones = {one.about for one in holes(old, new, conversion)}
+    spoken = spoken_of(old, conversion)
+    parts = {form.id for form in old.forms if form.part}
+    for one in changes:
+        carried = one.place.split(".")[0] in parts
+        if one.weight not in ("refused", "breaks") or not one.of_entries or carried:
+            yield one
+        else:
+            # A group or a form that is left behind takes what is in it along.
+            around = {
+                one.place.rsplit(".", number)[0] for number in range(one.place.count(".") + 1)
+            }
+            yield replace(one, covered=bool(around & spoken) and one.place not in open_ones)
 
 
 def _changes(old: Definition, new: Definition) -> Iterator[Change]:
@@ -55,7 +107,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[Change]:
     yield from _measures(old, new)
     yield from _improvement(old, new)
     yield from _images(old, new)
-    if old.accept_until is not None and old.accept_until < new.accept_from:
+    if old.accept_until is not None and ends(old.accept_until) < begins(new.accept_from):
         yield Change("breaks", "accept_from", "no version takes entries between the two windows")
 
 
@@ -67,10 +119,23 @@ def _form(old: Definition, new: Definition, before: Form, after: Form) -> Iterat
         ("parent", "another parent form: old follow-ups would belong to nothing"),
         ("period", "another period element: the same case would move to another month"),
     ):
-        if getattr(before, name) != getattr(after, name):
+        was = getattr(before, name)
+        if name == "period":
+            was = _renamed(old, new, before.id).get(was, was)
+        if was != getattr(after, name):
             yield Change("refused", f"{before.id}.{name}", says)
     yield from _elements(old, new, before.id, before.by_id, after.by_id)
     yield from _groups(old, new, before, after)
+
+
+def _renamed(old: Definition, new: Definition, form: str) -> dict[str, str]:
+    """Elements of a form that the conversion only calls otherwise: what they were -> what they are."""
+    conversion = conversion_of(new, old.version)
+    return {
+        one.was: one.element
+        for one in (conversion.elements if conversion is not None else ())
+        if one.form == form and one.group is None and one.was is not None and not one.codes
+    }
 
 
 def _groups(old: Definition, new: Definition, before: Form, after: Form) -> Iterator[Change]:

@@ -1,4 +1,8 @@
-"""What was written in a definition's files, with the file and line of each part of it."""
+"""
+YAML as it was written: the text of each scalar, and the file and line of each part.
+
+Scalars stay text, so that a code `010` or a version `1.10` is what its author typed.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +33,7 @@ class Document:
         file, line = self.lines.get(at, ("registry.yaml", 1))
         self.complaints[(file, line + extra, message)] = None
 
-    def adopt(self, place: Place, read: "File") -> Any:
+    def adopt(self, place: Place, read: "WrittenFile") -> Any:
         """Put a file's data at a place of the document."""
         for inner, line in read.lines.items():
             self.lines[(*place, *inner)] = (read.name, line)
@@ -41,16 +45,16 @@ class Document:
 
 
 @dataclass(slots=True)
-class File:
+class WrittenFile:
     name: str
     data: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
     failed: bool = False
 
 
-def read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> File:
+def read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> WrittenFile:
     name = path.relative_to(folder).as_posix()
-    found = File(name if folder.name != "shared" else f"shared/{name}")
+    found = WrittenFile(name if folder.name != "shared" else f"shared/{name}")
     try:
         if path.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"larger than {LARGEST} bytes")
@@ -70,7 +74,7 @@ def read_file(folder: Path, path: Path, document: Document, *, typed: bool = Fal
 def _value(
     node: yaml.Node,
     place: Place,
-    found: File,
+    found: WrittenFile,
     document: Document,
     typed: bool,
     above: frozenset[int],

@@ -8,7 +8,7 @@ wrong in one element, rule or measure is complained of and set aside, so that th
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from app.registries.document import Document, Place, read_file
 from app.registries.schema import Definition
 from app.registries.shaped import shaped
 from app.registries.soundness import unsound
+from app.registries.soundness.conversions import holes
 
 PACKAGED = Path(__file__).parent / "definitions"
 SHARED = PACKAGED / "shared"
@@ -37,18 +38,61 @@ def load(folder: Path, shared: Sequence[Path] = (SHARED,), *, sound: bool = Fals
 
 
 def read(
-    folder: Path, shared: Sequence[Path] = (SHARED,), *, sound: bool = False
+    folder: Path,
+    shared: Sequence[Path] = (SHARED,),
+    *,
+    sound: bool = False,
+    also: Callable[[Definition], Iterable[tuple[Place, str]]] = lambda _: (),
 ) -> tuple[Definition | None, list[str]]:
-    """As much of a definition as could be read, and every complaint about it."""
+    """As much of a definition as could be read, and every complaint about it.
+
+    `also` judges what only another package can, once there is nothing else to complain of.
+    """
     if not (folder / "registry.yaml").is_file():
         return None, ["registry.yaml:1: there is no registry.yaml in this folder"]
     document = _gather(folder, shared)
     definition = shaped(document)
     if definition is None:
         return None, document.written()
-    for place, message, extra in () if sound else unsound(definition, frozenset(document.aside)):
-        document.complain(place, message, extra)
-    return definition.model_copy(update={"digest": digest(definition)}), document.written()
+    definition = definition.model_copy(update={"digest": digest(definition)})
+    if not sound:
+        for place, message, extra in unsound(definition, frozenset(document.aside)):
+            document.complain(place, message, extra)
+        for place, message in _unconverted(definition, folder, shared):
+            document.complain(place, message)
+        for place, message in () if document.complaints else also(definition):
+            document.complain(place, message)
+    return definition, document.written()
+
+
+def _unconverted(
+    definition: Definition, folder: Path, shared: Sequence[Path]
+) -> Iterator[tuple[Place, str]]:
+    """What the conversions of earlier versions, which lie beside this one, lack."""
+    for number, conversion in enumerate(definition.conversions):
+        place: Place = ("conversions", number)
+        earlier = _neighbour(definition.id, conversion.converts, folder, shared)
+        if earlier is None:
+            says = f"the definition of {conversion.converts} is not beside this folder"
+            yield (*place, "converts"), says
+            continue
+        for hole in holes(earlier, definition, conversion):
+            yield (*place, *hole.place), hole.says
+
+
+def _neighbour(
+    registry: str, version: str, folder: Path, shared: Sequence[Path]
+) -> Definition | None:
+    """Another version of a registry: in a folder beside this one, or packaged."""
+    beside = folder.absolute().parent.glob("*/registry.yaml")
+    for path in (*sorted(beside), PACKAGED / registry / version / "registry.yaml"):
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if path.parent == folder.absolute() or version not in text or registry not in text:
+            continue
+        found, _ = read(path.parent, shared, sound=True)
+        if found is not None and (found.id, found.version) == (registry, version):
+            return found
+    return None
 
 
 def assemble(document: Mapping[str, Any], accept_until: date | None = None) -> Definition:
@@ -104,7 +148,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
         "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
-        "value_sets", "simulation", "digest"
+        "value_sets", "simulation", "conversions", "digest", "ancestry"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -115,6 +159,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("peers", "peers.yaml"),
         ("derived", "derived.yaml"),
         ("images", "images.yaml"),
+        ("conversions", "conversion.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")

@@ -10,6 +10,11 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+
+GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
+"""A group of a form, or a group inside one: `models`, `models.parts`."""
+
 Source = Literal["confirmed", "unconfirmed", "project"]
 
 

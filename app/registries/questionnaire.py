@@ -36,8 +36,8 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
     form = definition.form(form_id)
     return {
         "resourceType": "Questionnaire",
-        "id": f"{definition.id}-{form.id.replace('_', '-')}"[:64],
-        "url": f"{address}/fhir/Questionnaire/{definition.id}-{form.id.replace('_', '-')}",
+        "id": questionnaire_id(definition, form)[:64],
+        "url": f"{address}/fhir/Questionnaire/{questionnaire_id(definition, form)}",
         "version": definition.version,
         "name": "".join(
             part.title() for part in f"{definition.id}-{form.id}".replace("_", "-").split("-")
@@ -49,6 +49,11 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
         "date": definition.accept_from.isoformat(),
         "item": [_group(definition, form, part) for part in (form, *form.included)],
     }
+
+
+def questionnaire_id(definition: Definition, form: Form) -> str:
+    """What its canonical address ends with; a response names it."""
+    return f"{definition.id}-{form.id.replace('_', '-')}"
 
 
 def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:

@@ -8,7 +8,7 @@ one compiles it with `expressions.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.registries.conversion import Conversion
 from app.registries.decisions import DecisionTable
 from app.registries.element import (
     Code,
@@ -36,8 +37,18 @@ from app.registries.element import (
 from app.registries.images import ImageSource
 from app.registries.improvement import ImprovementTemplate
 from app.registries.measure import Measure
-from app.registries.parts import Expression, Identifier, Limits, Part, Slug, Source
+from app.registries.parts import (
+    Expression,
+    GroupPath,
+    Identifier,
+    Limits,
+    Part,
+    Slug,
+    Source,
+    Version,
+)
 from app.registries.profile import Profile
+from app.registries.window import Bound, begins, ends
 
 __all__ = [
     "Code",
@@ -54,11 +65,6 @@ __all__ = [
     "Source",
     "ValueSet",
 ]
-
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
-
-GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]
-"""A group of a form, or a group inside one: `models`, `models.parts`."""
 
 Level = Literal["subject", "case", "follow-up", "facility-period", "facility-list"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
@@ -287,9 +293,11 @@ class Definition(Part):
     steward: str
     description: str = ""
     modules: tuple[Module, ...] = ()
-    accept_from: date
-    accept_until: date | None = None
-    """The last day on which entries of this version are taken; none while it has no successor."""
+    accept_from: Bound
+    """The first day, or the first second, at which entries of this version are taken."""
+    accept_until: Bound | None = None
+    """The last day, or the last second, at which entries of this version are taken; none while it
+    has no successor."""
     policy: Literal["per-entry", "whole-file"] = "per-entry"
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
     value_sets: dict[str, ValueSet] = {}
@@ -307,8 +315,13 @@ class Definition(Part):
     """`deid.yaml` as written; `app.deid.profile` gives it its meaning."""
     simulation: Profile = Profile()
     """How its data are simulated. Not published, and no part of the digest."""
+    conversions: tuple[Conversion, ...] = ()
+    """How entries of earlier versions are read as this one's."""
     digest: str = ""
     """SHA-256 of the canonical document."""
+    ancestry: tuple[Definition, ...] = Field(default=(), exclude=True, repr=False)
+    """The earlier versions, oldest first, where entries of any of them have to be converted; filled
+    in by whoever knows them. No part of the document."""
 
     @field_validator("forms", mode="after")
     @classmethod
@@ -392,9 +405,21 @@ class Definition(Part):
         """The follow-up forms of a case form."""
         return tuple(form for form in self.forms if form.parent == form_id)
 
-    def accepts_on(self, day: date) -> bool:
-        """Whether entries of this version are taken on that day."""
-        return self.accept_from <= day and (self.accept_until is None or day <= self.accept_until)
+    @property
+    def newness(self) -> tuple[int, ...]:
+        """Versions in order: 1.10.0 is newer than 1.9.0."""
+        return tuple(int(part) for part in self.version.split("."))
+
+    @cached_property
+    def reading(self) -> str:
+        """What tells apart two ways to read a registry's entries: its digest, with its ancestors'."""
+        return " ".join([self.digest, *(one.digest for one in self.ancestry)])
+
+    def accepts_at(self, moment: datetime) -> bool:
+        """Whether entries of this version are taken at a moment."""
+        if moment < begins(self.accept_from):
+            return False
+        return self.accept_until is None or moment < ends(self.accept_until)
 
     def visible_elements(self, form_id: str) -> Iterator[Element]:
         """The elements that are columns of a case: not the vault's, and not the facility's own id."""

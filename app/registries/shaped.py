@@ -38,6 +38,8 @@ _LISTS = frozenset(
         "worksheet",
         "images",
         "from_dicom",
+        "conversions",
+        "left",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -58,6 +60,7 @@ _STAND_INS: dict[str, Any] = {
     "peers": [],
     "improvement": [],
     "images": [],
+    "conversions": [],
     "deid": {},
     "simulation": {},
 }

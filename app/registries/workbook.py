@@ -5,7 +5,6 @@ Columns of text and codes are formatted as text, so that Excel keeps leading zer
 written as a formula, and two templates of one definition are the same bytes.
 """
 
-import datetime
 import io
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from app.registries.forms import ACTIONS, MARKS, dictionary_values
 from app.registries.schema import Definition, Element, Form, Group
+from app.registries.window import begins
 
 ROWS = 10_000
 """Rows that have drop-down lists; more may be filled in."""
@@ -33,7 +33,7 @@ def template(definition: Definition, form_id: str) -> bytes:
     book = xlsxwriter.Workbook(
         made, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     )
-    started = datetime.datetime.combine(definition.accept_from, datetime.time())
+    started = begins(definition.accept_from).replace(tzinfo=None)
     book.set_properties(
         {
             "title": f"{definition.title} {definition.version}: {form.title}",

@@ -8,7 +8,6 @@ only adds the search. The same contents make a paper.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, time
 from typing import Any
 
 from app.registries.compare import compare
@@ -16,6 +15,7 @@ from app.registries.forms import MARKS, DictionaryRow, dictionary, dictionary_va
 from app.registries.measure import Measure
 from app.registries.saying import Sayings
 from app.registries.schema import Definition, Form
+from app.registries.window import begins
 from app.reports.paper import typeset
 from app.reports.render import TEMPLATES
 from app.reports.render import pages as templates
@@ -107,8 +107,7 @@ def paper(definition: Definition, before: Definition | None = None) -> bytes:
         "version": f"Version {definition.version}, digest {definition.digest[:12]}",
         "pages": [_breakable(asdict(page)) for page in contents(definition, before)],
     }
-    at = datetime.combine(definition.accept_from, time(), UTC)
-    return typeset(TEMPLATES / "dictionary.typ", data, at)
+    return typeset(TEMPLATES / "dictionary.typ", data, begins(definition.accept_from))
 
 
 def _breakable(page: dict[str, Any]) -> dict[str, Any]:

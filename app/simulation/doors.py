@@ -14,11 +14,13 @@ import xlsxwriter
 from app.registries.schema import Channel, Definition, Element, Group
 from app.simulation.drawn.sound import most_rows
 from app.simulation.places import DOORS
+from app.simulation.responses import bundle
 
 MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "json": "application/json",
     "single": "application/json",
+    "fhir": "application/fhir+json",
     "csv": "text/csv",
     "pipe": "text/plain",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -27,6 +29,7 @@ SUFFIXES = {
     "ndjson": "ndjson",
     "json": "json",
     "single": "json",
+    "fhir": "json",
     "csv": "csv",
     "pipe": "txt",
     "xlsx": "xlsx",
@@ -38,6 +41,7 @@ CHANNELS: Mapping[Channel, tuple[str, ...]] = {
     "json": ("json", "single"),
     "xlsx": ("xlsx",),
     "web-form": ("single",),
+    "fhir": ("fhir",),
 }
 """The doors of each channel; images come by another."""
 
@@ -45,7 +49,7 @@ CHANNELS: Mapping[Channel, tuple[str, ...]] = {
 def doors_of(definition: Definition) -> tuple[str, ...]:
     """The doors that a registry's channels open, in the order in which facilities take to them."""
     named = {door for one in definition.channels for door in CHANNELS.get(one, ())}
-    return tuple(one for one in DOORS if one in named) or ("json",)
+    return tuple(one for one in (*DOORS, "fhir") if one in named) or ("json",)
 
 
 Sent = dict[str, Any]
@@ -56,6 +60,7 @@ class Doors:
     """Writes entries as each door takes them, spelled as its users spell."""
 
     def __init__(self, definition: Definition) -> None:
+        self._definition = definition
         case = definition.first_case_form
         first = (case, *definition.follow_up_forms(case.id))
         self._columns: dict[str, Element] = {}
@@ -98,6 +103,8 @@ class Doors:
             case "single":
                 (entry,) = self._numbered(entries)
                 path.write_bytes(orjson.dumps(entry))
+            case "fhir":
+                path.write_bytes(orjson.dumps(bundle(self._definition, self._numbered(entries))))
             case "csv":
                 self._write_text(path, entries, ",", "\n", str, list(self._columns))
             case "pipe":

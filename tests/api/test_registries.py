@@ -13,6 +13,7 @@ from app.access import Role
 from app.postgres import Addresses
 from app.registries.load import PACKAGED, folders
 from tests.conftest import opened
+from tests.ingest.landing import EXAM
 from tests.make.accounts import REGISTRY, Desk, key_for
 
 HERE = f"/v1/registries/{REGISTRY}"
@@ -31,7 +32,7 @@ async def test_every_registry_is_listed_in_the_version_in_force(operator: Desk) 
     body = (await operator("GET", "/v1/registries")).json()
     listed = [(one["id"], one["version"]) for one in body["registries"]]
     assert len(dict(listed)) == len(listed)
-    assert dict(listed)[REGISTRY] == "1.10.0"
+    assert dict(listed)[REGISTRY] == "1.11.0"
     assert set(dict(listed)) == {folder.parts[-2] for folder in folders(PACKAGED)}
 
 
@@ -47,13 +48,16 @@ async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> Non
     assert body["measures"] == 47
     again = await operator("GET", HERE, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
-    versioned = await operator("GET", f"{HERE}?version=1.10.0")
+    versioned = await operator("GET", f"{HERE}?version=1.11.0")
     assert versioned.json() == body
 
 
 async def test_versions_say_which_is_in_force(operator: Desk) -> None:
     body = (await operator("GET", f"{HERE}/versions")).json()
-    assert [(one["version"], one["in_force"]) for one in body["versions"]] == [("1.10.0", True)]
+    assert [(one["version"], one["in_force"]) for one in body["versions"]] == [
+        ("1.11.0", True),
+        ("1.1.0", False),
+    ]
 
 
 async def test_the_dictionary_shows_what_no_source_confirms(operator: Desk) -> None:
@@ -75,7 +79,7 @@ async def test_forms_come_as_schema_questionnaire_page_and_workbook(operator: De
     assert page.json()["form"] == "follow_up"
     book = await operator("GET", f"{HERE}/forms/exam/template")
     assert book.headers["Content-Disposition"] == (
-        'attachment; filename="early-lung-cancer-detection-exam-1.10.0.xlsx"'
+        'attachment; filename="early-lung-cancer-detection-exam-1.11.0.xlsx"'
     )
     assert openpyxl.load_workbook(io.BytesIO(book.content)).sheetnames[0] == "Entries"
     held = {"If-None-Match": book.headers["ETag"]}
@@ -105,3 +109,27 @@ async def test_a_key_sees_its_own_registries_alone(operator: Desk, database: Add
         assert (await partner("GET", HERE + path)).status_code == 404
     nobody = await operator.client.get(HERE)
     assert nobody.status_code == 401
+
+
+async def test_an_entry_can_be_tried_by_any_version_and_nothing_is_kept(operator: Desk) -> None:
+    elements = {**EXAM, "exam_unique_id": "TRIED", "dlp": "Quizzleberry", "lung_rads_version": None}
+    answer = await operator("POST", f"{HERE}/forms/exam/trials", {"elements": elements})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["version"], told["accepted"]) == ("1.11.0", False)
+    found = {(one["place"], one["code"]) for one in told["findings"]}
+    assert {("dlp", "not-a-number"), ("lung_rads_version", "missing")} <= found
+    assert "Quizzleberry" not in answer.text
+    assert told["computed"]["age_at_exam"] == 69
+    sound = {name: value for name, value in elements.items() if name != "lung_rads_version"}
+    before = await operator(
+        "POST", f"{HERE}/forms/exam/trials?version=1.1.0", {"elements": sound | {"dlp": "80.00"}}
+    )
+    assert (before.json()["version"], before.json()["accepted"]) == ("1.1.0", True), before.text
+    draft = {"action": "save", "elements": {"exam_unique_id": "D"}}
+    assert (await operator("POST", f"{HERE}/forms/exam/trials", draft)).json()["accepted"] is True
+    for wrong, status in (({"elements": []}, 422), ({"elements": {}, "form": "exam"}, 422)):
+        answer = await operator("POST", f"{HERE}/forms/exam/trials", wrong)
+        assert answer.status_code == status
+    listed = await operator("GET", f"/v1/submissions?registry={REGISTRY}")
+    assert listed.json() == []

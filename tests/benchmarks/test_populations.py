@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app.access import Role
 from app.benchmarks import generations
 from app.benchmarks.engine import Engine
+from app.benchmarks.examples import Drafting, Numbers, totals, versions
 from app.benchmarks.feed import COLUMNS
 from app.benchmarks.generations import Workshop
 from app.benchmarks.measures import tabulation
@@ -25,7 +26,7 @@ from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from tests.benchmarks.history import History, counted, settle
-from tests.benchmarks.test_examples import DEFINITIONS, EXAMPLES, Numbers, totals, versions
+from tests.benchmarks.test_examples import DEFINITIONS, EXAMPLES
 from tests.benchmarks.toy import definition
 from tests.make.accounts import bearer, key_for
 
@@ -269,7 +270,7 @@ def test_every_shipped_measure_lists_as_many_cases_as_it_counts(of: Any, tmp_pat
             dict(zip(COLUMNS, version, strict=True))
             for place, (one, measure, example) in enumerate(EXAMPLES)
             if one is of
-            for version in versions(connection, one, measure, example, place, numbers)
+            for version in versions(connection, Drafting(one), measure, example, place, numbers)
         ]
     rows = observe(engine, tabulation(of), [tuple(one.values()) for one in sent])
     facilities = {one["facility_id"] for one in sent}

@@ -10,6 +10,8 @@ import pytest
 from app.settings import Settings
 from tests.browser.browser import PROGRAM, Browser, Page, browser
 from tests.ingest.landing import exam
+from tests.journeys.test_ninth import ENTRY, NINTH, SHOWN
+from tests.journeys.test_ninth import REGISTRY as JOINTS
 from tests.served import FACILITY, REGISTRY, Served, whole_service
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium on this machine")
@@ -17,7 +19,8 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium on
 
 @pytest.fixture(scope="module")
 def served(settings: Settings) -> Iterator[Served]:
-    with whole_service(settings) as service:
+    own = settings.model_copy(update={"definitions": NINTH})
+    with whole_service(own, also=[JOINTS]) as service:
         yield service
 
 
@@ -96,6 +99,81 @@ def test_a_file_that_cannot_be_read_ends_as_a_page_that_says_why(
     send(page, served, file)
     assert page.run("document.querySelector('h1').innerText") == "This submission cannot be read"
     assert "unreadable" in page.run("document.querySelector('table').innerText")
+
+
+TYPING = """(() => {
+  const within = (box, name) => [...box.querySelectorAll(`[data-element="${name}"]`)].find(
+    (one) => one.parentElement.closest("[data-row], [data-section]") === box);
+  const groups = (box, name) => [...box.querySelectorAll(`[data-group="${name}"]`)].find(
+    (one) => one.parentElement.closest("[data-row], [data-section]") === box);
+  const fill = (box, elements) => {
+    for (const [name, value] of Object.entries(elements)) {
+      if (Array.isArray(value) && typeof value[0] === "object") {
+        const group = groups(box, name);
+        const rows = () => [...group.querySelectorAll(`[data-row="${name}"]`)];
+        value.forEach((row, number) => {
+          if (rows().length <= number) group.querySelector(`[data-add="${name}"]`).click();
+          fill(rows()[number], row);
+        });
+        continue;
+      }
+      const shown = within(box, name);
+      if (shown.hidden) throw new Error(name + " is not asked");
+      for (const one of [].concat(value)) {
+        const boxed = shown.querySelector(`input[type=checkbox][value="${one}"]`);
+        const control = boxed || shown.querySelector("input, select");
+        if (boxed) boxed.checked = true; else control.value = String(one);
+        control.dispatchEvent(new Event("input", { bubbles: true }));
+      }
+    }
+  };
+  fill(document.querySelector("[data-section]"), %s);
+})()"""
+
+
+def test_an_entry_with_rows_inside_rows_is_typed_and_becomes_a_case(
+    page: Page, served: Served
+) -> None:
+    page.open(f"{served.url}/registries/{JOINTS}/submit")
+    page.does(f"document.querySelector('a[href$=\"/{JOINTS}/forms/injection\"]').click()")
+    page.until("document.getElementById('entry').dataset.ready")
+    asked = "document.querySelector('[data-element=sedative]').hidden"
+    assert page.run(asked) is True
+    assert page.run("document.querySelectorAll('[data-row=joints]').length") == 1
+    page.run(TYPING % json.dumps(ENTRY))
+    assert page.run(asked) is False
+    others = "[...document.querySelectorAll('[data-element=joint_other]')].map(one => one.hidden)"
+    assert page.run(others) == [True, False], "a row's question hangs on that row's answer"
+    assert page.run("document.querySelectorAll('[data-row=needles]').length") == 2
+    page.run("document.querySelector('[data-add=joints]').click()")
+    assert page.run("document.querySelector('[data-add=joints]').disabled") is True
+    page.run("[...document.querySelectorAll('[data-remove=joints]')].at(-1).click()")
+    assert page.run("document.querySelector('[data-add=joints]').disabled") is False
+    page.does("document.querySelector('#entry button[value=submit]').click()")
+    page.until("document.readyState === 'complete' && !document.getElementById('live')")
+    figures = page.run("document.querySelector('.figures').innerText")
+    assert "New cases" in figures
+    case = page.run(
+        f"fetch('/v1/registries/{JOINTS}/cases').then(answer => answer.json())"
+        ".then(cases => fetch('/v1/cases/' + cases[0].id)).then(answer => answer.json())"
+    )
+    assert case["elements"] | SHOWN == case["elements"]
+    assert page.complaints() == []
+
+
+def test_a_typed_entry_that_is_flawed_says_where_and_keeps_the_page_usable(
+    page: Page, served: Served
+) -> None:
+    page.open(f"{served.url}/registries/{JOINTS}/forms/injection")
+    page.until("document.getElementById('entry').dataset.ready")
+    lacking = {"accession": "T-2", "record": "MRN-8", "joints": [{"joint": "K", "needles": [{"gauge": 99}]}]}  # fmt: skip
+    page.run(TYPING % json.dumps(lacking))
+    page.does("document.querySelector('#entry button[value=submit]').click()")
+    page.until("document.readyState === 'complete' && !document.getElementById('live')")
+    findings = page.run("document.querySelector('table').innerText")
+    assert "joints[0].needles[0].gauge" in findings
+    assert "sedation" in findings
+    assert "99" not in findings
 
 
 def test_a_report_opens_from_its_page_and_obeys_its_own_policy(page: Page, served: Served) -> None:

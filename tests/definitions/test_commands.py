@@ -23,7 +23,7 @@ def run(*words: object) -> Result:
 def test_check_without_a_folder_checks_what_is_packaged() -> None:
     result = run("check")
     assert result.exit_code == 0
-    assert f"{REGISTRY} 1.10.0: 9 forms" in result.stdout
+    assert f"{REGISTRY} 1.11.0: 9 forms" in result.stdout
     assert len(result.stdout.splitlines()) == len(folders(PACKAGED))
 
 
@@ -45,7 +45,17 @@ def test_check_asks_how_images_are_cleaned_too(tmp_path: Path) -> None:
     assert isinstance(result.exception, InvalidDefinition)
     for said in ("unknown option 'clean_all'", "PatientName: no option", "'Nobody': no such"):
         assert said in result.stdout, said
-    assert f"{folder}/deid.yaml: " in result.stdout
+    assert f"{folder}/deid.yaml:1: unknown option" in result.stdout
+    assert f"{folder}/deid.yaml:2: PatientName: no option" in result.stdout
+
+
+def test_check_runs_the_worked_examples_and_says_what_came_out(tmp_path: Path) -> None:
+    text = SMALL["measures_all"].replace("numerator: 1}]", "numerator: 2}]")
+    folder = small(tmp_path / "a", measures_all=text)
+    result = run("check", tmp_path)
+    assert isinstance(result.exception, InvalidDefinition)
+    said = f"{folder}/measures/all.yaml:12: `smokers`, 'One of two': `numerator` comes to 1, not 2"
+    assert said in result.stdout
 
 
 def test_check_of_an_empty_folder_is_a_complaint(tmp_path: Path) -> None:
@@ -61,7 +71,7 @@ def test_check_finds_value_sets_shared_beside_the_definition(tmp_path: Path) -> 
 
 
 def test_list_and_show_name_the_registry() -> None:
-    assert "1.10.0" in run("list").stdout
+    assert "1.11.0" in run("list").stdout
     shown = run("show", REGISTRY).stdout
     assert "Form exam (case): 39 elements" in shown
     assert "Measure adherence: Adherence to annual screening [not confirmed by a source]" in shown
@@ -74,7 +84,7 @@ def test_compare_says_what_breaks_and_refuses_what_cannot_be_compared(tmp_path: 
     result = run("compare", old, new)
     assert (result.exit_code, result.stdout) == (0, "breaks: rule heavy-smoker: says otherwise\n")
     assert "The two say the same." in run("compare", old, old).stdout
-    other = changed_copy(tmp_path / "c") / "1.10.0"
+    other = changed_copy(tmp_path / "c") / "1.11.0"
     refused = run("compare", LUNG, other)
     assert isinstance(refused.exception, Conflict)
     assert "refused: id" in refused.stdout

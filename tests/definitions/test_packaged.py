@@ -43,8 +43,12 @@ def test_everything_that_runs_binds_in_duckdb(folder: Path) -> None:
 RELEASED = {
     (
         "early-lung-cancer-detection",
-        "1.10.0",
-    ): "b781c7cac1d30da2aecbb3ef6a2168908a99e9320830eae98e283e231765f451",
+        "1.1.0",
+    ): "3c58e3edfffc29f217a8994fe836cb815bc14f9384d2b8d94698eed19214a8a1",
+    (
+        "early-lung-cancer-detection",
+        "1.11.0",
+    ): "d7eb2f89728ae6433f353179913a69b1f4eb87f24cae4856a9aaf2bbeb012dd5",
     (
         "mammography",
         "1.0.0",
@@ -80,7 +84,7 @@ def test_a_released_version_never_changes() -> None:
 
 
 def test_the_lung_registry_is_the_source_s_size() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     assert [form.id for form in definition.entry_forms] == [
         "exam",
         "follow_up",
@@ -106,7 +110,7 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
 
 
 def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     for form in definition.forms:
         columns = {column.name for column in sql_columns(form)}
         for element in form.all_elements:
@@ -118,7 +122,7 @@ def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
 
 
 def test_a_sentinel_is_null_in_its_column_and_true_beside_it() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     form = definition.form("exam")
     with duckdb.connect(":memory:") as connection:
         connection.execute(

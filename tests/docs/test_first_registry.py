@@ -86,7 +86,7 @@ def test_every_step_does_what_the_page_says(said: tuple[Path, dict[str, str], st
     folder, answers, _ = said
     begun, counted, drawn, written = answers.values()
     assert "knee-imaging 1.0.0: 1 forms, 7 elements, 2 rules, 1 measures, digest" in begun
-    assert "2 forms, 11 elements, 3 rules, 2 measures" in counted
+    assert "2 forms, 12 elements, 4 rules, 3 measures" in counted
     assert '"severity"' in drawn
     assert "dictionary/index.html" in written
     index = (folder / "dictionary" / "index.html").read_text()

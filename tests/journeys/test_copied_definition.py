@@ -24,7 +24,7 @@ from tests.oracles.cells import cells_of, differing
 from tests.oracles.counting import Measure, count, exams_of
 from tests.oracles.elcdr import BY_INDICATION, MEASURES, proportion
 
-PACKAGED = load.PACKAGED / "early-lung-cancer-detection" / "1.10.0"
+PACKAGED = load.PACKAGED / "early-lung-cancer-detection" / "1.11.0"
 COPY = "lung-pilot"
 PLAN = Plan(seed=77, facilities=3, cases=160, flawed=0.08, single_posts=2)
 
@@ -89,6 +89,7 @@ def definitions(tmp_path):
     folder = tmp_path / "definitions"
     copy = folder / COPY / "1.0.0"
     shutil.copytree(PACKAGED, copy)
+    (copy / "conversion.yaml").unlink()  # of an earlier version, which is not copied
     altered(copy / "registry.yaml", rename)
     altered(copy / "elements" / "risk_factors.yaml", ask_about_the_home)
     altered(copy / "measures" / "results.yaml", count_the_homes)

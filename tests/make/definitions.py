@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from app.registries.load import PACKAGED
+from app.registries.load import PACKAGED, folders
 
 ORIGINAL = "early-lung-cancer-detection"
 COPY = "another-lung-registry"
@@ -17,8 +17,9 @@ def changed_copy(folder: Path) -> Path:
     counts as a recall too.
     """
     made = folder / COPY
-    shutil.copytree(PACKAGED / ORIGINAL, made)
-    (version,) = made.iterdir()
+    version = made / newest(ORIGINAL).name
+    shutil.copytree(newest(ORIGINAL), version)
+    (version / "conversion.yaml").unlink()  # of an earlier version, which is not copied
     _replace(version / "registry.yaml", f"id: {ORIGINAL}", f"id: {COPY}")
     _replace(
         version / "registry.yaml",
@@ -41,6 +42,18 @@ def changed_copy(folder: Path) -> Path:
         '        - {denominator: 8, numerator: 2}\n        - {stratum: "indication:annual"',
     )
     return made
+
+
+def newest(registry: str) -> Path:
+    """The folder of a packaged registry's newest version."""
+    return max(
+        folders(PACKAGED / registry), key=lambda one: [int(part) for part in one.name.split(".")]
+    )
+
+
+def packaged() -> list[Path]:
+    """The newest version of each packaged registry: what is measured."""
+    return [newest(one) for one in sorted({folder.parts[-2] for folder in folders(PACKAGED)})]
 
 
 def _replace(path: Path, old: str, new: str) -> None:

@@ -212,7 +212,7 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "form_id": ["exam"],
         "period": ["2025"],
         "code": ["not-found"],
-        "version": ["1.10.0"],
+        "version": ["1.11.0"],
         "partner_id": ["1"],
         "project_id": ["1"],
         "module_id": ["lung-rads-2022"],

@@ -19,14 +19,13 @@ from app.simulation.meaning import Meaning
 from app.simulation.places import settle
 from app.simulation.plan import Plan
 from app.simulation.write import entries_of
+from tests.make.definitions import packaged
 from tests.make.entries import found_in
 from tests.simulation.test_answer_key import FOUND_LATER
 
 WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
 """Several case forms, rows inside rows, and what a facility reports month by month."""
-DEFINITIONS = [
-    load.load(folder) for folder in (*load.folders(load.PACKAGED), *load.folders(WORKSHOP), STARTER)
-]
+DEFINITIONS = [load.load(folder) for folder in (*packaged(), *load.folders(WORKSHOP), STARTER)]
 
 
 @pytest.fixture(params=DEFINITIONS, ids=lambda one: one.id)

@@ -22,9 +22,7 @@ NUMBERED = {"facility_id", "study_uid"}
 @pytest.fixture(scope="module")
 def nation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
-    simulate(
-        Plan(seed=9, facilities=2, cases=8, flawed=0.3, doors=("ndjson",)), REPOSITORY, folder
-    )
+    simulate(Plan(seed=9, facilities=2, cases=8, flawed=0.3, doors=("ndjson",)), REPOSITORY, folder)
     return folder
 
 

@@ -1,11 +1,11 @@
 """Registries: what each collects, and what to fill in its forms with."""
 
 import asyncio
-from datetime import date
-from typing import Annotated, Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import errors
@@ -17,8 +17,13 @@ from app.api.dependencies import (
     RegistryId,
     SettingsInForce,
 )
+from app.api.fields import VersionAsked
 from app.api.pages import NOT_MODIFIED, TAGGED, Conditional, etag
 from app.api.problems import problems
+from app.ingest import judge
+from app.ingest.checks import at_work
+from app.ingest.findings import FINDINGS_OF_AN_ENTRY
+from app.ingest.formats.sent import Sent
 from app.registries import forms, schema
 from app.registries.json_schema import entry_schema
 from app.registries.questionnaire import questionnaire
@@ -100,8 +105,12 @@ class RegistrySummary(BaseModel):
     title: str
     steward: str
     description: str
-    accept_from: date
-    accept_until: date | None
+    accept_from: datetime | date = Field(
+        description="The first day (in UTC), or the first second, at which entries are taken."
+    )
+    accept_until: datetime | date | None = Field(
+        description="The last day, or the last second, at which they are."
+    )
     digest: str
 
 
@@ -131,8 +140,8 @@ class RegistryVersion(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     version: str
-    accept_from: date
-    accept_until: date | None
+    accept_from: datetime | date
+    accept_until: datetime | date | None
     digest: str
     in_force: bool
 
@@ -150,16 +159,6 @@ class Dictionary(BaseModel):
     registry: str
     version: str
     elements: list[forms.DictionaryRow]
-
-
-VersionAsked = Annotated[
-    str | None,
-    Query(
-        description="A version of the definition; otherwise the one in force.",
-        max_length=40,
-        pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$",
-    ),
-]
 
 
 async def definition_asked(
@@ -304,6 +303,69 @@ async def show_schema(
     """JSON Schema of an entry of a form, in canonical values."""
     body = orjson.dumps(entry_schema(definition, form.id, settings.address))
     return _file(conditions, definition, f"schema {form.id}", body, JSON_SCHEMA)
+
+
+class Tried(BaseModel):
+    """An entry that is looked at and not kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["save", "submit", "withdraw"] = "submit"
+    elements: dict[str, Any] = Field(description="As they would be sent.", max_length=2000)
+
+
+class TriedFinding(BaseModel):
+    """One thing wrong at one place; never the value that stood there."""
+
+    place: str
+    code: str
+    severity: Literal["reject", "warn", "information"]
+    remedy: str
+    allowed: list[str]
+
+
+class Trial(BaseModel):
+    """What the check says of an entry."""
+
+    registry: str
+    version: str
+    form: str
+    accepted: bool = Field(
+        description="Whether it would be taken; lists are asked when it is sent."
+    )
+    findings: list[TriedFinding]
+    computed: dict[str, Any] = Field(description="What would be worked out of it.")
+
+
+@router.post(
+    "/{registry_id}/forms/{form_id}/trials",
+    response_model=Trial,
+    responses=problems(400, 401, 403, 404, 422),
+)
+async def try_entry(definition: DefinitionAsked, form: FormAsked, tried: Tried) -> Trial:
+    """Try an entry: every finding that it would earn today, by any version. Nothing is kept."""
+    sent = Sent(form.id, tried.action, tried.elements)
+    entry = await asyncio.to_thread(
+        judge.tried, at_work(definition), sent, datetime.now(UTC).date()
+    )
+    computed = {one.id for one in form.all_elements if one.computed is not None}
+    return Trial(
+        registry=definition.id,
+        version=definition.version,
+        form=form.id,
+        accepted=not entry.rejected,
+        findings=[
+            TriedFinding(
+                place=one.place,
+                code=one.code.value,
+                severity=one.severity.value,
+                remedy=one.remedy,
+                allowed=list(one.allowed),
+            )
+            for one in entry.flaws[:FINDINGS_OF_AN_ENTRY]
+        ],
+        computed={name: value for name, value in entry.values.items() if name in computed},
+    )
 
 
 @router.get(

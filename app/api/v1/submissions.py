@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -18,20 +18,21 @@ from app.api import progress
 from app.api.dependencies import (
     LARGEST_INTEGER,
     Asker,
+    Catalogue,
     Quarantine,
     RegistryInForce,
     SettingsInForce,
     Transactions,
 )
-from app.api.fields import RegistryName
+from app.api.fields import RegistryName, VersionAsked
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked
 from app.api.problems import problems
-from app.api.uploads import FORM, body_of
+from app.api.uploads import BODY, body_of
 from app.api.v1.submitted import EntryOutcome, Shown, ShownEntry, ShownFinding, SubmissionState
 from app.api.wire import traceparent
 from app.errors import NotFound
-from app.ingest import formats
 from app.ingest.receive import receive, sent_for, taken
+from app.models.base import now
 from app.models.submission import Entry, Finding, Submission
 
 router = APIRouter(tags=["submissions"])
@@ -41,46 +42,6 @@ ENDS = frozenset({"completed", "unreadable", "held"})
 LONGEST_WAIT = 30
 SMALL = 64 * 1024
 _WAIT = re.compile(r"(?:^|[,;]\s*)wait=(\d{1,4})(?:\s*[,;]|$)")
-
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            formats.JSON: {
-                "schema": {
-                    "type": "object",
-                    "required": ["entries"],
-                    "properties": {
-                        "entries": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["elements"],
-                                "properties": {
-                                    "form": {"type": "string"},
-                                    "action": {"enum": ["save", "submit", "withdraw"]},
-                                    "elements": {"type": "object"},
-                                },
-                            },
-                        }
-                    },
-                }
-            },
-            **{
-                media: {"schema": {"type": "string"}}
-                for media in (formats.NDJSON, formats.CSV, formats.PLAIN)
-            },
-            formats.XLSX: {"schema": {"type": "string", "format": "binary"}},
-            FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-        },
-    }
-}
 
 
 def _wait(prefer: str | None) -> int | None:
@@ -93,7 +54,7 @@ def _wait(prefer: str | None) -> int | None:
     "/registries/{registry_id}/submissions",
     status_code=202,
     response_model=Shown,
-    openapi_extra=_BODY,
+    openapi_extra=BODY,
     responses={
         200: {"model": Shown, "description": "It was finished within the time you would wait."},
         202: {"description": "It is safe with us; its address is in `Location`."},
@@ -105,9 +66,11 @@ async def submit(
     response: Response,
     asker: Asker,
     registry: RegistryInForce,
+    catalogue: Catalogue,
     settings: SettingsInForce,
     quarantine: Quarantine,
     transactions: Transactions,
+    version: VersionAsked = None,
     facility: Annotated[
         int | None,
         Query(ge=1, le=LARGEST_INTEGER, description="For a key that has several facilities."),
@@ -125,8 +88,17 @@ async def submit(
         str | None, Header(max_length=1000, description="`wait=N`: answer when it is done.")
     ] = None,
 ) -> Shown:
-    """Take a submission in and answer at once. Checking follows: watch its `state`."""
+    """Take a submission in and answer at once. Checking follows: watch its `state`.
+
+    Its entries are read as those of `version`, as long as that one is taken; otherwise of the one in
+    force.
+    """
     asker.require(Act.SUBMIT)
+    at = now()
+    if idempotency_key is None:  # what came in time is answered as it was, however late it is asked
+        registry = catalogue.taking(registry.id, version, at)
+    elif version is not None:
+        registry = catalogue.registry(registry.id, version=version)
     if not _is_small(request):
         async with transactions.begin() as session:  # who may not send need not send it all
             await sent_for(session, registry, asker, facility)
@@ -146,6 +118,8 @@ async def submit(
                 facility=facility,
                 idempotency_key=idempotency_key,
                 traceparent=traceparent(request.headers),
+                version=version,
+                taking=lambda: catalogue.taking(registry.id, version, at),
             )
             shown = Shown.of(submission)
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from app.errors import UnsupportedMedia
-from app.ingest.formats import delimited, json, ndjson, xlsx
+from app.ingest.formats import delimited, fhir, json, ndjson, xlsx
 from app.ingest.formats.sent import RawEntry
 from app.registries.schema import Channel, Definition
 
@@ -12,6 +12,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 PLAIN = "text/plain"
+FHIR = "application/fhir+json"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 CHANNELS: Mapping[str, Channel] = {
@@ -22,10 +23,11 @@ CHANNELS: Mapping[str, Channel] = {
     CSV: "delimited",
     PLAIN: "delimited",
     XLSX: "xlsx",
+    FHIR: "fhir",
 }
 """Which door takes which media type."""
 
-OFFERED = (JSON, NDJSON, CSV, PLAIN, XLSX, "multipart/form-data")
+OFFERED = (JSON, NDJSON, CSV, PLAIN, XLSX, FHIR, "multipart/form-data")
 """What a sender is told to choose from."""
 
 CHARSETS = {
@@ -91,6 +93,8 @@ def entries_of(door: Door, body: bytes, definition: Definition) -> Iterator[RawE
             return json.entries(body)
         case "ndjson":
             return ndjson.entries(body)
+        case "fhir":
+            return fhir.entries(body, definition)
         case "xlsx":
             return xlsx.entries(body, definition)
         case _:

@@ -16,12 +16,15 @@ from app.registries.soundness.images import Images
 from app.registries.soundness.measures import Measures
 from app.registries.soundness.peers import Peers
 from app.registries.soundness.profile import profile as simulation_profile
+from app.registries.window import begins, ends
 
 
 def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
     """Everything that does not hold; parts in `aside` were complained of already."""
     ground = Ground(definition, aside)
-    if definition.accept_until is not None and definition.accept_until < definition.accept_from:
+    if definition.accept_until is not None and ends(definition.accept_until) <= begins(
+        definition.accept_from
+    ):
         yield ("accept_until",), "is before `accept_from`", 0
     for name in (
         "modules",

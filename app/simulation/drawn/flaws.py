@@ -24,7 +24,7 @@ from app.simulation.drawn.sound import Sound
 from app.simulation.drawn.values import Moment
 from app.simulation.entries import Elements, Expected
 
-NAMED_DOORS = frozenset({"json", "ndjson", "single"})
+NAMED_DOORS = frozenset({"json", "ndjson", "single", "fhir"})
 """Where an element travels by its name, entry by entry."""
 ONLY_NAMED = frozenset({"unknown element", "no rows"})
 """What cannot be said elsewhere."""
