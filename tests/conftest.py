@@ -18,7 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from app.cli import COLLECT_AFTER
 from app.database import Database, Role, migrate
 from app.postgres import Addresses, Embedded
 from app.settings import Settings
+from tests.nursery import nursing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -81,6 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
     cluster.create_database(TEMPLATE)
     asyncio.run(migrate(cluster.url("owner", TEMPLATE)))
     config._hounsfield_cluster = cluster
+    config._hounsfield_nursery = ExitStack()
+    config._hounsfield_nursery.enter_context(nursing())
     config._hounsfield = {
         "folder": str(folder),
         "owner": cluster.url("owner", "{}"),
@@ -111,6 +114,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     gc.unfreeze()
     cluster = getattr(config, "_hounsfield_cluster", None)
     if cluster is not None:
+        config._hounsfield_nursery.close()
         cluster.destroy()
         shutil.rmtree(config._hounsfield["folder"], ignore_errors=True)
 
