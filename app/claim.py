@@ -223,7 +223,11 @@ async def listening(database: Database) -> AsyncIterator[Bell]:
 async def _listen(database: Database, bell: Bell) -> None:
     while True:
         with contextlib.suppress(
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,  # what the driver says of a cut in the middle of its first question
         ):
             async with database.listening() as connection:
                 ended = asyncio.Event()

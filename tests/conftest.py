@@ -18,7 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from app.cli import COLLECT_AFTER
 from app.database import Database, Role, migrate
 from app.postgres import Addresses, Embedded
 from app.settings import Settings
+from tests.nursery import nursing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,24 +39,27 @@ if TYPE_CHECKING:
 TEMPLATE = "hounsfield_template"
 TESTS = Path(__file__).parent
 LONGEST = (
-    "journeys/test_nation.py",
-    "test_cli.py",
-    "test_postgres.py",
     "benchmarks/test_cluster.py",
-    "privacy/test_canaries.py",
-    "journeys/test_demo.py",
+    "journeys/test_nation.py",
     "deid/test_adversary.py",
-    "journeys/test_copied_definition.py",
+    "test_postgres.py",
+    "test_cli.py",
+    "privacy/test_canaries.py",
+    "docs/test_first_registry.py",
     "benchmarks/test_populations.py",
-    "deid/files/test_interrupted.py",
     "deid/pixels/test_text_is_found.py",
     "browser/test_pages.py",
+    "journeys/test_copied_definition.py",
+    "deid/files/test_interrupted.py",
+    "ingest/test_images.py",
+    "deid/files/test_journeys.py",
+    "reports/test_issue.py",
+    "test_openapi_contract.py",
+    "privacy/test_suppression.py",
+    "benchmarks/test_histories.py",
+    "benchmarks/test_lake.py",
     "test_worker.py",
     "test_servers.py",
-    "reports/test_issue.py",
-    "deid/files/test_journeys.py",
-    "ingest/test_images.py",
-    "test_openapi_contract.py",
     "docs/test_readme.py",
     "deid/test_fuzz.py",
 )
@@ -81,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     cluster.create_database(TEMPLATE)
     asyncio.run(migrate(cluster.url("owner", TEMPLATE)))
     config._hounsfield_cluster = cluster
+    config._hounsfield_nursery = ExitStack()
+    config._hounsfield_nursery.enter_context(nursing())
     config._hounsfield = {
         "folder": str(folder),
         "owner": cluster.url("owner", "{}"),
@@ -111,6 +117,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     gc.unfreeze()
     cluster = getattr(config, "_hounsfield_cluster", None)
     if cluster is not None:
+        config._hounsfield_nursery.close()
         cluster.destroy()
         shutil.rmtree(config._hounsfield["folder"], ignore_errors=True)
 

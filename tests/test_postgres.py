@@ -41,6 +41,16 @@ def data() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Embedded]:
+    """One that runs, for what is only looked at."""
+    folder = Path(tempfile.mkdtemp(prefix="hounsfield-postgres-"))
+    with Embedded(folder / "data", durable=False) as opened:
+        yield opened
+    opened.destroy()
+    shutil.rmtree(folder)
+
+
 def ask(url: str, question: str) -> Any:
     async def answer() -> Any:
         connection = await asyncpg.connect(url)
@@ -132,50 +142,48 @@ def test_what_was_written_is_there_after_a_stop_and_nothing_runs_meanwhile(data:
         assert ask(cluster.url(), "SELECT it FROM kept") == 7
 
 
-def test_each_role_logs_in_as_itself_and_none_is_a_superuser(data: Path) -> None:
-    with Embedded(data, durable=False) as cluster:
-        found = cluster.addresses()
-        for url, role in (
-            (found.owner, "hounsfield"),
-            (found.web, "hounsfield_web"),
-            (found.worker, "hounsfield_worker"),
-        ):
-            assert ask(url, "SELECT current_user::text") == role
-            assert ask(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
-        assert (
-            ask(found.web, "SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user")
-            is False
-        )
+def test_each_role_logs_in_as_itself_and_none_is_a_superuser(shared: Embedded) -> None:
+    found = shared.addresses()
+    for url, role in (
+        (found.owner, "hounsfield"),
+        (found.web, "hounsfield_web"),
+        (found.worker, "hounsfield_worker"),
+    ):
+        assert ask(url, "SELECT current_user::text") == role
+        assert ask(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+    assert ask(found.web, "SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user") is False
 
 
-def test_nobody_comes_in_without_the_right_password(data: Path) -> None:
-    with Embedded(data, durable=False) as cluster:
-        for wrong in ("", ":wrong"):
-            url = f"postgresql://hounsfield{wrong}@127.0.0.1:{cluster.port}/postgres"
-            with pytest.raises(asyncpg.InvalidPasswordError):
-                ask(url, "SELECT 1")
-        assert ask(cluster.url(), "SHOW listen_addresses") == "127.0.0.1"
+def test_nobody_comes_in_without_the_right_password(shared: Embedded) -> None:
+    for wrong in ("", ":wrong"):
+        url = f"postgresql://hounsfield{wrong}@127.0.0.1:{shared.port}/postgres"
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            ask(url, "SELECT 1")
+    assert ask(shared.url(), "SHOW listen_addresses") == "127.0.0.1"
 
 
-def test_the_servers_log_does_not_repeat_what_a_failed_statement_held(data: Path) -> None:
-    with Embedded(data, durable=False) as cluster:
-        tell(cluster.url(), "CREATE TABLE once (name text PRIMARY KEY)")
-        tell(cluster.url(), "INSERT INTO once VALUES ('Zanzibar')")
-        with pytest.raises(asyncpg.UniqueViolationError):
-            tell(cluster.url(), "INSERT INTO once VALUES ('Zanzibar')")
-        with pytest.raises(asyncpg.InvalidTextRepresentationError):
-            ask(cluster.url(), "SELECT CAST('Zanzibar' AS int)")
-        log = (cluster_of(data).parent / "log").read_text()
+def test_the_servers_log_does_not_repeat_what_a_failed_statement_held(shared: Embedded) -> None:
+    tell(shared.url(), "CREATE TABLE once (name text PRIMARY KEY)")
+    tell(shared.url(), "INSERT INTO once VALUES ('Zanzibar')")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        tell(shared.url(), "INSERT INTO once VALUES ('Zanzibar')")
+    with pytest.raises(asyncpg.InvalidTextRepresentationError):
+        ask(shared.url(), "SELECT CAST('Zanzibar' AS int)")
+    log = (cluster_of(shared.data).parent / "log").read_text()
     assert "ready to accept connections" in log
     assert "Zanzibar" not in log
 
 
-def test_files_with_passwords_and_the_folders_around_them_are_ours_alone(data: Path) -> None:
-    with Embedded(data, durable=False):
-        for path in (data, data / "postgres", cluster_of(data), cluster_of(data).parent):
-            assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
-        for name in ("passwords.json", "address.json", "lock"):
-            assert stat.S_IMODE((data / "postgres" / name).stat().st_mode) == 0o600
+def test_files_with_passwords_and_the_folders_around_them_are_ours_alone(shared: Embedded) -> None:
+    for path in (
+        shared.data,
+        shared.data / "postgres",
+        cluster_of(shared.data),
+        cluster_of(shared.data).parent,
+    ):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    for name in ("passwords.json", "address.json", "lock"):
+        assert stat.S_IMODE((shared.data / "postgres" / name).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o2775])
@@ -363,16 +371,15 @@ def test_it_starts_inside_an_event_loop_as_well(data: Path) -> None:
     asyncio.run(inside())
 
 
-def test_a_database_is_created_copied_and_dropped(data: Path) -> None:
-    with Embedded(data, durable=False) as cluster:
-        url = cluster.create_database("first")
-        tell(url, "CREATE TABLE kept (it int)", "INSERT INTO kept VALUES (7)")
-        assert ask(cluster.create_database("copy", "first"), "SELECT it FROM kept") == 7
-        cluster.drop_database("copy")
-        with pytest.raises(asyncpg.InvalidCatalogNameError):
-            ask(cluster.url("owner", "copy"), "SELECT 1")
-        with pytest.raises(Unprocessable):
-            cluster.create_database('x"; DROP DATABASE first; --')
+def test_a_database_is_created_copied_and_dropped(shared: Embedded) -> None:
+    url = shared.create_database("first")
+    tell(url, "CREATE TABLE kept (it int)", "INSERT INTO kept VALUES (7)")
+    assert ask(shared.create_database("copy", "first"), "SELECT it FROM kept") == 7
+    shared.drop_database("copy")
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        ask(shared.url("owner", "copy"), "SELECT 1")
+    with pytest.raises(Unprocessable):
+        shared.create_database('x"; DROP DATABASE first; --')
 
 
 def test_the_data_folder_of_another_account_is_refused_in_words(data: Path) -> None:
@@ -468,17 +475,17 @@ def test_an_ordinary_user_runs_it_in_a_data_folder_with_a_long_path() -> None:
 
 
 @for_root
-def test_as_root_programs_and_data_live_where_their_own_account_can_reach_them(data: Path) -> None:
-    data.parent.chmod(0o700)
-    with Embedded(data, durable=False):
-        cluster = cluster_of(data)
-        assert cluster.is_relative_to("/var/lib/hounsfield")
-        assert cluster.stat().st_uid != 0
-        pid = postmaster(data)
-        assert Path(f"/proc/{pid}").stat().st_uid == cluster.stat().st_uid
-        program = Path(f"/proc/{pid}/exe").readlink()
-        assert program.is_relative_to("/var/lib/hounsfield")
-        assert program.stat().st_uid == 0, "the account cannot alter the program it runs"
+def test_as_root_programs_and_data_live_where_their_own_account_can_reach_them(
+    shared: Embedded,
+) -> None:
+    folder = cluster_of(shared.data)
+    assert folder.is_relative_to("/var/lib/hounsfield")
+    assert folder.stat().st_uid != 0
+    pid = postmaster(shared.data)
+    assert Path(f"/proc/{pid}").stat().st_uid == folder.stat().st_uid
+    program = Path(f"/proc/{pid}/exe").readlink()
+    assert program.is_relative_to("/var/lib/hounsfield")
+    assert program.stat().st_uid == 0, "the account cannot alter the program it runs"
 
 
 @for_root

@@ -3,10 +3,9 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,8 +20,8 @@ from app.database import EVERYTHING, Database
 from app.postgres import Addresses
 from app.settings import Settings
 from app.worker import JOURNEY, Step, Works, either, open_works, work
+from tests import nursery
 
-ROOT = Path(__file__).resolve().parent.parent
 NEVER = 3600.0
 
 
@@ -178,57 +177,53 @@ async def test_every_step_of_the_journey_runs_on_empty_tables(works: Works) -> N
         assert isinstance(await step.run(works), int), step.name
 
 
-def started(settings: Settings) -> subprocess.Popen[str]:
+@contextmanager
+def started(settings: Settings, log: Path) -> Iterator[nursery.Started]:
+    """A worker of its own process, once it is ready."""
     plain = {name: value for name, value in os.environ.items() if "HOUNSFIELD" not in name}
-    return subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "worker"],
-        cwd=ROOT,
-        env=plain | environment(settings.model_copy(update={"log_level": "info"})),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ready(process: subprocess.Popen[str]) -> str:
-    assert process.stderr is not None
-    return next(line for line in process.stderr if "worker is ready" in line)
+    told = environment(settings.model_copy(update={"log_level": "info"}))
+    with log.open("wb") as err:
+        process = nursery.start(["worker"], plain | told, out=err, err=err)
+    try:
+        patience = time.monotonic() + 180
+        while "worker is ready" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < patience
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
 )
-def test_the_process_stops_cleanly_on_a_signal(settings: Settings, number: signal.Signals) -> None:
-    process = started(settings)
-    try:
-        ready(process)
+def test_the_process_stops_cleanly_on_a_signal(
+    settings: Settings, tmp_path: Path, number: signal.Signals
+) -> None:
+    with started(settings, tmp_path / "log") as process:
         process.send_signal(number)
-        _, log = process.communicate(timeout=30)
-        assert process.returncode == 0
-        assert "worker has stopped" in log
-    finally:
-        process.kill()
-        process.communicate()
+        assert process.wait(30) == 0
+    assert "worker has stopped" in (tmp_path / "log").read_text()
 
 
 def test_the_process_survives_that_its_connections_are_cut(
-    settings: Settings, database: Addresses
+    settings: Settings, database: Addresses, tmp_path: Path
 ) -> None:
-    process = started(settings)
-    try:
-        ready(process)
-
-        async def cut() -> int:
-            connection = await asyncpg.connect(database.owner)
-            try:
-                return len(
-                    await connection.fetch(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                    )
+    async def cut() -> int:
+        connection = await asyncpg.connect(database.owner)
+        try:
+            return len(
+                await connection.fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
-            finally:
-                await connection.close()
+            )
+        finally:
+            await connection.close()
 
+    with started(settings, tmp_path / "log") as process:
         for _ in range(3):
             began = time.monotonic()
             while not asyncio.run(cut()):  # it pauses before it connects again
@@ -237,11 +232,7 @@ def test_the_process_survives_that_its_connections_are_cut(
             time.sleep(1.5)
         assert process.poll() is None
         process.terminate()
-        _, log = process.communicate(timeout=30)
-        assert process.returncode == 0, log
-    finally:
-        process.kill()
-        process.communicate()
+        assert process.wait(30) == 0, (tmp_path / "log").read_text()
 
 
 async def test_a_database_that_comes_later_is_no_reason_to_give_up(works: Works) -> None:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from app.benchmarks.engine import Engine
@@ -125,17 +126,21 @@ def newest(registry: str, definitions: Path | None = None) -> Definition:
         if len({one.id for one in found}) != 1:
             raise NotFound("Name the folder of one registry.")
         return max(found, key=lambda one: one.newness)
-    packaged = [load(folder) for folder in folders(PACKAGED)]
     own, complaints = read_all(home) if home is not None else ([], [])
     if complaints:
         raise InvalidDefinition(complaints)
-    versions = [one for one in (*packaged, *own) if one.id == registry]
+    versions = [one for one in (*packaged(), *own) if one.id == registry]
     if not versions:
         raise NotFound("There is no registry of that name.")
     return max(versions, key=lambda one: one.newness)
 
 
+@cache
+def packaged() -> tuple[Definition, ...]:
+    """The definitions of this release. They were checked before it: no command pays for that again."""
+    return tuple(load(folder, sound=True) for folder in folders(PACKAGED))
+
+
 def shown_first() -> str:
     """The packaged registry that is simulated when none is named."""
-    packaged = [load(folder) for folder in folders(PACKAGED)]
-    return max(packaged, key=lambda one: (one.simulation.shown_first, one.id)).id
+    return max(packaged(), key=lambda one: (one.simulation.shown_first, one.id)).id

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -15,6 +16,7 @@ from types import TracebackType
 import httpx
 
 from app.postgres import Addresses
+from tests import nursery
 
 HOUNSFIELD = Path(sys.executable).with_name("hounsfield")
 VAULT_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -38,7 +40,7 @@ class Service:
         self.folder = folder
         self.log = folder / "service.log"
         self._workers = workers
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, nursery.Started] = {}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -84,9 +86,7 @@ class Service:
 
     def command(self, *words: str, timeout: float = 120) -> str:
         """Run a `hounsfield` command to its end; returns what it printed."""
-        done = subprocess.run(
-            [HOUNSFIELD, *words], env=self.env, capture_output=True, text=True, timeout=timeout
-        )
+        done = nursery.run(words, self.env, timeout)
         with self.log.open("a") as log:
             log.write(done.stderr)
         if done.returncode != 0:
@@ -101,15 +101,12 @@ class Service:
         """Start the web process and wait until it says that it is ready."""
         self._start("api", "serve")
         deadline = time.monotonic() + 180  # on a machine that is busy with other work
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            if self._running["api"].poll() is not None:
-                break
-            time.sleep(0.1)
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as client:
+            while time.monotonic() < deadline and self._running["api"].poll() is None:
+                with suppress(httpx.TransportError):
+                    if client.get("/health/ready").status_code == 200:
+                        return
+                time.sleep(0.1)
         raise AssertionError(f"the API did not become ready:\n{self.log.read_text()[-3000:]}")
 
     def start_worker(self, number: int) -> None:
@@ -140,6 +137,4 @@ class Service:
 
     def _start(self, name: str, command: str) -> None:
         with self.log.open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                [HOUNSFIELD, command], env=self.env, stdout=log, stderr=log
-            )
+            self._running[name] = nursery.start([command], self.env, out=log, err=log)

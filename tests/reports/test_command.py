@@ -16,15 +16,16 @@ import pytest
 
 from app.archive import Archive
 from app.benchmarks.compare import compare
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
-from app.registries.load import PACKAGED, folders, load
 from app.settings import Settings
 from perf.bench.feedback import Place, plant
+from tests import nursery
 from tests.make.definitions import ORIGINAL
 from tests.small_disk import small_disk
 
-DEFINITION = load(next(iter(folders(PACKAGED / ORIGINAL))))
+DEFINITION = newest(ORIGINAL)
 FACILITIES = [Place(100000 + one, f"Facility {one}", 3.0, date(2026, 5, 1)) for one in range(6)]
 LEASE = 5
 
@@ -52,13 +53,11 @@ def environment(database: Addresses, tmp_path_factory: pytest.TempPathFactory) -
 
 def command(*words: str) -> list[str]:
     given = ("--registry", DEFINITION.id, "--period", "2026Q2", "--processes", "1")
-    return [sys.executable, "-m", "app.cli", "issue", *given, *words]
+    return ["issue", *given, *words]
 
 
 def run(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words), env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
+    return nursery.run(command(*words), environment, 180)
 
 
 def rows(database: Addresses) -> list[dict[str, Any]]:
@@ -77,7 +76,8 @@ def rows(database: Addresses) -> list[dict[str, Any]]:
 def test_a_killed_run_is_completed_by_the_next_and_nothing_is_issued_twice(
     environment: dict[str, str], database: Addresses
 ) -> None:
-    process = subprocess.Popen(command(), env=environment, start_new_session=True)
+    program = [sys.executable, "-m", "app.cli"]
+    process = subprocess.Popen([*program, *command()], env=environment, start_new_session=True)
     until = time.monotonic() + 90
     while not any(one["state"] == "issued" for one in rows(database)):
         assert time.monotonic() < until
