@@ -93,7 +93,8 @@ def age(born: str, on: str) -> str | None:
     if years >= 2:
         return f"{min(years, OLDEST):03d}Y"
     days = (end - start).days
-    return f"{days // 30:03d}M" if days >= 90 else f"{days:03d}D"
+    months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
+    return f"{months:03d}M" if days >= 90 else f"{days:03d}D"
 
 
 def _moved(parts: tuple[str | None, ...], days: int) -> date | None:

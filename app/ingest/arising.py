@@ -51,6 +51,10 @@ UNMANAGEABLE = (
 _DOUBTS = {
     FindingCode.NOT_A_NUMBER: "The object gives no number here: {place}. Type the value.",
     FindingCode.UNKNOWN_UNIT: "The unit here is none of this element's: {place}. Type the value.",
+    FindingCode.MISSING: (
+        "The report has no content: no case can be made of it. Send it again, or enter the case by "
+        "hand."
+    ),
 }
 _NO_KEY = "The object does not say this: no case can be made of it. Enter the case by hand."
 _OVERLAPPING = (
@@ -102,7 +106,7 @@ def listen(definition: Definition, source: bytes, made: Deidentified) -> list[Sa
     try:
         for one in candidates:
             heard, doubts = hear(definition, one, sent, archived)
-            if heard:
+            if heard or doubts:
                 said.append(Said(one.form, heard, doubts))
     except Unmanageable:
         return None
@@ -120,7 +124,7 @@ async def arise(session: AsyncSession, rooms: Rooms, arisen: Sequence[Arisen]) -
     for one in arisen:
         row, definition = one.row, definitions[one.row.registry_id]
         for said in one.said:
-            fresh = False
+            fresh = not said.heard
             for heard in said.heard:
                 kept = await _keep(session, vault, definition, row, said.form, heard, found)
                 if kept is not None:

@@ -19,6 +19,8 @@ DEEPEST: Final = 32
 _CONTENT, _NAME, _SCHEME = "0040A730", "0040A043", "00080102"
 _CODES: Final = ("00080100", "00080119", "00080120")
 """Code Value, Long Code Value, URN Code Value (PS3.3 8.8)."""
+_SAME_SCHEME: Final = {"SNM3": "SRT", "99SDM": "SRT"}
+"""Designators of one scheme that older systems write (PS3.16 8.1), as they are written since."""
 
 
 class Unmanageable(Exception):
@@ -113,6 +115,6 @@ def concept(attribute: object) -> str | None:
     for tag in _CODES:
         said = values(code, tag)
         if said and said[0]:
-            scheme = values(code, _SCHEME)
-            return f"{scheme[0] if scheme else ''} {said[0]}".strip()
+            scheme = str(next(iter(values(code, _SCHEME)), None) or "")
+            return f"{_SAME_SCHEME.get(scheme, scheme)} {said[0]}".strip()
     return None

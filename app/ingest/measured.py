@@ -40,6 +40,10 @@ class Doubt:
     place: str
 
 
+NO_CONTENT: Final = Doubt("content", FindingCode.MISSING, "")
+"""A document came without its content."""
+
+
 @dataclass(slots=True)
 class Heard:
     """What one object says of one case."""
@@ -71,13 +75,17 @@ def hear(
 ) -> tuple[list[Heard], list[Doubt]]:
     """What an object says of the cases of a source; nothing when it is none of its objects.
 
+    A report without content, whose title may be missing too, is a doubt: it is one that came broken.
     Raises `Unmanageable` when its content tree is too large to be read.
     """
     if not all(_says(where, sent) for where in source.where):
         return [], []
     tree = tree_of(archived, sent)
     if source.documents and tree.title not in source.documents:
-        return [], []
+        empty = tree.title is None and len(tree.items) == 1
+        return [], [NO_CONTENT] if empty else []
+    if source.documents and len(tree.items) == 1:
+        return [], [NO_CONTENT]
     if source.holding and not any(tree.below([name]) for name in source.holding):
         return [], []
     form = definition.form(source.form)

@@ -18,11 +18,17 @@ Identity = Literal["national_id", "local_id", "birth_date", "facility", "accessi
 RuleSeverity = Literal["reject", "warn"]
 
 
+LONGEST_CODE = 64
+"""Characters of a code; published value sets spell theirs out (`unchanged_for_6_12_months`)."""
+
+
 class Code(Part):
     """One allowed code of a value set."""
 
-    code: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_CODE)]
     label: str
+    definition: str | None = None
+    """What is meant, where the label alone does not say it."""
     retired: bool = False
     """Understood in old data: taken, with a warning."""
     source: Source = "confirmed"
@@ -30,6 +36,11 @@ class Code(Part):
     loinc: str | None = None
     snomed: str | None = None
     radlex: str | None = None
+
+    @property
+    def meaning(self) -> str:
+        """The label, and what is meant by it."""
+        return f"{self.label}: {self.definition}" if self.definition else self.label
 
 
 class ValueSet(Part):

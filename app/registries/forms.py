@@ -276,7 +276,7 @@ def _codes_markdown(value_set: ValueSet) -> Iterator[str]:
         marks = [MARKS[code.source]]
         marks += ["retired"] if code.retired else []
         marks += ["stands alone"] if code.code in value_set.exclusive else []
-        yield _cells(f"`{code.code}`", code.label, ", ".join(one for one in marks if one))
+        yield _cells(f"`{code.code}`", code.meaning, ", ".join(one for one in marks if one))
 
 
 def dictionary_values(definition: Definition, element: Element) -> str:

@@ -160,7 +160,7 @@ def _codes(book: Workbook, definition: Definition, form: Form) -> dict[str, str]
         for code in definition.value_sets[name].codes:
             if code.retired:
                 continue
-            cells = (name, code.code, code.label, MARKS[code.source])
+            cells = (name, code.code, code.meaning, MARKS[code.source])
             for column, cell in enumerate(cells):
                 sheet.write_string(row, column, cell, text if column < 2 else None)
             row += 1

@@ -262,7 +262,7 @@ def _value_sets(definition: Definition) -> Page:
                 f"{one.id}-{code.code}",
                 (
                     code.code,
-                    code.label,
+                    code.meaning,
                     ", ".join(
                         mark
                         for mark in (

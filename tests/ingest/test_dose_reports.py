@@ -1,11 +1,13 @@
 """Cases from dose reports: over HTTP, through every step, on PostgreSQL."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from pydicom import dcmread
 
 from app.database import Database
 from app.postgres import Addresses
@@ -22,7 +24,7 @@ from tests.make.dose_reports import (
     picture,
     report,
 )
-from tests.make.instances import ROOT, sent
+from tests.make.instances import ROOT, packed, sent
 
 
 @pytest_asyncio.fixture
@@ -104,6 +106,11 @@ SHAPES = {
         ],
         {"sop_class": ENHANCED_SR},
         ["55.10", "250.00", 2, "BOTH", "SEVERAL"],
+    ),
+    "SNOMED codes under the older names of their scheme": (
+        [event(1, region=("SNM3", "T-D3000")), event(2, region=("99SDM", "T-D3000"))],
+        {},
+        ["8.00", "250.00", 2, "BODY", "CHEST"],
     ),
     "a scout without doses, in a general report": (
         [event(1, ctdivol=None, dlp=None, phantom=None), event(2, ctdivol="3.1")],
@@ -315,6 +322,17 @@ async def test_what_cannot_be_used_is_told_and_the_rest_is_a_draft_or_a_case(sit
     assert case["state"] == "submitted"
     names = ("dlp", "patient_weight", "patient_height", "ctdivol")
     assert elements(case, *names) == ["250.00", "70.0", None, None]
+
+
+async def test_a_report_that_came_without_its_content_is_told_of_and_archived(site: Site):
+    content = ("ContentSequence",)
+    for number_of_it, lost in enumerate((content, (*content, "ConceptNameCodeSequence")), 1):
+        made = dcmread(BytesIO(report(event(1), study=number_of_it)))
+        for keyword in lost:
+            delattr(made, keyword)
+        answer = await site.store(packed(made))
+        assert await findings(site.database, answer) == [(1, "content", "missing")]
+    assert await site.cases() == []
 
 
 async def test_a_tree_too_deep_or_too_wide_is_held_with_a_finding_and_never_a_crash(

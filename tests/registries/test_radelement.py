@@ -30,8 +30,8 @@ OLDER: dict[str, Any] = {
          "element_version": V1, "schema_version": "1.0.0", "status": STATUS,
          "index_codes": [{"system": "RADLEX", "code": "RID1"}, {"system": "SNOMEDCT", "code": "1"}, {"system": "LOINC", "code": "1-8"}],
          "value_set": {"min_cardinality": 1, "max_cardinality": 1, "values": [
-             {"code": "RDE9001.0", "value": "solid", "name": "solid", "index_codes": [{"system": "RADLEX", "code": "RID2"}]},
-             {"code": "RDE9001.1", "value": "ground_glass", "name": "ground glass"}]}},
+             {"code": "RDE9001.0", "value": "solid", "name": "solid", "definition": "It hides the vessels in it", "index_codes": [{"system": "RADLEX", "code": "RID2"}]},
+             {"code": "RDE9001.1", "value": "ground_glass_that_hides_no_vessels", "name": "ground glass"}]}},
         {"id": "RDE9002", "name": "Signs", "element_version": V1, "schema_version": "1.0.0", "status": STATUS,
          "value_set": {"min_cardinality": 0, "values": [
              {"code": "RDE9002.0", "value": "halo", "name": "halo sign"},
@@ -42,6 +42,9 @@ OLDER: dict[str, Any] = {
          "integer_value": {"min": -1024, "max": 3071, "step": 1, "unit": "HU"}},
     ],
 }  # fmt: skip
+
+
+TOO_LONG = "a_value_that_is_far_too_long" * 3
 
 
 def newer(document: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def test_what_is_exported_is_a_set_to_the_published_schema() -> None:
 
 def test_what_has_no_word_for_it_is_said_to_be_left() -> None:
     document = copy.deepcopy(OLDER)
-    document["elements"][0]["value_set"]["values"][0]["value"] = "a value that is far too long"
+    document["elements"][0]["value_set"]["values"][0]["value"] = TOO_LONG
     document["elements"][1]["value_set"]["max_cardinality"] = 2
     document["elements"][3]["integer_value"]["step"] = 5
     document["contributors"] = {"people": [{"name": "Somebody"}], "organizations": []}
@@ -158,7 +161,7 @@ def test_a_step_comes_back_and_none_is_invented(step: float | None) -> None:
 def test_a_code_of_one_s_own_is_none_that_another_value_has() -> None:
     document = copy.deepcopy(OLDER)
     values = document["elements"][1]["value_set"]["values"]
-    values[0]["value"], values[1]["value"] = "a value that is far too long", "0"
+    values[0]["value"], values[1]["value"] = TOO_LONG, "0"
     (_, signs) = import_set(read_set(document)).value_sets
     assert [one.code for one in signs.codes] == ["1", "0"]
 

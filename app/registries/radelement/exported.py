@@ -123,6 +123,7 @@ def _values(one: Element, name: str, codes: Sequence[Code]) -> dict[str, Any]:
                 "code": code.radelement or next(numbered),
                 "value": code.code,
                 "name": code.label,
+                **({"definition": code.definition} if code.definition else {}),
                 **({"index_codes": found} if (found := list(_index_codes(code))) else {}),
             }
             for code in codes

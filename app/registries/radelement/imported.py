@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from app.registries.element import LONGEST_CODE
 from app.registries.radelement.document import (
     IndexCode,
     Number,
@@ -18,8 +19,6 @@ from app.registries.radelement.document import (
 )
 from app.registries.radelement.terms import INDEX, SYSTEM, UCUM, UNTOLD_SCALE, step_of
 from app.registries.schema import Code, Element, ElementCodes, Form, Limits, Range, ValueSet
-
-_LONGEST_CODE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +114,25 @@ def _value_set(one: RadElement, values: Values, place: str, left: list[str]) -> 
     for number, value in enumerate(values.values):
         here = f"{place}.value_set.values.{number}"
         code = wanted[number]
-        if not code or len(code) > _LONGEST_CODE or code in taken:
+        if not code or len(code) > LONGEST_CODE or code in taken:
             code = next(free)
         if code != spelled[number]:
             left.append(f"{here}.value")
         taken.add(code)
-        if value.definition:
-            left.append(f"{here}.definition")
         left.extend(f"{here}.{what}" for what in value.left())
         index = value.index_codes if isinstance(value.index_codes, tuple) else (value.index_codes,)
         if _further(index):
             left.append(f"{here}.index_codes")
         found = _indexed(index)
-        codes.append(Code(code=code, label=value.name, radelement=value.code, **found))
+        codes.append(
+            Code(
+                code=code,
+                label=value.name,
+                definition=value.definition or None,
+                radelement=value.code,
+                **found,
+            )
+        )
     return ValueSet(
         id=one.id.lower().replace("_", "-"), title=one.name, codes=tuple(codes), reference=SYSTEM
     )
