@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from app.commands.definitions import newest
 from app.registries.compare import compare
-from app.registries.load import PACKAGED, canonical, folders, load, read
+from app.registries.load import canonical, read
 from app.registries.schema import Definition
 from tests.make.definitions import ORIGINAL, SMALL, small
 
@@ -127,7 +128,7 @@ def test_a_definition_without_projects_reads_the_same_document_as_ever(
 
 
 def test_the_lung_registry_offers_the_three_projects_its_registry_names() -> None:
-    (definition,) = [load(one) for one in folders(PACKAGED / ORIGINAL)]
+    definition = newest(ORIGINAL)
     assert [one.id for one in definition.improvement] == [
         "annual-screening-adherence",
         "radiation-dose",
