@@ -63,13 +63,13 @@ def _worked(definition: Definition) -> Iterator[tuple[Place, str]]:
 
 
 def _place_in_deid(definition: Definition, says: str) -> Place:
-    """Where in deid.yaml a complaint about an option or an override belongs, by the name it quotes."""
+    """Where in deid.yaml a complaint about an option or an override belongs, by the name it says."""
     options, overrides = (definition.deid.get(one) for one in ("options", "overrides"))
     for number, option in enumerate(options if isinstance(options, list) else ()):
         if f"'{option}'" in says:
             return ("deid", "options", number)
     for name in overrides if isinstance(overrides, dict) else ():
-        if f"'{name}'" in says or says.startswith(f"{name}:"):
+        if f"override of '{name}':" in says or f"override of {name}:" in says:
             return ("deid", "overrides", name)
     return ("deid",)
 
