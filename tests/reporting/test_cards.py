@@ -320,3 +320,27 @@ def test_texts_that_multiply_stop_as_well() -> None:
     bomb = WHOLE.replace("<DataElements>", f"<DataElements>{first}{doubled}")
     outcome = evaluate(read_cards(bomb.encode()), {"seen": "no"})
     assert [one.code for one in outcome.flaws] == ["too-long"]
+
+
+@pytest.mark.parametrize(
+    ("count", "long", "expected"),
+    [(1, 12, ["none"]), (2, 3, ["both"]), (2, 7, ["later", "both"]), (2, 12, ["urgent", "later", "both"])],
+)  # fmt: skip
+def test_branches_stand_in_branches_beside_where_these_lead(
+    count: int, long: int, expected: list[str]
+) -> None:
+    def above(element: str, value: int) -> str:
+        return f'<GreaterThanCondition DataElementId="{element}" ComparisonValue="{value}"/>'
+
+    rules = (
+        f'<Rules><DecisionPoint Id="d"><Label>d</Label><Branch>{above("count", 1)}'
+        f'<Branch>{above("long", 5)}<Branch>{above("long", 10)}<EndPointRef EndPointId="urgent"/>'
+        '</Branch><Branch><EndPointRef EndPointId="later"/></Branch></Branch>'
+        '<DecisionPoint Id="e"><Label>e</Label><Branch><EndPointRef EndPointId="both"/></Branch>'
+        '</DecisionPoint></Branch><DefaultBranch><EndPointRef EndPointId="none"/></DefaultBranch>'
+        "</DecisionPoint></Rules>"
+    )
+    before, rest = WHOLE.split("<Rules>")
+    module = read_cards((before + rules + rest.split("</Rules>")[1]).encode())
+    answers = {"seen": "yes", "count": count, "long": long, "short": long}
+    assert ends(evaluate(module, answers)) == expected

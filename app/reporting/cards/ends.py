@@ -36,11 +36,16 @@ def read_point(reading: Reading, node: Node) -> DecisionPoint:
 
 def _branch(reading: Reading, node: Node) -> Branch:
     end, point = node.first("EndPointRef"), node.first("DecisionPoint")
+    follows = read_point(reading, point) if point else None
+    # The schema lets branches stand in a branch without a point of their own.
+    if inner := tuple(_branch(reading, one) for one in node.named("Branch")):
+        beside = (Branch(None, "", None, follows),) if follows else ()
+        follows = DecisionPoint("", node.said("Label"), (*inner, *beside), None)
     return Branch(
         read_condition(reading, node),
         node.said("Label"),
         reading.attribute(end, "EndPointId") if end else None,
-        read_point(reading, point) if point else None,
+        follows,
     )
 
 
