@@ -68,7 +68,7 @@ def _place_in_deid(definition: Definition, says: str) -> Place:
         if f"'{option}'" in says:
             return ("deid", "options", number)
     for name in overrides if isinstance(overrides, dict) else ():
-        if f"'{name}'" in says or says.startswith(f"{name}:"):
+        if f"'{name}'" in says or f" {name}:" in says:
             return ("deid", "overrides", name)
     return ("deid",)
 

@@ -45,8 +45,8 @@ def test_check_asks_how_images_are_cleaned_too(tmp_path: Path) -> None:
     assert isinstance(result.exception, InvalidDefinition)
     for said in ("unknown option 'clean_all'", "PatientName: no option", "'Nobody': no such"):
         assert said in result.stdout, said
-    assert f"{folder}/deid.yaml:1: unknown option" in result.stdout
-    assert f"{folder}/deid.yaml:2: PatientName: no option" in result.stdout
+    assert f"{folder}/deid.yaml:1: options: unknown option" in result.stdout
+    assert f"{folder}/deid.yaml:2: overrides: override of PatientName" in result.stdout
 
 
 def test_check_runs_the_worked_examples_and_says_what_came_out(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.registries.compare import compare
-from app.registries.load import PACKAGED, canonical, folders, load, read
+from app.registries.load import canonical, load, read
 from app.registries.schema import Definition
-from tests.make.definitions import ORIGINAL, SMALL, small
+from tests.make.definitions import ORIGINAL, SMALL, newest, small
 
 MEASURES = SMALL["measures_all"].replace(
     "scoring: proportion", "scoring: proportion\n  improvement: decrease"
@@ -127,7 +127,7 @@ def test_a_definition_without_projects_reads_the_same_document_as_ever(
 
 
 def test_the_lung_registry_offers_the_three_projects_its_registry_names() -> None:
-    (definition,) = [load(one) for one in folders(PACKAGED / ORIGINAL)]
+    definition = load(newest(ORIGINAL))
     assert [one.id for one in definition.improvement] == [
         "annual-screening-adherence",
         "radiation-dose",

@@ -18,13 +18,13 @@ from app.archive import Archive
 from app.benchmarks.compare import compare
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
-from app.registries.load import PACKAGED, folders, load
+from app.registries.load import load
 from app.settings import Settings
 from perf.bench.feedback import Place, plant
-from tests.make.definitions import ORIGINAL
+from tests.make.definitions import ORIGINAL, newest
 from tests.small_disk import small_disk
 
-DEFINITION = load(next(iter(folders(PACKAGED / ORIGINAL))))
+DEFINITION = load(newest(ORIGINAL))
 FACILITIES = [Place(100000 + one, f"Facility {one}", 3.0, date(2026, 5, 1)) for one in range(6)]
 LEASE = 5
 
