@@ -187,9 +187,11 @@ class Catalogue:
         if same is not None:
             return _closed(same, definition)
         for row in rows:
-            if reasons := incomparable(assemble(row.document), definition):
+            known = assemble(row.document)
+            earlier, later = sorted((known, definition), key=lambda one: one.newness)
+            if reasons := incomparable(earlier, later):
                 raise Conflict(
-                    f"{definition.id} {definition.version} cannot follow {row.version}: "
+                    f"{later.id} {later.version} cannot follow {earlier.version}: "
                     + " ".join(reasons)
                 )
         await session.execute(

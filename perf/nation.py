@@ -33,7 +33,7 @@ from population.places import parts, places
 from population.scans import Scan, Timed, run
 from population.tables import CHANGES, ask
 
-from app.registries.load import PACKAGED, folders, load
+from app.commands.definitions import newest
 
 NATION = 150_000_000
 FLOOR, GOAL = 240.0, 120.0
@@ -49,7 +49,7 @@ def main() -> None:
     missed = list[str]()
     with tempfile.TemporaryDirectory(prefix="hounsfield-nation-") as temporary:
         folder = (asked.keep or Path(temporary)) / f"nation-{cases}"
-        registry = load(next(iter(folders(PACKAGED / "early-lung-cancer-detection")))).id
+        registry = newest("early-lung-cancer-detection").id
         count = make(cases, folder / registry)
         groups = parts(places(cases))
         size = sum(one.stat().st_size for one in folder.rglob("*.parquet"))

@@ -33,10 +33,10 @@ from sqlalchemy import text
 from app.archive import Archive
 from app.benchmarks.compare import compare
 from app.benchmarks.periods import period
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role, migrate
 from app.models import IssuedReport
 from app.postgres import Embedded
-from app.registries.load import PACKAGED, folders, load
 from app.registries.schema import Definition
 from app.reports import issue, paper, vega
 from app.reports.composition import Composition
@@ -64,7 +64,7 @@ TURNS = 5
 
 def definition() -> Definition:
     """The packaged registry with twelve of its measures."""
-    whole = load(next(iter(folders(PACKAGED / "early-lung-cancer-detection"))))
+    whole = newest("early-lung-cancer-detection")
     chosen = tuple(one for one in whole.measures if one.id in TWELVE)
     assert len(chosen) == len(TWELVE)
     return whole.model_copy(update={"measures": chosen})

@@ -34,9 +34,9 @@ from app.access import new_secret
 from app.benchmarks.compare import compare
 from app.benchmarks.layout import Layout
 from app.benchmarks.periods import later
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
-from app.registries.load import PACKAGED, folders, load
 from app.registries.schema import Definition
 
 MONTHS = 36
@@ -227,7 +227,7 @@ def main() -> None:
     asked = parser.parse_args()
     facilities = asked.facilities or (200 if asked.short else 6_500)
     times = asked.requests or (20 if asked.short else 200)
-    definition = load(next(one for one in folders(PACKAGED) if REGISTRY in str(one)))
+    definition = newest(REGISTRY)
     first = later(datetime.now(UTC).date().replace(day=1), -MONTHS)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with house(facilities) as place:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from app.benchmarks.measures import tabulation
-from app.registries.load import PACKAGED, folders, load
+from app.commands.definitions import newest
 
 from .cases import QUARTERS, statements
 from .places import Place, parts, places
@@ -52,7 +52,7 @@ def _made(folder: Path, part: int) -> bool:
 
 def _make(asked: tuple[Path, int, Sequence[Place]]) -> None:
     folder, part, group = asked
-    definition = load(next(iter(folders(PACKAGED / "early-lung-cancer-detection"))))
+    definition = newest("early-lung-cancer-detection")
     with duckdb.connect(config={"threads": "1", "memory_limit": "3GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
         made = tabulation(definition)

@@ -18,7 +18,7 @@ from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.observe import Rows
 from app.benchmarks.recompute import over_lake
 from app.benchmarks.relation import relation_name
-from app.registries.load import PACKAGED, folders, load
+from app.commands.definitions import newest
 from app.registries.schema import Definition
 
 from .lake import YEARS, file
@@ -68,7 +68,7 @@ class Scan:
 
     @property
     def definition(self) -> Definition:
-        return load(next(iter(folders(PACKAGED / "early-lung-cancer-detection"))))
+        return newest("early-lung-cancer-detection")
 
     @property
     def lake(self) -> Lake:

@@ -24,7 +24,7 @@ from app.benchmarks.compare import compare
 from app.benchmarks.periods import period
 from app.database import EVERYTHING, Database, Role, migrate
 from app.postgres import Embedded
-from app.registries.load import PACKAGED, folders, load
+from app.registries.load import load
 from app.registries.schema import Definition
 from app.reports import render
 from app.reports.compose import compose
@@ -32,7 +32,7 @@ from app.reports.composition import Composition
 from app.reports.paper import pictures
 from perf.bench.feedback import Place, places, plant, plant_cases
 from tests.browser.browser import Page, browser
-from tests.make.definitions import ORIGINAL
+from tests.make.definitions import ORIGINAL, newest
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REGISTRY = "early-lung-cancer-detection"
@@ -85,7 +85,7 @@ def main() -> None:
 
 def reports(folder: Path) -> dict[str, Composition]:
     """The same registry and period for a large, a tiny and a new facility."""
-    registry = load(next(iter(folders(PACKAGED / ORIGINAL))))
+    registry = load(newest(ORIGINAL))
     since = date(2023, 10, 1)
     chosen = {
         "large": Place(200001, "Riverside University Hospital", 1_900, since, 0.12, 0.35),

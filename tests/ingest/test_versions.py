@@ -16,7 +16,7 @@ from app.benchmarks import generations
 from app.benchmarks.engine import Engine
 from app.benchmarks.generations import Workshop
 from app.benchmarks.lake import Lake
-from app.catalogue import Catalogue
+from app.catalogue import EVERY, Catalogue
 from app.database import EVERYTHING, Database
 from app.errors import NotFound, VersionNotTaken
 from app.main import create_app
@@ -25,7 +25,7 @@ from app.worker import open_works
 from tests.benchmarks.tables import tabulated
 from tests.conftest import opened
 from tests.ingest.landing import Landing
-from tests.make.versions import NEW, OLD, REGISTRY, both
+from tests.make.versions import NEW, OLD, REGISTRY, both, earlier
 
 KILOGRAMS = Decimal("0.45359237")
 
@@ -92,15 +92,18 @@ def test_the_second_of_the_sunset_is_inside_and_the_next_is_not(
 async def test_what_is_sent_after_the_sunset_is_refused_and_told_the_new_version(
     settings: Settings, web: Database, tmp_path: Path
 ) -> None:
-    last = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    own = settings.model_copy(update={"definitions": both(tmp_path, until=last.isoformat())})
+    own = settings.model_copy(update={"definitions": both(tmp_path)})
     async with open_works(own) as works, opened(create_app(own)) as client:
         landing = Landing(works, web, registry=REGISTRY)
         await landing.participate("active")
-        key, ended = await landing.key(), last + timedelta(seconds=1)
+        key = await landing.key()
         first = await post(client, key, [visit_before(1)], OLD, **{"Idempotency-Key": "once"})
         assert (first.status_code, first.json()["definition_version"]) == (202, OLD)
-        number, refused = 1, None
+        # The sunset is set while the service runs, some time after it has looked again.
+        last = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=EVERY + 2)
+        earlier(tmp_path / REGISTRY / OLD, until=last.isoformat())
+        await asyncio.sleep(EVERY)
+        number, refused, ended = 1, None, last + timedelta(seconds=1)
         while refused is None:
             number, begun = number + 1, datetime.now(UTC)
             answer = await post(client, key, [visit_before(number)], OLD)
