@@ -33,11 +33,11 @@ from schemathesis.specs.openapi.checks import (
 
 from app.archive import Archive
 from app.benchmarks.periods import period
+from app.commands.definitions import newest
 from app.commands.serve import OPENAPI
 from app.database import Database, Role
 from app.main import create_app
 from app.postgres import addresses
-from app.registries.load import PACKAGED, folders, load
 from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
@@ -169,7 +169,7 @@ def served(settings: Settings) -> Iterator[Served]:
 
 async def issue_a_report(service: Served) -> None:
     """What a facility was sent of a year that has ended; only the command line does that."""
-    definition = load(next(iter(folders(PACKAGED / REGISTRY))))
+    definition = newest(REGISTRY)
     at = datetime.now(UTC)
     with addresses(service.settings) as found:
         worker = Database(found.worker, Role.WORKER, pool=1)

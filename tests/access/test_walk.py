@@ -17,11 +17,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.access import Role
 from app.archive import Archive
 from app.benchmarks.periods import PATTERN, period
+from app.commands.definitions import newest
 from app.database import Database
 from app.database import Role as DatabaseRole
 from app.models import Base
 from app.postgres import Addresses
-from app.registries.load import PACKAGED, folders, load
 from app.reports import issue
 from app.settings import Settings
 from app.worker import JOURNEY, Works, open_works
@@ -346,7 +346,7 @@ async def world(
 
 async def _issued(worker: Database, settings: Settings, facility: int) -> None:
     """A report that was issued to a facility."""
-    definition = load(next(iter(folders(PACKAGED / REGISTRY))))
+    definition = newest(REGISTRY)
     at = datetime(2026, 1, 5, tzinfo=UTC)
     begun = await issue.begin(
         worker, definition, period(GLOBAL["period"]), today=at, facilities={facility}

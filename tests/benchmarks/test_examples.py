@@ -14,15 +14,15 @@ from app.benchmarks.engine import Engine
 from app.benchmarks.measures import tabulation
 from app.benchmarks.observe import Rows, observe
 from app.benchmarks.rates import Counts
+from app.commands.definitions import packaged
 from app.registries import expressions
 from app.registries.case_mix import combinations
 from app.registries.entries import FormCheck
-from app.registries.load import PACKAGED, folders, load
 from app.registries.measure import Example, Measure
 from app.registries.rows import rule_columns, sql_columns, structure
 from app.registries.schema import Definition, Form
 
-DEFINITIONS = [load(folder) for folder in folders(PACKAGED)]
+DEFINITIONS = packaged()
 EXAMPLES = [
     (definition, measure, example)
     for definition in DEFINITIONS

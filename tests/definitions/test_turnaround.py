@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.registries.load import PACKAGED, load
+from app.commands.definitions import newest
 from tests.make.entries import Desk, said
 
-TURNAROUND = load(PACKAGED / "general-radiology-improvement" / "1.0.0")
+TURNAROUND = newest("general-radiology-improvement")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "T-1",

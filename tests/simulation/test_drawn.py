@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from app.commands.builder import STARTER
+from app.commands.definitions import packaged
 from app.ingest.checks import RegistryAtWork
 from app.ingest.formats.sent import Sent
 from app.ingest.judge import Delivery, apply_rules, looked_at
@@ -26,7 +27,8 @@ from tests.simulation.test_answer_key import FOUND_LATER
 WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
 """Several case forms, rows inside rows, and what a facility reports month by month."""
 DEFINITIONS = [
-    load.load(folder) for folder in (*load.folders(load.PACKAGED), *load.folders(WORKSHOP), STARTER)
+    *packaged(),
+    *(load.load(folder) for folder in (*load.folders(WORKSHOP), STARTER)),
 ]
 
 
