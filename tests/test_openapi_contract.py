@@ -33,16 +33,15 @@ from schemathesis.specs.openapi.checks import (
 
 from app.archive import Archive
 from app.benchmarks.periods import period
+from app.commands.definitions import newest
 from app.commands.serve import OPENAPI
 from app.database import Database, Role
 from app.main import create_app
 from app.postgres import addresses
-from app.registries.load import load
 from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
 from tests.ingest.landing import EXAM, FOLLOW_UP, entry
-from tests.make.definitions import newest
 from tests.make.instances import DICOM_PARTS, ct, multipart, sent
 from tests.reporting.test_cards import WHOLE
 from tests.served import ADDRESS, FACILITY, NEIGHBOUR, REGISTRY, Served, whole_service
@@ -170,7 +169,7 @@ def served(settings: Settings) -> Iterator[Served]:
 
 async def issue_a_report(service: Served) -> None:
     """What a facility was sent of a year that has ended; only the command line does that."""
-    definition = load(newest(REGISTRY))
+    definition = newest(REGISTRY)
     at = datetime.now(UTC)
     with addresses(service.settings) as found:
         worker = Database(found.worker, Role.WORKER, pool=1)

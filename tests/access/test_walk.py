@@ -17,18 +17,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.access import Role
 from app.archive import Archive
 from app.benchmarks.periods import PATTERN, period
+from app.commands.definitions import newest
 from app.database import Database
 from app.database import Role as DatabaseRole
 from app.models import Base
 from app.postgres import Addresses
-from app.registries.load import load
 from app.reports import issue
 from app.settings import Settings
 from app.worker import JOURNEY, Works, open_works
 from tests.access.walking import GLOBAL, Call, calls, operations, without
 from tests.ingest.landing import exam, follow_up
 from tests.make.accounts import ADDRESS, FACILITY, REGISTRY, Desk, admitted, bearer, key_for
-from tests.make.definitions import newest
 from tests.make.instances import DICOM_PARTS, multipart, sent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -347,7 +346,7 @@ async def world(
 
 async def _issued(worker: Database, settings: Settings, facility: int) -> None:
     """A report that was issued to a facility."""
-    definition = load(newest(REGISTRY))
+    definition = newest(REGISTRY)
     at = datetime(2026, 1, 5, tzinfo=UTC)
     begun = await issue.begin(
         worker, definition, period(GLOBAL["period"]), today=at, facilities={facility}

@@ -21,12 +21,12 @@ from app.benchmarks.generations import Workshop
 from app.benchmarks.lake import Base, Delta, Files, Lake
 from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.observe import Rows
+from app.commands.definitions import newest
 from app.commands.running import environment
 from app.database import EVERYTHING
 from app.postgres import Addresses
 from app.registries.conversion import Conversion, Converted
 from app.registries.lineage import related
-from app.registries.load import load
 from app.registries.schema import Derived
 from app.settings import Settings
 from perf.population.cases import statements
@@ -35,7 +35,7 @@ from tests.benchmarks.history import History, counted
 from tests.benchmarks.tables import raw, tabulated
 from tests.benchmarks.test_histories import something
 from tests.benchmarks.toy import DERIVED, definition
-from tests.make.definitions import newest, packaged
+from tests.make.definitions import packaged
 
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
 
@@ -58,7 +58,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def lake_of(folder: Path, made: Tabulation, cases: int) -> tuple[Lake, list[Files]]:
     """A lake of so many drawn cases, with a delta on it that changes some subjects."""
     lake, files = Lake(folder), []
-    registry = load(newest(made.registry_id))
+    registry = newest(made.registry_id)
     for one in made.relations:
         with duckdb.connect(config={"threads": "1"}) as connection:
             for statement in statements(registry, one, made.read[one.form], places(cases)):
@@ -91,7 +91,7 @@ def all_of(rows: Iterator[Rows]) -> Counter[object]:
 
 def equal_on(cases: int, spark: Cluster, folder: Path) -> None:
     for place, source in enumerate(packaged()):
-        made = tabulation(load(source))
+        made = tabulation(source)
         (folder / str(place)).mkdir()
         lake, files = lake_of(folder / str(place), made, cases)
         engine = Engine("1GB", "4GB", folder / "spill")

@@ -7,7 +7,6 @@ import pytest
 
 from app.benchmarks.engine import Engine
 from app.benchmarks.measures import tabulation
-from app.registries.load import load
 from tests.make.definitions import packaged
 
 HIDDEN = 4242
@@ -66,7 +65,7 @@ def test_what_does_not_fit_in_memory_spills_and_no_further_than_allowed(tmp_path
 
 
 def test_every_shipped_statement_is_sql_on_a_cluster_too() -> None:
-    for folder in packaged():
-        found = tabulation(load(folder)).spoken("spark")
+    for definition in packaged():
+        found = tabulation(definition).spoken("spark")
         assert "COUNT_IF" in found
         assert "::" not in found

@@ -6,11 +6,10 @@ import pytest
 
 from app.benchmarks.engine import Engine
 from app.benchmarks.examples import miscounted
-from app.registries.load import load
 from app.registries.schema import Definition
 from tests.make.definitions import packaged
 
-DEFINITIONS = [load(folder) for folder in packaged()]
+DEFINITIONS = packaged()
 EXAMPLES = [
     (definition, measure, example)
     for definition in DEFINITIONS

@@ -22,9 +22,9 @@ from PIL import Image
 
 from app.benchmarks.compare import compare
 from app.benchmarks.periods import period
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role, migrate
 from app.postgres import Embedded
-from app.registries.load import load
 from app.registries.schema import Definition
 from app.reports import render
 from app.reports.compose import compose
@@ -32,7 +32,7 @@ from app.reports.composition import Composition
 from app.reports.paper import pictures
 from perf.bench.feedback import Place, places, plant, plant_cases
 from tests.browser.browser import Page, browser
-from tests.make.definitions import ORIGINAL, newest
+from tests.make.definitions import ORIGINAL
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REGISTRY = "early-lung-cancer-detection"
@@ -85,7 +85,7 @@ def main() -> None:
 
 def reports(folder: Path) -> dict[str, Composition]:
     """The same registry and period for a large, a tiny and a new facility."""
-    registry = load(newest(ORIGINAL))
+    registry = newest(ORIGINAL)
     since = date(2023, 10, 1)
     chosen = {
         "large": Place(200001, "Riverside University Hospital", 1_900, since, 0.12, 0.35),

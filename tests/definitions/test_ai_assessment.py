@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.registries.load import PACKAGED, load
+from app.commands.definitions import newest
 from tests.make.entries import Desk, said
 
-ASSESSED = load(PACKAGED / "ai-assessment" / "1.0.0")
+ASSESSED = newest("ai-assessment")
 ENTRY: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "A-1",

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.registries.load import PACKAGED, load
+from app.commands.definitions import newest
 from app.reporting.own import packaged
 from tests.make.entries import Desk, said
 
-COVID = load(PACKAGED / "covid-19-imaging" / "1.0.0")
+COVID = newest("covid-19-imaging")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "C-1",

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.registries.load import PACKAGED, load
+from app.commands.definitions import newest
 from tests.make.entries import Desk, said
 
-MAMMOGRAPHY = load(PACKAGED / "mammography" / "1.0.0")
+MAMMOGRAPHY = newest("mammography")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "M-1",

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.registries.load import PACKAGED, load
+from app.commands.definitions import newest
 from tests.make.entries import Desk, said
 
-TURNAROUND = load(PACKAGED / "general-radiology-improvement" / "1.1.0")
+TURNAROUND = newest("general-radiology-improvement")
 MONTHS = Desk(TURNAROUND, "monthly_turnaround")
 EDGES = (0, 12, 24, 48, 10_000)
 SPANS = ("under_12_hours", "from_12_hours", "from_24_hours", "from_48_hours")

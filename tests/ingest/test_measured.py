@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.commands.definitions import newest
 from app.deid.deidentify import Deidentified, deidentify
 from app.deid.uids import Keys
 from app.ingest.arising import listen
@@ -17,12 +18,12 @@ from app.ingest.halves import differs
 from app.ingest.images import profile_of
 from app.ingest.measured import Heard, composed
 from app.ingest.units import convert
-from app.registries.load import PACKAGED, load
+from app.registries.load import load
 from tests.make.definitions import write_definition
 from tests.make.dose_reports import event, report
 from tests.make.instances import ROOT, sent
 
-DOSE = load(PACKAGED / "dose-index" / "1.0.0")
+DOSE = newest("dose-index")
 EXAM = DOSE.form("exam")
 ORDER = [one.id for one in DOSE.images]
 

@@ -3,7 +3,10 @@
 import shutil
 from pathlib import Path
 
-from app.registries.load import PACKAGED, folders
+from app.commands.definitions import newest
+from app.commands.definitions import packaged as shipped
+from app.registries.load import PACKAGED
+from app.registries.schema import Definition
 
 ORIGINAL = "early-lung-cancer-detection"
 COPY = "another-lung-registry"
@@ -17,8 +20,8 @@ def changed_copy(folder: Path) -> Path:
     counts as a recall too.
     """
     made = folder / COPY
-    version = made / newest(ORIGINAL).name
-    shutil.copytree(newest(ORIGINAL), version)
+    version = made / newest(ORIGINAL).version
+    shutil.copytree(PACKAGED / ORIGINAL / version.name, version)
     (version / "conversion.yaml").unlink()  # of an earlier version, which is not copied
     _replace(version / "registry.yaml", f"id: {ORIGINAL}", f"id: {COPY}")
     _replace(
@@ -44,16 +47,9 @@ def changed_copy(folder: Path) -> Path:
     return made
 
 
-def newest(registry: str) -> Path:
-    """The folder of a packaged registry's newest version."""
-    return max(
-        folders(PACKAGED / registry), key=lambda one: [int(part) for part in one.name.split(".")]
-    )
-
-
-def packaged() -> list[Path]:
+def packaged() -> list[Definition]:
     """The newest version of each packaged registry: what is measured."""
-    return [newest(one) for one in sorted({folder.parts[-2] for folder in folders(PACKAGED)})]
+    return [newest(one) for one in sorted({one.id for one in shipped()})]
 
 
 def _replace(path: Path, old: str, new: str) -> None:

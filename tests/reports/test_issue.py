@@ -14,24 +14,24 @@ from app.api.v1.keys import NewKey, create_key
 from app.archive import Archive
 from app.benchmarks.compare import compare
 from app.benchmarks.periods import period
+from app.commands.definitions import newest
 from app.database import EVERYTHING, Database, Role, Scope
 from app.errors import Conflict, NotFound, Unprocessable
 from app.models import AuditEvent, IssuedReport
 from app.postgres import Addresses
-from app.registries.load import load
 from app.registries.schema import Definition
 from app.reports import issue, paper
 from app.reports.composition import Composition
 from app.reports.issue import Progress
 from app.settings import Settings
 from perf.bench.feedback import Place, plant, plant_cases
-from tests.make.definitions import ORIGINAL, newest
+from tests.make.definitions import ORIGINAL
 
 LARGE, TINY, NEW = 200001, 200002, 200003
 OVER = period("2026Q3")
 ENDED = datetime(2026, 11, 20, 8, tzinfo=UTC)
 LATER = datetime(2026, 12, 1, 8, tzinfo=UTC)
-WHOLE = load(newest(ORIGINAL))
+WHOLE = newest(ORIGINAL)
 DEFINITION: Definition = WHOLE.model_copy(
     update={
         "digest": "a few measures",  # what is remembered of a definition goes by it

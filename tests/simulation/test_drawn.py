@@ -25,7 +25,10 @@ from tests.simulation.test_answer_key import FOUND_LATER
 
 WORKSHOP = Path(__file__).parents[1] / "make" / "workshop"
 """Several case forms, rows inside rows, and what a facility reports month by month."""
-DEFINITIONS = [load.load(folder) for folder in (*packaged(), *load.folders(WORKSHOP), STARTER)]
+DEFINITIONS = [
+    *packaged(),
+    *(load.load(folder) for folder in (*load.folders(WORKSHOP), STARTER)),
+]
 
 
 @pytest.fixture(params=DEFINITIONS, ids=lambda one: one.id)
