@@ -7,10 +7,7 @@ reveal nobody.
 """
 
 import asyncio
-import os
-from collections import deque
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,8 +23,6 @@ from app.models import Snapshot
 from app.registries.schema import Definition
 
 YEARS, QUARTERS, MONTHS = 5, 12, 24
-AT_ONCE = min(os.cpu_count() or 1, 4)
-"""Periods that are worked out at the same time: most of it is NumPy's, which needs no interpreter."""
 
 
 async def compare(session: AsyncSession, definition: Definition, today: date) -> Snapshot | None:
@@ -58,22 +53,21 @@ async def compare(session: AsyncSession, definition: Definition, today: date) ->
 async def _pieces(
     snapshot_id: int, spreads: Spreads, covered: list[Period]
 ) -> AsyncIterator[bytes]:
-    """What is told of each period, in turn: the next are worked out while one is written."""
+    """What is told of each period, in turn: the next is worked out while PostgreSQL takes one in.
+
+    No more than one at a time: most steps are so short that two threads would wait for one another.
+    """
 
     def piece(asked: Period) -> bytes:
         return encoded(snapshot_id, spreads.of(asked))
 
-    loop, begun = asyncio.get_running_loop(), deque[asyncio.Future[bytes]]()
-    pool = ThreadPoolExecutor(AT_ONCE)
-    try:
-        for asked in covered:
-            begun.append(loop.run_in_executor(pool, piece, asked))
-            if len(begun) > 2 * AT_ONCE:
-                yield await begun.popleft()
-        while begun:
-            yield await begun.popleft()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    ahead: asyncio.Task[bytes] | None = None
+    for asked in covered:
+        done = await ahead if ahead is not None else b""
+        ahead = asyncio.create_task(asyncio.to_thread(piece, asked))
+        yield done
+    if ahead is not None:
+        yield await ahead
 
 
 def periods(first: date, last: date, today: date) -> list[Period]:

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,15 +67,14 @@ class Fit:
 class Fits:
     """One measure's effects, estimated once for all periods that end with the same month.
 
-    Several threads may ask. The last months are estimated first and all others begin from theirs, so
-    that what is found does not depend on who asks when.
+    The last months are estimated first and all others begin from theirs, so that what is found does not
+    depend on what was asked before.
     """
 
     def __init__(self, nation: Nation, measure: Measure, parts: int) -> None:
         self.nation, self.measure, self.parts = nation, measure, parts
         self.kinds = list(combinations(measure.case_mix))
         self._found: dict[Period, Fit] = {}
-        self._at_work = Lock()
 
     def told(self, asked: Period, inside: Bools) -> MixTold | None:
         """What is told of a period, of facilities with a rate to show that are `inside`."""
@@ -112,12 +110,11 @@ class Fits:
         return rolling_year(min(asked.last, self.nation.last))
 
     def _over(self, months: Period) -> Fit:
-        with self._at_work:
-            last = rolling_year(self.nation.last)
-            for one in (last, months):
-                if one not in self._found:
-                    self._found[one] = self._fitted(one, self._found.get(last))
-            return self._found[months]
+        last = rolling_year(self.nation.last)
+        for one in (last, months):
+            if one not in self._found:
+                self._found[one] = self._fitted(one, self._found.get(last))
+        return self._found[months]
 
     def _fitted(self, months: Period, near: Fit | None) -> Fit:
         mixed = self.nation.mixed(self.measure, months)

@@ -40,12 +40,12 @@ PIECE = 8
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Told = tuple[dict[str, Any], Ints]
+Said = tuple[dict[str, Any], Ints]
 """What is said of a group's rates, and the bounds of ranks among them."""
 
 
 class Spreads:
-    """A nation's facilities, arranged to tell of any period; several threads may ask."""
+    """A nation's facilities, arranged to tell of any period."""
 
     def __init__(self, definition: Definition, nation: Nation, today: date) -> None:
         self._definition, self._nation, self._today = definition, nation, today
@@ -134,12 +134,12 @@ class Spreads:
         shown: Bools,
         sizes: Ints,
         reasons: Sequence[dict[Group, str]],
-    ) -> dict[tuple[int, Group], Told]:
+    ) -> dict[tuple[int, Group], Said]:
         """Quantiles and bounds of ranks of each measure (its row) and group that is told."""
         groups = self._arrangement.groups
         wanted = np.array([[group not in its for group in groups] for its in reasons])
         digits = np.array([peer_digits(one) for one in measures])
-        found: dict[tuple[int, Group], Told] = {}
+        found: dict[tuple[int, Group], Said] = {}
         for begin in range(0, len(measures), PIECE):
             some = slice(begin, begin + PIECE)
             rows, places = np.nonzero(wanted[some])
@@ -206,7 +206,7 @@ class Spreads:
         label: str,
         measures: Sequence[Measure],
         sizes: Ints,
-        told: dict[tuple[int, Group], Told],
+        told: dict[tuple[int, Group], Said],
         reasons: Sequence[dict[Group, str]],
     ) -> Iterator[Spread]:
         for row, (measure, its, of_groups) in enumerate(
