@@ -226,7 +226,12 @@ def _of_identifier(identifier: str) -> _OfIdentifier:
     wholes: set[str] = set()
     short: set[str] = set()
     parts = TOKEN.findall(folded(identifier))
+    called = {
+        one for one, other in itertools.pairwise(parts) if other in known.eponym_of
+    } & known.eponyms  # a topic may be `Hounsfield units above 130`
     for part in parts:
+        if part in called:
+            continue
         if part.isdigit() and part.isascii():
             bare = part.lstrip("0")
             if len(parts) == 1 or not _COMMON.fullmatch(part):

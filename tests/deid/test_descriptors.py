@@ -199,6 +199,12 @@ def test_in_technical_text_days_and_telephones_go_and_versions_stay(said, left):
     assert LATIN.scrub(said) == left
 
 
+def test_a_topic_that_is_called_after_somebody_does_not_cost_the_texts_that_say_it_too():
+    topic, house = Cleaner([], ["Schmorl node 773001"]), Cleaner([], ["Schmorl Infirmary"])
+    assert topic.clean("Schmorl node L3") == "Schmorl node L3"
+    assert house.clean("HIP Schmorl") == "HIP"
+
+
 def test_what_two_people_gave_their_names_to_stays_in_technical_text_beside_a_foreign_name():
     alone = Cleaner(["Златоверхова^Инна"], [])
     assert alone.scrub("CHARCOT-MARIE-TOOTH") == "CHARCOT-MARIE-TOOTH"

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from app.deid import burned_in
 from app.deid.beginning import read
 from app.deid.boxes import Box
-from app.deid.legible import legible
+from app.deid.legible import CLOSER, _looks, legible
 from app.deid.networks import Picture
 from app.deid.picture import numbers, palette_of, seen
 from app.deid.raster import Raster
@@ -98,19 +98,14 @@ def test_the_rest_of_a_line_that_fades_into_a_bright_ground_is_found_by_its_ink(
     assert covered(legible(view.pictures[0], view.values[0]), strokes) > 0.99
 
 
-def test_a_small_line_over_the_curve_of_a_tracing_is_seen() -> None:
-    paper = np.full((400, 600), 250.0)
-    paper[::12] = paper[:, ::12] = 215
-    along = np.arange(600)
-    for row in (90, 180, 270, 360):
-        beat = along % 80 / 80
-        height = 25 * np.exp(-(((beat - 0.4) / 0.03) ** 2))
-        paper[row - height.astype(int), along] = paper[row + 1 - height.astype(int), along] = 20
-    line = Image.new("L", (600, 400))
-    font = ImageFont.load_default(12)
-    ImageDraw.Draw(line).text((250, 172), "Req 40771932", fill=255, font=font)
-    ink = np.asarray(line) / 255
-    assert covered(legible(coloured(paper * (1 - ink))), ink > 0.5) > 0.99
+def test_a_place_in_a_much_wider_look_is_seen_by_itself_too() -> None:
+    curve, letters = np.zeros((2, 480, 640), np.uint8)
+    curve[180:212, ::4] = 255
+    letters[184:200, 280:360:4] = 255
+    looks, ground = _looks([curve, letters], CLOSER)
+    widths = sorted(look.part.right - look.part.left for look in looks)
+    assert widths[0] < 200 < 600 < widths[-1]
+    assert ground <= CLOSER
 
 
 def test_small_yellow_lines_on_speckle_are_seen() -> None:
