@@ -51,6 +51,8 @@ _LISTS = frozenset(
         "worksheet",
         "images",
         "from_dicom",
+        "worklists",
+        "reported",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -71,6 +73,8 @@ _STAND_INS: dict[str, Any] = {
     "peers": [],
     "improvement": [],
     "images": [],
+    "worklists": [],
+    "reported": [],
     "deid": {},
     "simulation": {},
 }
@@ -195,8 +199,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
-        "value_sets", "simulation", "digest"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images",
+        "worklists", "reported", "deid", "value_sets", "simulation", "digest"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -207,6 +211,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("peers", "peers.yaml"),
         ("derived", "derived.yaml"),
         ("images", "images.yaml"),
+        ("worklists", "worklists.yaml"),
+        ("reported", "reported.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")

@@ -31,7 +31,7 @@ async def test_every_registry_is_listed_in_the_version_in_force(operator: Desk) 
     body = (await operator("GET", "/v1/registries")).json()
     listed = [(one["id"], one["version"]) for one in body["registries"]]
     assert len(dict(listed)) == len(listed)
-    assert dict(listed)[REGISTRY] == "1.10.0"
+    assert dict(listed)[REGISTRY] == "1.11.0"
     assert set(dict(listed)) == {folder.parts[-2] for folder in folders(PACKAGED)}
 
 
@@ -47,13 +47,13 @@ async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> Non
     assert body["measures"] == 47
     again = await operator("GET", HERE, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
-    versioned = await operator("GET", f"{HERE}?version=1.10.0")
+    versioned = await operator("GET", f"{HERE}?version=1.11.0")
     assert versioned.json() == body
 
 
 async def test_versions_say_which_is_in_force(operator: Desk) -> None:
     body = (await operator("GET", f"{HERE}/versions")).json()
-    assert [(one["version"], one["in_force"]) for one in body["versions"]] == [("1.10.0", True)]
+    assert [(one["version"], one["in_force"]) for one in body["versions"]] == [("1.11.0", True)]
 
 
 async def test_the_dictionary_shows_what_no_source_confirms(operator: Desk) -> None:
@@ -75,7 +75,7 @@ async def test_forms_come_as_schema_questionnaire_page_and_workbook(operator: De
     assert page.json()["form"] == "follow_up"
     book = await operator("GET", f"{HERE}/forms/exam/template")
     assert book.headers["Content-Disposition"] == (
-        'attachment; filename="early-lung-cancer-detection-exam-1.10.0.xlsx"'
+        'attachment; filename="early-lung-cancer-detection-exam-1.11.0.xlsx"'
     )
     assert openpyxl.load_workbook(io.BytesIO(book.content)).sheetnames[0] == "Entries"
     held = {"If-None-Match": book.headers["ETag"]}

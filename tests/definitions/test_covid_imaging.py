@@ -8,7 +8,7 @@ from app.registries.load import PACKAGED, load
 from app.reporting.own import packaged
 from tests.make.entries import Desk, said
 
-COVID = load(PACKAGED / "covid-19-imaging" / "1.0.0")
+COVID = load(PACKAGED / "covid-19-imaging" / "1.1.0")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "C-1",

@@ -7,7 +7,7 @@ import pytest
 from app.registries.load import PACKAGED, load
 from tests.make.entries import Desk, said
 
-MAMMOGRAPHY = load(PACKAGED / "mammography" / "1.0.0")
+MAMMOGRAPHY = load(PACKAGED / "mammography" / "1.1.0")
 EXAM: dict[str, Any] = {
     "facility_id": "200001",
     "exam_unique_id": "M-1",

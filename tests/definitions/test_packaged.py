@@ -43,16 +43,16 @@ def test_everything_that_runs_binds_in_duckdb(folder: Path) -> None:
 RELEASED = {
     (
         "early-lung-cancer-detection",
-        "1.10.0",
-    ): "b781c7cac1d30da2aecbb3ef6a2168908a99e9320830eae98e283e231765f451",
+        "1.11.0",
+    ): "493350f3e9559a0d03d9041bc59e03cbbcc22bcf475f80f31f0fd459612ce20e",
     (
         "mammography",
-        "1.0.0",
-    ): "dfd5e33047d342444e26b7377ea523a437ea81996b344cb41cebd25e85d38280",
+        "1.1.0",
+    ): "1c77a8ed589f63328b49b421efce558df6d8071e301755c1551529226d41ee07",
     (
         "covid-19-imaging",
-        "1.0.0",
-    ): "7ee1ed3f9768acecdfbce110bf293a95083d5ca9f6fc7038df6a76bedcdd55c8",
+        "1.1.0",
+    ): "1ab78399be1d169f4c4dd884c303cae56b4da56b1fd69122f33008b775e46fab",
     (
         "ai-assessment",
         "1.0.0",
@@ -72,7 +72,7 @@ def test_a_released_version_never_changes() -> None:
 
 
 def test_the_lung_registry_is_the_source_s_size() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     assert [form.id for form in definition.entry_forms] == [
         "exam",
         "follow_up",
@@ -98,7 +98,7 @@ def test_the_lung_registry_is_the_source_s_size() -> None:
 
 
 def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     for form in definition.forms:
         columns = {column.name for column in sql_columns(form)}
         for element in form.all_elements:
@@ -110,7 +110,7 @@ def test_no_free_text_and_no_identity_is_a_column_of_a_case() -> None:
 
 
 def test_a_sentinel_is_null_in_its_column_and_true_beside_it() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
     form = definition.form("exam")
     with duckdb.connect(":memory:") as connection:
         connection.execute(

@@ -21,7 +21,7 @@ RECEIVED_ON = date(2026, 11, 21)
 
 @pytest.fixture(scope="module")
 def definition():
-    return load.load(load.PACKAGED / "early-lung-cancer-detection" / "1.10.0")
+    return load.load(load.PACKAGED / "early-lung-cancer-detection" / "1.11.0")
 
 
 def rule_flaws(definition, form, rows):
