@@ -55,6 +55,7 @@ class Act(StrEnum):
     READ_RESULTS = "read the rates and reports of a facility"
     READ_CASES = "read cases and studies, without identities"
     READ_IDENTITIES = "read identifying elements"
+    READ_WORKLISTS = "work through what is open at a facility"
     READ_SUBMISSIONS = "follow submissions and read their findings"
     SUBMIT = "submit, amend and withdraw entries and images"
     READ_PHYSICIANS_RESULTS = "read and export the results of single physicians and groups"
@@ -77,7 +78,9 @@ class Act(StrEnum):
 _EVERYBODY = frozenset({Act.READ_DEFINITIONS, Act.READ_BENCHMARKS})
 _OWN_RESULTS = _EVERYBODY | {Act.READ_RESULTS, Act.READ_ACCOUNTS}
 _SENDER = _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_SUBMISSIONS, Act.SUBMIT}
-_REGISTRAR = _OWN_RESULTS | _SENDER | {Act.READ_CASES, Act.READ_IDENTITIES, Act.IMPROVE}
+_REGISTRAR = (
+    _OWN_RESULTS | _SENDER | {Act.READ_CASES, Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.IMPROVE}
+)
 _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.CHANGE_FACILITIES,
     Act.APPLY,
@@ -89,9 +92,10 @@ _FACILITY_ADMINISTRATOR = _REGISTRAR | {
 }
 
 ALLOWED: Mapping[Role, frozenset[Act]] = {
-    # Whoever runs the service sees all rows, but no identities: those are the facility's own. What a
-    # physician is told of the own cases is between the physician and the facility.
-    Role.OPERATOR: frozenset(Act) - {Act.READ_IDENTITIES, Act.READ_PHYSICIAN_FEEDBACK},
+    # Whoever runs the service sees all rows, but no identities and no worklists: those are the facility's
+    # own. What a physician is told of the own cases is between the physician and the facility.
+    Role.OPERATOR: frozenset(Act)
+    - {Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.READ_PHYSICIAN_FEEDBACK},
     Role.STEWARD: _EVERYBODY,
     Role.AUDITOR: _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_KEYS, Act.READ_AUDIT},
     Role.CORPORATE_ADMINISTRATOR: _FACILITY_ADMINISTRATOR | {Act.ADD_FACILITIES},

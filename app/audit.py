@@ -56,21 +56,44 @@ async def record(
     `details` holds our own words, ids and numbers, never what somebody submitted. No actor means
     the service itself, or somebody at its command line.
     """
-    # Without RETURNING: a writer may add an event that it is not allowed to read.
-    statement = insert(AuditEvent).inline()
-    await session.execute(
-        statement.values(
-            at=now(),
-            key_id=actor.key_id if actor else None,
-            role=str(actor.role) if actor else None,
-            action=action,
-            record_type=record_type,
-            record_id=None if record_id is None else str(record_id),
-            registry_id=registry_id,
-            facility_id=facility_id,
-            details=None if details is None else dict(details),
-        )
+    await record_each(
+        session,
+        actor,
+        action,
+        record_type,
+        [record_id],
+        facility_id=facility_id,
+        registry_id=registry_id,
+        details=details,
     )
+
+
+async def record_each(
+    session: AsyncSession,
+    actor: Actor | None,
+    action: str,
+    record_type: str,
+    record_ids: Iterable[object | None],
+    *,
+    facility_id: int | None = None,
+    registry_id: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down one act on each of some records, as `record` does."""
+    same = {
+        "at": now(),
+        "key_id": actor.key_id if actor else None,
+        "role": str(actor.role) if actor else None,
+        "action": action,
+        "record_type": record_type,
+        "registry_id": registry_id,
+        "facility_id": facility_id,
+        "details": None if details is None else dict(details),
+    }
+    rows = [{**same, "record_id": None if one is None else str(one)} for one in record_ids]
+    if rows:
+        # Without RETURNING: a writer may add an event that it is not allowed to read.
+        await session.execute(insert(AuditEvent).inline(), rows)
 
 
 def digest(previous: bytes, events: Iterable[AuditEvent]) -> bytes:

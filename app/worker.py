@@ -19,6 +19,7 @@ import structlog
 
 from app import audit, postgres, telemetry
 from app.archive import Archive
+from app.benchmarks import remind as reminding
 from app.benchmarks import steps as benchmarks
 from app.benchmarks.generations import Workshop
 from app.catalogue import Catalogue
@@ -85,6 +86,11 @@ async def tabulate(works: Works) -> int:
     return await benchmarks.tabulate(works.workshop)
 
 
+async def remind(works: Works) -> int:
+    """Keep worklists current, and tell what is due and overdue."""
+    return await reminding.remind(works.workshop)
+
+
 async def build(works: Works) -> int:
     """Fill generations of new measure texts."""
     return await benchmarks.build(works.workshop)
@@ -111,6 +117,7 @@ JOURNEY = (
     Step("images", images, to=frozenset({"images"})),
     Step("link", link, to=frozenset({"archived", "accepted", "completed"})),
     Step("tabulate", tabulate, to=frozenset({"accepted", "completed"})),
+    Step("remind", remind, every=5.0, to=frozenset({"accepted", "completed"})),
     Step("build", build, every=5.0, listens=False),
     Step("compare", compare, every=30.0, listens=False),
     Step("seal", seal, every=5.0, listens=False),

@@ -72,6 +72,7 @@ KNOWN: dict[str, list[Any]] = {
     "periodEnd": ["2026", "2026-03", "2026-12-31"],
     "year": [2024, 2026],
     "module_id": ["lung-rads-2022", "covid-19-chest-ct"],
+    "worklist_id": ["positive-screens", "incidental-follow-up"],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
 
@@ -233,6 +234,8 @@ def things(service: Served) -> dict[str, list[Any]]:
         return {
             "submission_id": [submission, delivered],
             "case_id": [one["id"] for one in cases],
+            "case": [one["id"] for one in cases],
+            "observation_id": [f"case-{one['id']}-0" for one in cases],
             "account_id": [account],
             "participation_id": [one["id"] for one in participations],
             "physician_id": [physician["id"]],

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ async def findings_table(
 ) -> AsyncIterator[str]:
     """Every finding as a line of CSV, fetched in runs by short transactions."""
     columns = ("entry", "form", "place", "code", "severity", "remedy", "allowed", "facility")
-    yield _line(columns)
+    yield line(columns)
     last: tuple[int, int] | None = None
     while True:
         run = statement.order_by(Finding.row, Finding.id).limit(ROWS)
@@ -74,7 +74,7 @@ async def findings_table(
         async with transactions.begin() as session:
             rows = (await session.scalars(run)).all()
         for one in rows:
-            yield _line(
+            yield line(
                 (
                     one.row,
                     one.form,
@@ -91,7 +91,8 @@ async def findings_table(
         last = rows[-1].row, rows[-1].id
 
 
-def _line(cells: tuple[Any, ...]) -> str:
+def line(cells: Iterable[object]) -> str:
+    """A line of CSV."""
     text = io.StringIO()
     csv.writer(text).writerow([harmless(cell) for cell in cells])
     return text.getvalue()

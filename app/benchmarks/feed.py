@@ -105,10 +105,13 @@ async def window_end(session: AsyncSession, registry_id: str, after: int, size: 
         return present
     found = await session.scalar(
         text(
-            # A number that only closes a draft opens no version: the last one before it will do.
-            "WITH last AS (SELECT from_seq, created_at FROM versions"
+            # Closing a draft opens no version, nor does an event of a worklist: the last one before such
+            # numbers will do, or the first one after them.
+            "WITH last AS ((SELECT from_seq, created_at FROM versions"
             " WHERE registry_id = :registry_id AND from_seq > :after AND from_seq <= :end"
-            " ORDER BY from_seq DESC LIMIT 1)"
+            " ORDER BY from_seq DESC LIMIT 1) UNION ALL (SELECT from_seq, created_at FROM versions"
+            " WHERE registry_id = :registry_id AND from_seq > :end ORDER BY from_seq LIMIT 1)"
+            " ORDER BY from_seq LIMIT 1)"
             " SELECT max(later.from_seq) FROM last JOIN versions AS later"
             " ON later.created_at = last.created_at WHERE later.registry_id = :registry_id"
             " AND later.from_seq BETWEEN last.from_seq AND last.from_seq + :longest"
@@ -121,6 +124,12 @@ async def window_end(session: AsyncSession, registry_id: str, after: int, size: 
         },
     )
     return int(found) if found is not None else present
+
+
+async def touched(session: AsyncSession, registry_id: str, after: int, upto: int) -> list[int]:
+    """The subjects of whom something changed after one number up to another."""
+    driver = await driver_connection(session)
+    return [row[0] for row in await driver.fetch(_TOUCHED, registry_id, after, upto)]
 
 
 async def both_sides(session: AsyncSession, registry_id: str, after: int, upto: int) -> list[Any]:

@@ -59,9 +59,11 @@ WHERE histogram.generation_id = :generation AND histogram.facility_id = changed.
 """)
 
 
-async def lock(session: AsyncSession, registry_id: str, *, wait: bool) -> bool:
-    """Keep every other tabulation of this registry out until this transaction ends."""
-    name = hashlib.blake2b(f"tabulate {registry_id}".encode(), digest_size=8).digest()
+async def lock(
+    session: AsyncSession, registry_id: str, *, wait: bool, to: str = "tabulate"
+) -> bool:
+    """Keep everybody else who would do the same in this registry out until this transaction ends."""
+    name = hashlib.blake2b(f"{to} {registry_id}".encode(), digest_size=8).digest()
     key = {"key": int.from_bytes(name, "big", signed=True)}
     if wait:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)

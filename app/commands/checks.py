@@ -23,7 +23,8 @@ _TABLES = """
 _BEHIND = """
     SELECT count(*) FROM feeds f
     LEFT JOIN generations g ON g.registry_id = f.registry_id AND g.state = 'current'
-    WHERE f.feed_seq > coalesce(g.feed_seq, 0)
+    LEFT JOIN worklist_marks w ON w.registry_id = f.registry_id
+    WHERE f.feed_seq > coalesce(g.feed_seq, 0) OR f.feed_seq > w.feed_seq
 """
 
 
@@ -46,7 +47,7 @@ class Checks:
 
 
 async def tabulated(owner: str) -> bool:
-    """Whether the benchmark tables hold everything that was accepted."""
+    """Whether the benchmark tables and the worklists hold everything that was accepted."""
     connection = await asyncpg.connect(owner)
     try:
         return not await connection.fetchval(_BEHIND)

@@ -37,7 +37,13 @@ from app.settings import Settings
 from app.simulation.canaries import Canaries
 from app.simulation.oracle import Oracle
 from app.simulation.plan import Plan
-from app.simulation.proof import counts_differ, findings_differ, images_differ, rates_differ
+from app.simulation.proof import (
+    counts_differ,
+    findings_differ,
+    images_differ,
+    rates_differ,
+    worklists_differ,
+)
 from app.simulation.sending import Keys, Nation, Office, read_lines
 from app.simulation.write import simulate
 
@@ -216,6 +222,9 @@ async def _journey(service: Up, plan: Plan, definition: Definition, console: Con
             checks.add("findings equal the answer key", differ)
             compared, differ = await rates_differ(office, nation, told)
             checks.add(f"{compared} rates equal the truth", differ)
+            if definition.worklists:
+                compared, differ = await worklists_differ(office, nation, told)
+                checks.add(f"{compared} open cases of worklists equal the truth", differ)
             wanted = Oracle(definition).cells(read_lines(nation.folder / "truth.ndjson"))
             with postgres.addresses(service.settings) as addresses:
                 compared, differ = await cells_differ(addresses.owner, definition, wanted)

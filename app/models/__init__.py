@@ -42,6 +42,7 @@ from app.models.vault import (
     QuarantineObject,
     SubjectToken,
 )
+from app.models.worklist import OpenLoop, WorklistEvent, WorklistMark
 
 __all__ = [
     "Administrator",
@@ -70,6 +71,7 @@ __all__ = [
     "MeasuredCase",
     "Measurement",
     "Merge",
+    "OpenLoop",
     "Participation",
     "ParticipationTransition",
     "Partner",
@@ -89,4 +91,6 @@ __all__ = [
     "SubjectToken",
     "Submission",
     "Version",
+    "WorklistEvent",
+    "WorklistMark",
 ]

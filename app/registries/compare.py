@@ -105,6 +105,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[Change]:
             yield Change("new", one.id, "a new form")
     yield from _rules(old, new)
     yield from _measures(old, new)
+    yield from _worklists(old, new)
     yield from _improvement(old, new)
     yield from _images(old, new)
     if old.accept_until is not None and ends(old.accept_until) < begins(new.accept_from):
@@ -276,6 +277,18 @@ def _measures(old: Definition, new: Definition) -> Iterator[Change]:
         yield from _case_mix(place, measure, now)
     for name in after:
         yield Change("new", f"measure {name}", "a new measure")
+
+
+def _worklists(old: Definition, new: Definition) -> Iterator[Change]:
+    after = {one.id: one for one in new.worklists}
+    for worklist in old.worklists:
+        now, place = after.pop(worklist.id, None), f"worklist {worklist.id}"
+        if now is None:
+            yield Change("breaks", place, "the worklist is gone")
+        elif (now.form, now.texts) != (worklist.form, worklist.texts):
+            yield Change("changed", place, "holds other cases, or on other days")
+    for name in after:
+        yield Change("new", f"worklist {name}", "a new worklist")
 
 
 def _case_mix(place: str, before: Measure, after: Measure) -> Iterator[Change]:

@@ -147,8 +147,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
     if not isinstance(data, dict):
         document.complain((), "registry.yaml must be a mapping")
     for taken in (
-        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images", "deid",
-        "value_sets", "simulation", "conversions", "digest", "ancestry"
+        "forms", "rules", "decisions", "derived", "measures", "peers", "improvement", "images",
+        "worklists", "reported", "deid", "value_sets", "simulation", "conversions", "digest", "ancestry"
     ):  # fmt: skip
         if taken in document.data:
             document.complain((taken,), f"`{taken}` has a file of its own; it does not stand here")
@@ -160,6 +160,8 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         ("derived", "derived.yaml"),
         ("images", "images.yaml"),
         ("conversions", "conversion.yaml"),
+        ("worklists", "worklists.yaml"),
+        ("reported", "reported.yaml"),
     ):
         document.data[key] = _one(document, folder, where, key)
     document.data["measures"] = _listed(document, folder, "measures", "measures")

@@ -48,7 +48,9 @@ from app.registries.parts import (
     Version,
 )
 from app.registries.profile import Profile
+from app.registries.reported import Reported
 from app.registries.window import Bound, begins, ends
+from app.registries.worklist import Worklist
 
 __all__ = [
     "Code",
@@ -309,6 +311,10 @@ class Definition(Part):
     peers: tuple[PeerGroup, ...] = ()
     improvement: tuple[ImprovementTemplate, ...] = ()
     """The improvement projects it offers."""
+    worklists: tuple[Worklist, ...] = ()
+    """What its facilities look after."""
+    reported: tuple[Reported, ...] = ()
+    """Which reporting modules fill which elements of which form."""
     images: tuple[ImageSource, ...] = ()
     """Which objects speak of cases, and of which form."""
     deid: dict[str, Any] = {}
@@ -382,6 +388,10 @@ class Definition(Part):
     def measure(self, measure_id: str) -> Measure:
         """A measure by its id; KeyError when there is none."""
         return self._measures[measure_id]
+
+    def worklist(self, worklist_id: str) -> Worklist:
+        """A worklist by its id; KeyError when there is none."""
+        return {one.id: one for one in self.worklists}[worklist_id]
 
     def improvement_template(self, template_id: str) -> ImprovementTemplate:
         """An improvement project that is offered; KeyError when there is none by that id."""

@@ -40,6 +40,8 @@ _LISTS = frozenset(
         "from_dicom",
         "conversions",
         "left",
+        "worklists",
+        "reported",
     )
 )
 _STAND_INS: dict[str, Any] = {
@@ -61,6 +63,8 @@ _STAND_INS: dict[str, Any] = {
     "improvement": [],
     "images": [],
     "conversions": [],
+    "worklists": [],
+    "reported": [],
     "deid": {},
     "simulation": {},
 }

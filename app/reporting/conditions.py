@@ -35,6 +35,13 @@ def number_in(text: str) -> Decimal | None:
     return number if small and abs(number.adjusted()) <= MOST_DIGITS else None
 
 
+def plain(answer: Answer) -> str | list[str]:
+    """An answer as a document tells it: numbers as text, the choices of several as a list."""
+    if isinstance(answer, tuple):
+        return list(answer)
+    return f"{answer.normalize():f}" if isinstance(answer, Decimal) else answer
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """An answer beside a value: numbers as numbers, choices and texts as they are spelled. Only

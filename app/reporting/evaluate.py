@@ -25,6 +25,10 @@ class Outcome:
     computed: Mapping[str, Answer]
     items: Mapping[str, tuple[Mapping[str, Answer], ...]]
     """What was worked out for each item of a group."""
+    answers: Answers
+    """Everything that counts: what was answered and what was worked out."""
+    item_answers: Mapping[str, tuple[Answers, ...]]
+    """The same of each item of a group, beside what stands around it."""
     end_points: tuple[EndPoint, ...]
     sections: Mapping[str, str]
     codes: tuple[Coded, ...]
@@ -89,6 +93,8 @@ def evaluate(module: Module, given: Mapping[str, Any]) -> Outcome:
         flaws=tuple(flaws),
         computed=whole.computed,
         items={name: tuple(one.computed for one in found) for name, found in items.items()},
+        answers=whole.answers,
+        item_answers={name: tuple(one.answers for one in found) for name, found in items.items()},
         end_points=end_points,
         sections=report,
         codes=tuple(code for sheet in sheets for code in sheet.codes()),

@@ -6,10 +6,10 @@ one case after another, from what a simulation says must be known in the end. Wh
 asked of the tables and over HTTP.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,11 +25,16 @@ from app.registries.rows import (
     windows,
 )
 from app.registries.schema import Definition, Derived, Form
+from app.registries.worklist import LAST_YEAR, LONGEST_DAYS, LONGEST_MONTHS, Worklist
 from app.simulation.drawn.rows import Rows, canonical
-from app.simulation.meaning import Meaning, Row, rounded
+from app.simulation.meaning import Meaning, Row, months_later, rounded
 
 Cell = tuple[int, str, str, str, str]
 """Facility, month as `2026-09`, measure, stratifier and stratum; both are empty for the total."""
+
+
+Loop = tuple[str, int, date, date, date | None]
+"""An open case: worklist, facility, its day, and when it is due and overdue."""
 
 
 @dataclass(slots=True)
@@ -66,29 +71,51 @@ class Oracle:
 
     def cells(self, truth: Iterable[Mapping[str, Any]]) -> dict[Cell, Count]:
         """Every cell that is not all zeros, of the cases that stand as submitted in a truth."""
-        by_form: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for case in truth:
-            if case["state"] == "submitted":
-                by_form[case["form"]].append(case)
-        records = {
-            form.id: (Rows(self._definition, form, SUBJECT_RECORD), by_form[form.id])
-            for form in self._definition.entry_forms
-            if form.level == "subject"
-        }
-        beside: dict[tuple[int, str], dict[str, Any]] = defaultdict(dict)
-        for rows, cases in records.values():
-            for case in cases:
-                beside[case["facility"], case["subject"]] |= rows.of(case["elements"])
+        by_form, beside = self._standing(truth)
         cells: dict[Cell, Count] = {}
         for form in self._forms:
             form.count(by_form[form.form.id], beside, cells)
         return cells
 
+    def open_loops(self, truth: Iterable[Mapping[str, Any]]) -> Counter[Loop]:
+        """What is open in each worklist at each facility, from its own cases alone, and since when."""
+        own = ({**one, "subject": f"{one['subject']} at {one['facility']}"} for one in truth)
+        by_form, beside = self._standing(own)
+        found = Counter[Loop]()
+        for form in self._definition.entry_forms:
+            listed = [one for one in self._definition.worklists if one.form == form.id]
+            if listed:
+                its = _CaseForm(self._definition, form, [], listed)
+                found.update(its.open_loops(by_form[form.id], beside))
+        return found
+
+    def _standing(
+        self, truth: Iterable[Mapping[str, Any]]
+    ) -> tuple[dict[str, list[Mapping[str, Any]]], dict[tuple[int, str], dict[str, Any]]]:
+        """The submitted cases by form, and what facilities sent of subjects by themselves."""
+        by_form: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for case in truth:
+            if case["state"] == "submitted":
+                by_form[case["form"]].append(case)
+        beside: dict[tuple[int, str], dict[str, Any]] = defaultdict(dict)
+        for form in self._definition.entry_forms:
+            if form.level == "subject":
+                rows = Rows(self._definition, form, SUBJECT_RECORD)
+                for case in by_form[form.id]:
+                    beside[case["facility"], case["subject"]] |= rows.of(case["elements"])
+        return by_form, beside
+
 
 class _CaseForm:
-    """A form of cases with its derived columns and measures."""
+    """A form of cases with its derived columns, measures and worklists."""
 
-    def __init__(self, definition: Definition, form: Form, measures: Sequence[Measure]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        form: Form,
+        measures: Sequence[Measure],
+        worklists: Sequence[Worklist] = (),
+    ) -> None:
         self.form = form
         self._rows = Rows(definition, form)
         self._windows = windows(form)
@@ -103,11 +130,13 @@ class _CaseForm:
                 self._derived.append(_Column(definition, form, one, columns, self._windows))
                 columns[one.id] = _type(one)
         self._measures = [_Measured(one, columns) for one in measures]
+        self._worklists = [_Listed(one, columns) for one in worklists]
         self._needed()
 
     def _needed(self) -> None:
-        """Only columns that some measure rests on are worked out."""
+        """Only columns that some measure or worklist rests on are worked out."""
         wanted = {name for one in self._measures for name in one.reads}
+        wanted |= {name for one in self._worklists for name in one.reads}
         kept = []
         for one in reversed(self._derived):
             if one.derived.id in wanted:
@@ -121,6 +150,28 @@ class _CaseForm:
         beside: Mapping[tuple[int, str], dict[str, Any]],
         cells: dict[Cell, Count],
     ) -> None:
+        """Count some cases in the cells that they belong to."""
+        for row in self._worked_out(cases, beside):
+            if row["month"] is not None:
+                for measured in self._measures:
+                    measured.add(row, cells)
+
+    def open_loops(
+        self,
+        cases: Sequence[Mapping[str, Any]],
+        beside: Mapping[tuple[int, str], dict[str, Any]],
+    ) -> Iterator[Loop]:
+        """Those of some cases that a worklist holds."""
+        for row in self._worked_out(cases, beside):
+            if row["case_date"] is not None:
+                for listed in self._worklists:
+                    yield from listed.open_loop(row)
+
+    def _worked_out(
+        self,
+        cases: Sequence[Mapping[str, Any]],
+        beside: Mapping[tuple[int, str], dict[str, Any]],
+    ) -> list[dict[str, Any]]:
         rows = [self._row(case, beside) for case in cases]
         subjects: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
@@ -140,10 +191,7 @@ class _CaseForm:
             else:
                 for row, its_own in zip(rows, beneath, strict=True):
                     row[column.derived.id] = column.of(row, its_own)
-        for row in rows:
-            if row["month"] is not None:
-                for measured in self._measures:
-                    measured.add(row, cells)
+        return rows
 
     def _row(
         self, case: Mapping[str, Any], beside: Mapping[tuple[int, str], dict[str, Any]]
@@ -258,6 +306,35 @@ def _type(derived: Derived) -> Type:
         "boolean": expressions.BOOLEAN,
         "codes": expressions.LIST,
     }.get(derived.type, expressions.TEXT)
+
+
+class _Listed:
+    """A worklist as conditions on a row."""
+
+    def __init__(self, worklist: Worklist, columns: Mapping[str, Type]) -> None:
+        self._id = worklist.id
+        self._late = worklist.overdue is not None
+        self._texts = {
+            name: Meaning(expressions.compile(text, columns))
+            for name, text in worklist.texts.items()
+        }
+        self.reads = {name for one in self._texts.values() for name in one.expression.columns}
+
+    def open_loop(self, row: Row) -> Iterator[Loop]:
+        if self._texts["cases"].holds(row) and not self._texts["closed_when"].holds(row):
+            due = self._day("due", row) or row["case_date"]
+            overdue = self._day("overdue", row) if self._late else None
+            yield self._id, row["facility_id"], row["case_date"], due, overdue
+
+    def _day(self, name: str, row: Row) -> date | None:
+        day, months, days = (
+            self._texts[f"{name}.{part}"].of(row) for part in ("day", "months", "days")
+        )
+        if day is None or months is None or days is None or day.year > LAST_YEAR:
+            return None
+        if abs(months) > LONGEST_MONTHS or abs(days) > LONGEST_DAYS:
+            return None
+        return months_later(day, months) + timedelta(days=days)
 
 
 class _Measured:

@@ -6,12 +6,13 @@ Each function says what differs, in words that name places and no values; nothin
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import httpx
 
 from app.registries.measure import Measure
-from app.simulation.oracle import Count, Oracle
+from app.simulation.oracle import Count, Loop, Oracle
 from app.simulation.sending import Nation, Office, Told, read_lines
 
 SILENT: Told = lambda *_: None  # noqa: E731 - a name for saying nothing
@@ -172,6 +173,39 @@ def _metric_differs(
         ):
             found.append(f"{where}: rate {metric['rate']} instead of {rate}")
     return found
+
+
+async def worklists_differ(
+    office: Office, nation: Nation, told: Told = SILENT
+) -> tuple[int, list[str]]:
+    """How many open cases were compared, and worklists that hold others than the truth has."""
+    wanted: dict[int, Counter[Loop]] = defaultdict(Counter)
+    loops = Oracle(nation.definition).open_loops(read_lines(nation.folder / "truth.ndjson"))
+    for loop, number in loops.items():
+        wanted[loop[1]][loop] += number
+    found: list[str] = []
+    facilities = [one["number"] for one in nation.facilities]
+    for done, facility in enumerate(facilities, 1):
+        got = Counter[Loop]()
+        for worklist in nation.definition.worklists:
+            path = (
+                f"/v1/registries/{office.registry}/worklists/{worklist.id}"
+                f"?facility={facility}&limit=500&state=upcoming&state=due&state=overdue"
+            )
+            key = office.keys.facilities[facility]
+            async for one in office.pages(path, key, "cases"):
+                late = one["overdue_on"] and date.fromisoformat(one["overdue_on"])
+                day, due = (date.fromisoformat(one[name]) for name in ("case_date", "due_on"))
+                got[worklist.id, facility, day, due, late] += 1
+        for surplus, name in (
+            (got - wanted[facility], "surplus"),
+            (wanted[facility] - got, "missing"),
+        ):
+            found += [
+                f"{loop[0]} of {facility}: {number} {name}" for loop, number in surplus.items()
+            ]
+        told("comparing worklists", done, len(facilities))
+    return loops.total(), found
 
 
 def overall(document: Any) -> dict[str, Any]:

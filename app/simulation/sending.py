@@ -281,14 +281,16 @@ class Office:
             "GET", path, params=parameters or None, headers=bearer(key) | {"Accept": accept}
         )
 
-    async def pages(self, path: str, key: str) -> AsyncIterator[dict[str, Any]]:
-        """Every document of a paged listing, following its `next` links (RFC 8288)."""
+    async def pages(
+        self, path: str, key: str, member: str = "items"
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Every document of a paged listing, or of a member of its pages, by its `next` links (RFC 8288)."""
         following: str | None = path
         while following is not None:
             answer = await self.get(following, key)
             answer.raise_for_status()
             listed = answer.json()
-            for one in listed if isinstance(listed, list) else listed["items"]:
+            for one in listed if isinstance(listed, list) else listed[member]:
                 yield one
             following = answer.links.get("next", {}).get("url")
 

@@ -139,7 +139,9 @@ class People:
         elif known is not None:
             subject = self.now(known)
         else:
-            kind, token = next(iter(given.pairs()), (LOCAL, f"nobody {number}/{row}"))
+            # A national identifier without a birth date may be that of somebody who has a name by it.
+            unled = (pair for pair in given.pairs() if pair not in self.leads)
+            kind, token = next(unled, (LOCAL, f"nobody {number}/{row}"))
             subject = self._new(kind, token)
         for pair in given.pairs():
             if pair not in self.leads:

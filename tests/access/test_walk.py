@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.access import Role
 from app.archive import Archive
 from app.benchmarks.periods import PATTERN, period
-from app.commands.definitions import newest
+from app.commands.definitions import newest, packaged
 from app.database import Database
 from app.database import Role as DatabaseRole
 from app.models import Base
@@ -39,7 +39,9 @@ PUBLIC = {
 }
 """What anybody may ask without a key."""
 
-NOBODYS = {"drill-down"}
+NOBODYS = {"drill-down"} | {
+    worklist.id for definition in packaged() for worklist in definition.worklists
+}
 
 OURS = (Role.FACILITY_ADMINISTRATOR, Role.REGISTRAR, Role.DASHBOARD, Role.SERVICE)
 
@@ -305,6 +307,7 @@ async def world(
         "/v1/submissions/{submission_id}/instances submission_id": delivered,
         "case_id": case["id"],
         "case": case["id"],
+        "observation_id": f"case-{case['id']}-0",
         "parent": case["id"],
         "study_instance_uid": study,
         "series_instance_uid": series,
@@ -313,6 +316,7 @@ async def world(
     nothing = dict.fromkeys(owned, 999999) | {
         "key_id": "aaaaaaaaaaaa",
         "submission_id": str(uuid4()),
+        "observation_id": "case-999999-0",
         "/v1/submissions/{submission_id}/instances submission_id": str(uuid4()),
         "study_instance_uid": "2.25.1",
         "series_instance_uid": "2.25.2",

@@ -48,15 +48,15 @@ RELEASED = {
     (
         "early-lung-cancer-detection",
         "1.11.0",
-    ): "d7eb2f89728ae6433f353179913a69b1f4eb87f24cae4856a9aaf2bbeb012dd5",
+    ): "9f19e760bd536e2b3b034bfe40772f74806f2fd0be3ea18440f2b056d899726c",
     (
         "mammography",
-        "1.0.0",
-    ): "dfd5e33047d342444e26b7377ea523a437ea81996b344cb41cebd25e85d38280",
+        "1.1.0",
+    ): "1c77a8ed589f63328b49b421efce558df6d8071e301755c1551529226d41ee07",
     (
         "covid-19-imaging",
-        "1.0.0",
-    ): "7ee1ed3f9768acecdfbce110bf293a95083d5ca9f6fc7038df6a76bedcdd55c8",
+        "1.1.0",
+    ): "1ab78399be1d169f4c4dd884c303cae56b4da56b1fd69122f33008b775e46fab",
     (
         "ai-assessment",
         "1.0.0",

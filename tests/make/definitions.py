@@ -162,6 +162,19 @@ elements:
 }
 """A whole small definition, text by text; a test changes one text of it."""
 
+LISTED = """\
+- id: to-call
+  title: To call
+  form: visit
+  cases: walks
+  closed_when: called OR next_visit IS NOT NULL
+  due: {day: visit_date, months: pain, days: "1"}
+  overdue: {day: visit_date, months: pain * 200}
+  columns: [pain, smokes]
+  description: Visits of people who walk, until they were called or came again.
+"""
+"""A worklist of it."""
+
 
 def small(folder: Path, **changed: str) -> Path:
     """The small definition in a folder, some of its texts changed."""

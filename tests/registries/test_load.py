@@ -7,7 +7,7 @@ import pytest
 from app.errors import InvalidDefinition
 from app.registries.load import assemble, canonical, load, read
 from app.registries.schema import Definition
-from tests.make.definitions import SMALL, changed_copy, small
+from tests.make.definitions import LISTED, SMALL, changed_copy, small
 
 
 def complaints(folder: Path, **changed: str) -> list[str]:
@@ -90,6 +90,27 @@ def test_one_fault_is_one_complaint_with_file_and_line(
 ) -> None:
     assert SMALL[file].count(old) >= 1
     found = complaints(tmp_path, **{file: SMALL[file].replace(old, new, 1)})
+    assert any(complaint in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("form: visit", "form: call", "worklists.yaml:3: there is no form of cases `call`"),
+        ("cases: walks", "cases: pain", "worklists.yaml:4: gives a whole number, where boolean is needed"),
+        ("months: pain", "months: mass", "worklists.yaml:6: gives decimal, where a whole number is needed"),
+        ("day: visit_date", "day: visits_date", "worklists.yaml:6: no element or column `visits_date`"),
+        ("columns: [pain", "columns: [pains", "worklists.yaml:8: there is no column `pains`; did you mean `pain`?"),
+        ("columns: [pain", "columns: [birth", "worklists.yaml:8: there is no column `birth`"),
+        ("closed_when: called OR next_visit IS NOT NULL", "overdue_when: called", "`overdue_when` is not known here"),
+        ("- id: to-call", "- id: To call", "worklists.yaml:1: `id`"),
+    ],
+)  # fmt: skip
+def test_one_fault_of_a_worklist_is_one_complaint(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    assert complaints(tmp_path / "sound", worklists=LISTED) == []
+    found = complaints(tmp_path / "unsound", worklists=LISTED.replace(old, new, 1))
     assert any(complaint in line for line in found), found
 
 

@@ -38,6 +38,16 @@ async def capabilities(
             }
         ],
     }
+    observation: dict[str, Any] = {
+        "type": "Observation",
+        "documentation": "What a submitted case says in RadElement's codes. Search needs `case`, the number"
+        " of a case; `shape` is `has-member` or `component`.",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [
+            {"name": "case", "type": "token"},
+            {"name": "shape", "type": "token"},
+        ],
+    }
     statement = {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -50,6 +60,6 @@ async def capabilities(
         },
         "fhirVersion": FHIR_VERSION,
         "format": [MEDIA_TYPE],
-        "rest": [{"mode": "server", "resource": [measure]}],
+        "rest": [{"mode": "server", "resource": [measure, observation]}],
     }
     return resource(statement)

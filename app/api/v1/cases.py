@@ -1,12 +1,10 @@
 """Cases: list, read, find by identifier, withdraw."""
 
-from collections.abc import AsyncIterator
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import orjson
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,15 +22,14 @@ from app.api.dependencies import (
     Transactions,
     VaultRoom,
 )
+from app.api.entries import send
 from app.api.fields import FacilityId, Sent
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, Unchanged, etag_of
 from app.api.problems import problems
 from app.api.v1.submitted import Shown as ShownSubmission
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
-from app.ingest import formats
 from app.ingest.checks import FormAtWork, at_work
 from app.ingest.identity import identity_of
-from app.ingest.receive import receive
 from app.models.case import Case, Subject, Version
 from app.models.submission import Submission
 
@@ -299,6 +296,7 @@ async def withdraw(
     vault: VaultRoom,
     quarantine: Quarantine,
     unchanged: Unchanged,
+    request: Request,
     response: Response,
 ) -> ShownSubmission:
     """Withdraw a case: it leaves the benchmarks, and its history stays."""
@@ -315,25 +313,18 @@ async def withdraw(
         if form is None:
             raise Conflict("The definition in force has no such form any more.")
         named = {**shown.elements, **(shown.draft or {}), **await identity_of(session, vault, case)}
-    body = orjson.dumps(
-        {
-            "entries": [
-                {"form": case.form, "action": "withdraw", "elements": _naming(form, case, named)}
-            ]
-        }
+    entry = {"form": case.form, "action": "withdraw", "elements": _naming(form, case, named)}
+    submission, _ = await send(
+        request,
+        transactions,
+        settings,
+        quarantine,
+        definition,
+        asker,
+        [entry],
+        facility=case.facility_id,
     )
-    quarantined = await quarantine.store(_once(body), settings.submission_limit)
-    async with transactions.begin() as session:
-        submission, _ = await receive(
-            session,
-            quarantine,
-            definition,
-            asker,
-            quarantined,
-            formats.door(formats.JSON),
-            facility=case.facility_id,
-        )
-        sent = ShownSubmission.of(submission)
+    sent = ShownSubmission.of(submission)
     response.headers["Location"] = f"/v1/submissions/{sent.id}"
     return sent
 
@@ -345,10 +336,6 @@ def _naming(form: FormAtWork, case: Case, known: dict[str, Any]) -> dict[str, An
     if form.facility is not None:
         chosen[form.facility] = str(case.facility_id)
     return chosen
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
 
 
 def _visible(asker: access.Asker) -> Select[Case]:

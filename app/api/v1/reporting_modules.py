@@ -16,7 +16,7 @@ from app.api.pages import NOT_MODIFIED, TAGGED, Conditional
 from app.api.problems import pointer, problems
 from app.registries.decisions import DecisionTable
 from app.reporting import markup, module
-from app.reporting.conditions import Answer
+from app.reporting.conditions import plain
 from app.reporting.evaluate import Outcome, evaluate
 from app.reporting.shelf import Spine, keep, read_module, shelf, spine, taken
 
@@ -351,10 +351,11 @@ async def evaluate_reporting_module(
     asker.require(Act.READ_DEFINITIONS)
     async with transactions.begin() as session:
         volume = await taken(session, module_id, version)
-    return _told(volume.module, evaluate(volume.module, given.answers))
+    return told(volume.module, evaluate(volume.module, given.answers))
 
 
-def _told(one: module.Module, outcome: Outcome) -> Evaluated:
+def told(one: module.Module, outcome: Outcome) -> Evaluated:
+    """An outcome as it is told."""
     named = frozenset(("answers", *one.by_id, *(group.id for group in one.groups)))
     return Evaluated(
         module=one.id,
@@ -372,9 +373,9 @@ def _told(one: module.Module, outcome: Outcome) -> Evaluated:
             )
             for code in outcome.codes
         ],
-        computed={name: _plain(value) for name, value in outcome.computed.items()},
+        computed={name: plain(value) for name, value in outcome.computed.items()},
         items={
-            name: [{each: _plain(value) for each, value in item.items()} for item in items]
+            name: [{each: plain(value) for each, value in item.items()} for item in items]
             for name, items in outcome.items.items()
         },
         questions=[
@@ -400,9 +401,3 @@ def _told(one: module.Module, outcome: Outcome) -> Evaluated:
             for flaw in outcome.flaws
         ],
     )
-
-
-def _plain(value: Answer) -> str | list[str]:
-    if isinstance(value, tuple):
-        return list(value)
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else value

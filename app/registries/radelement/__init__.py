@@ -13,6 +13,18 @@ and `Import.left` says so.
 from app.registries.radelement.document import UnreadableSet, read_set
 from app.registries.radelement.exported import export_set
 from app.registries.radelement.imported import Import, import_set
-from app.registries.radelement.terms import SPECIALTIES
+from app.registries.radelement.terms import SPECIALTIES, SYSTEM
+from app.registries.radelement.told import Answered, AnsweredSet, answered_sets
 
-__all__ = ["SPECIALTIES", "Import", "UnreadableSet", "export_set", "import_set", "read_set"]
+__all__ = [
+    "SPECIALTIES",
+    "SYSTEM",
+    "Answered",
+    "AnsweredSet",
+    "Import",
+    "UnreadableSet",
+    "answered_sets",
+    "export_set",
+    "import_set",
+    "read_set",
+]

@@ -16,6 +16,8 @@ from app.registries.soundness.images import Images
 from app.registries.soundness.measures import Measures
 from app.registries.soundness.peers import Peers
 from app.registries.soundness.profile import profile as simulation_profile
+from app.registries.soundness.reported import reported as reported_elements
+from app.registries.soundness.worklists import Worklists
 from app.registries.window import begins, ends
 
 
@@ -35,6 +37,7 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
         "peers",
         "improvement",
         "images",
+        "worklists",
     ):
         yield from ground.repeated((name,), (one.id for one in getattr(definition, name)))
     yield from ground.repeated(("derived",), ((one.form, one.id) for one in definition.derived))
@@ -76,6 +79,13 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
         yield from measures.measure(("measures", number), measure)
     for inner, message in claimed_twice(definition.measures):
         yield ("measures", *inner), message, 0
+
+    worklists = Worklists(ground, columns)
+    for number, worklist in enumerate(definition.worklists):
+        yield from worklists.worklist(("worklists", number), worklist)
+
+    for number, filling in enumerate(definition.reported):
+        yield from reported_elements(ground, ("reported", number), filling)
 
     peers = Peers(ground)
     for number, group in enumerate(definition.peers):

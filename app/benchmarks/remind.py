@@ -1,0 +1,208 @@
+"""
+Remind: keep the open loops of a registry's worklists current, and tell what is due and overdue.
+
+From the watermark, whoever was touched is worked out anew from what is in force, under the registry's
+lock; days pass without anybody's doing, so that what falls due is looked for besides. What happens to an
+open loop is an event in the registry's feed: it takes its number as the versions of cases do, under a
+lock that is held to the commit.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.benchmarks.feed import WINDOW, feed_number, in_force_of, touched, window_end
+from app.benchmarks.generations import Workshop
+from app.benchmarks.tabulate import lock
+from app.benchmarks.worklists import Loop, open_loops
+from app.database import EVERYTHING, copy_records, staging
+from app.models import WorklistMark
+from app.registries.schema import Definition
+
+SUBJECTS = 5_000
+"""People whose versions are in memory at once."""
+TOLD = 5_000
+"""Open loops that are told of in one transaction."""
+
+
+class Event(NamedTuple):
+    """Something that happened to an open loop."""
+
+    worklist_id: str
+    case_id: int
+    facility_id: int
+    event: str
+    on_day: date
+
+
+_KEEP = text("""
+INSERT INTO open_loops AS known
+  (registry_id, worklist_id, case_id, facility_id, due_on, overdue_on, told, next_on)
+SELECT :registry, worklist_id, case_id, facility_id, due_on, overdue_on, NULL,
+       least(due_on, overdue_on)
+FROM found_loops ORDER BY worklist_id, case_id
+ON CONFLICT (registry_id, worklist_id, case_id) DO UPDATE SET
+  facility_id = excluded.facility_id, due_on = excluded.due_on, overdue_on = excluded.overdue_on,
+  told = NULL, next_on = excluded.next_on
+WHERE (known.facility_id, known.due_on, known.overdue_on)
+  IS DISTINCT FROM (excluded.facility_id, excluded.due_on, excluded.overdue_on)
+""")
+
+_CLOSE = text("""
+DELETE FROM open_loops AS known USING cases
+WHERE known.registry_id = :registry AND cases.id = known.case_id
+  AND cases.subject_id = ANY (CAST(:subjects AS bigint[]))
+  AND NOT EXISTS (SELECT FROM found_loops AS found
+                  WHERE found.worklist_id = known.worklist_id AND found.case_id = known.case_id)
+RETURNING known.worklist_id, known.case_id, known.facility_id, known.told
+""")
+
+_DROP = text("""
+DELETE FROM open_loops WHERE registry_id = :registry AND worklist_id <> ALL (CAST(:named AS text[]))
+RETURNING worklist_id, case_id, facility_id, told
+""")
+
+_FALLEN_DUE = text("""
+UPDATE open_loops AS loop SET
+  told = CASE WHEN loop.overdue_on <= :today THEN 'overdue' ELSE 'due' END,
+  next_on = CASE WHEN loop.overdue_on <= :today THEN NULL ELSE loop.overdue_on END
+FROM (SELECT worklist_id, case_id FROM open_loops
+      WHERE registry_id = :registry AND next_on <= :today
+      ORDER BY next_on, worklist_id, case_id LIMIT :most) AS fallen
+WHERE loop.registry_id = :registry AND loop.worklist_id = fallen.worklist_id
+  AND loop.case_id = fallen.case_id
+RETURNING loop.worklist_id, loop.case_id, loop.facility_id, loop.told,
+          CASE WHEN loop.told = 'overdue' THEN loop.overdue_on ELSE loop.due_on END
+""")
+
+_NUMBERS = text(
+    "UPDATE feeds SET feed_seq = feed_seq + :events WHERE registry_id = :registry RETURNING feed_seq"
+)
+
+_EVENTS = text("""
+INSERT INTO worklist_events
+  (registry_id, feed_seq, worklist_id, case_id, facility_id, event, on_day, created_at)
+SELECT :registry, CAST(:base AS bigint) + place, worklist_id, case_id, facility_id, event, on_day, now()
+FROM loop_events ORDER BY place
+""")
+
+
+async def remind(
+    workshop: Workshop, *, today: date | None = None, window: int = WINDOW, wait: bool = False
+) -> int:
+    """Move every registry's worklists on; how many feed numbers and events."""
+    await workshop.catalogue.keep_current(workshop.database)
+    moved = 0
+    for definition in workshop.catalogue.registries():
+        if definition.worklists:
+            moved += await step(workshop, definition, today=today, window=window, wait=wait)
+    return moved
+
+
+async def step(
+    workshop: Workshop,
+    definition: Definition,
+    *,
+    today: date | None = None,
+    window: int = WINDOW,
+    wait: bool = False,
+) -> int:
+    """Move a registry's worklists on by at most a window of its feed, or tell some of what fell due.
+
+    Days are UTC's. While another worker holds the lock there is nothing to do here, unless told to wait.
+    """
+    today = today or datetime.now(UTC).date()
+    async with workshop.database.transaction(EVERYTHING) as session:
+        if not await lock(session, definition.id, wait=wait, to="remind"):
+            return 0
+        mark, events = await _mark(session, definition, today)
+        upto = await window_end(session, definition.id, mark.feed_seq, window)
+        moved = max(0, upto - mark.feed_seq)
+        if moved:
+            subjects = await touched(session, definition.id, mark.feed_seq, upto)
+            for begin in range(0, len(subjects), SUBJECTS):
+                some = subjects[begin : begin + SUBJECTS]
+                versions = await in_force_of(session, definition.id, some)
+                loops = await asyncio.to_thread(open_loops, workshop.engine, definition, versions)
+                events += await _keep(session, definition.id, some, loops, today)
+            mark.feed_seq = upto
+        if upto >= await feed_number(session, definition.id):
+            # Before, what is late may have been closed by what has not been looked at yet.
+            events += await _fallen_due(session, definition.id, today)
+        await _tell(session, mark, events)
+        return moved + len(events)
+
+
+async def _mark(
+    session: AsyncSession, definition: Definition, today: date
+) -> tuple[WorklistMark, list[Event]]:
+    """How far the worklists have come. Of another definition than before, everything is worked out anew."""
+    mark = await session.get(WorklistMark, definition.id)
+    if mark is None:
+        mark = WorklistMark(registry_id=definition.id, digest=definition.digest, feed_seq=0)
+        session.add(mark)
+    events: list[Event] = []
+    if mark.digest != definition.digest:
+        named = [one.id for one in definition.worklists]
+        gone = await session.execute(_DROP, {"registry": definition.id, "named": named})
+        events = _closed(gone.all(), today)
+        mark.digest, mark.feed_seq = definition.digest, 0
+    return mark, events
+
+
+async def _keep(
+    session: AsyncSession,
+    registry_id: str,
+    subjects: Sequence[int],
+    loops: Sequence[Loop],
+    today: date,
+) -> list[Event]:
+    """Keep what is open of some people, and close what no longer is."""
+    await staging(
+        session,
+        "found_loops",
+        "worklist_id text, case_id bigint, facility_id int, due_on date, overdue_on date",
+    )
+    await session.execute(text("TRUNCATE found_loops"))
+    await copy_records(session, "found_loops", Loop._fields, loops)
+    await session.execute(_KEEP, {"registry": registry_id})
+    gone = await session.execute(_CLOSE, {"registry": registry_id, "subjects": list(subjects)})
+    return _closed(gone.all(), today)
+
+
+def _closed(rows: Sequence[Any], today: date) -> list[Event]:
+    """Of what was told, that it is over; nobody waits for the end of what was not."""
+    return sorted(
+        Event(row.worklist_id, row.case_id, row.facility_id, "closed", today)
+        for row in rows
+        if row.told is not None
+    )
+
+
+async def _fallen_due(session: AsyncSession, registry_id: str, today: date) -> list[Event]:
+    found = await session.execute(
+        _FALLEN_DUE, {"registry": registry_id, "today": today, "most": TOLD}
+    )
+    return sorted((Event(*row) for row in found), key=lambda one: (one.on_day, one))
+
+
+async def _tell(session: AsyncSession, mark: WorklistMark, events: Sequence[Event]) -> None:
+    """Put events into the feed, as the last thing that the transaction does."""
+    if not events:
+        return
+    await session.flush()
+    await staging(
+        session,
+        "loop_events",
+        "place int, worklist_id text, case_id bigint, facility_id int, event text, on_day date",
+    )
+    await session.execute(text("TRUNCATE loop_events"))
+    rows = [(place, *one) for place, one in enumerate(events, 1)]
+    await copy_records(session, "loop_events", ("place", *Event._fields), rows)
+    parameters = {"registry": mark.registry_id}
+    last = (await session.execute(_NUMBERS, parameters | {"events": len(events)})).scalar_one()
+    await session.execute(_EVENTS, parameters | {"base": last - len(events)})
