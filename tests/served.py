@@ -10,17 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import postgres
 from app.access import Role
 from app.api.v1.corporate_accounts import NewCorporateAccount, open_account
 from app.api.v1.facilities import NewFacility, add_facility
 from app.api.v1.keys import NewKey, create_key
 from app.commands.facility import admit_facility
-from app.commands.running import running
+from app.commands.prepare import prepare
+from app.commands.running import environment
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.settings import Settings
+from tests.journeys.service import VAULT_KEY, Service
 
 REGISTRY = "early-lung-cancer-detection"
 FACILITY, NEIGHBOUR = 200001, 200002
@@ -56,10 +60,16 @@ def whole_service(
     settings: Settings, *, workers: int = 1, also: Sequence[str] = ()
 ) -> Iterator[Served]:
     """Run it, with two facilities that take part in the packaged registry, and in others."""
-    chosen = settings.model_copy(update={"port": 0, "host": "127.0.0.1", "public_url": None})
-    with running(chosen, web=1, workers=workers) as service:
-        keys = asyncio.run(settle(service.addresses.web, also))
-        yield Served(service.url, *keys, settings=service.settings)
+    given = {"host": "127.0.0.1", "public_url": None, "vault_key": SecretStr(VAULT_KEY)}
+    chosen = settings.model_copy(update=given)
+    with postgres.addresses(chosen) as found:
+        prepare(chosen, found.owner)
+        service = Service(found, chosen.data, workers=workers)
+        chosen = chosen.model_copy(update={"port": service.port})
+        service.env |= environment(chosen)
+        with service:
+            keys = asyncio.run(settle(found.web, also))
+            yield Served(service.url, *keys, settings=chosen)
 
 
 async def settle(url: str, also: Sequence[str] = ()) -> list[str]:

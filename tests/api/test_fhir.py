@@ -207,7 +207,7 @@ async def test_the_capability_statement_names_what_exists_and_nothing_else(
 ) -> None:
     found = (await client.get(f"{BASE}/metadata", headers=world.here)).json()
     assert (found["resourceType"], found["fhirVersion"]) == ("CapabilityStatement", "4.0.1")
-    ((resource,),) = [one["resource"] for one in found["rest"]]
+    ((measure, observation),) = [one["resource"] for one in found["rest"]]
     described = (await client.get("/openapi.json")).json()["paths"]
     ours = {path.removeprefix("/fhir/{registry_id}") for path in described if "/fhir/" in path}
     assert ours == {
@@ -215,7 +215,11 @@ async def test_the_capability_statement_names_what_exists_and_nothing_else(
         "/Measure",
         "/Measure/{measure_id}",
         "/Measure/{measure_id}/$evaluate-measure",
+        "/Observation",
+        "/Observation/{observation_id}",
     }
-    assert resource["type"] == "Measure"
-    assert {one["code"] for one in resource["interaction"]} == {"read", "search-type"}
-    assert [one["name"] for one in resource["operation"]] == ["evaluate-measure"]
+    assert (measure["type"], observation["type"]) == ("Measure", "Observation")
+    for resource in (measure, observation):
+        assert {one["code"] for one in resource["interaction"]} == {"read", "search-type"}
+    assert [one["name"] for one in measure["operation"]] == ["evaluate-measure"]
+    assert "operation" not in observation

@@ -1,15 +1,15 @@
-"""Everything that statsmodels computes too, equal to it. In one file, since it is slow to import."""
+"""
+Everything that statsmodels computes too, equal to it.
+
+It is slow to import, and every process of a run collects this file: only what runs a test imports it.
+"""
+
+from typing import Any
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.meta_analysis import combine_effects
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
-from statsmodels.stats.rates import confint_poisson
-from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from app.benchmarks.statistics.case_mix import case_mix, case_mix_of_kinds
 from app.benchmarks.statistics.counts import exact_poisson
@@ -28,11 +28,23 @@ counted = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st
 levels = st.sampled_from([0.8, 0.95, 0.998])
 
 
-@settings(max_examples=50)
+@pytest.fixture(scope="module", autouse=True)
+def sm() -> Any:
+    """Its models; everything of it is imported by then, so that no example is late."""
+    import statsmodels.api
+    import statsmodels.stats.api
+
+    return statsmodels.api
+
+
+@settings(max_examples=50, deadline=None)
 @given(counted, counted, levels)
 def test_intervals_of_counts_are_those_of_statsmodels(
     now: tuple[int, int], earlier: tuple[int, int], level: float
 ) -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+    from statsmodels.stats.rates import confint_poisson
+
     for ours, theirs in (
         (wilson(*now, level), proportion_confint(*now, 1 - level, "wilson")),
         (clopper_pearson(*now, level), proportion_confint(*now, 1 - level, "beta")),
@@ -49,6 +61,8 @@ def test_intervals_of_counts_are_those_of_statsmodels(
 
 
 def test_welchs_interval_is_that_of_statsmodels() -> None:
+    from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
     chance = np.random.default_rng(31)
     a, b = chance.normal(5, 1, 12).round(3), chance.normal(4, 3, 30).round(3)
     found = welch(sums([str(x) for x in a]), sums([str(x) for x in b]))
@@ -56,14 +70,16 @@ def test_welchs_interval_is_that_of_statsmodels() -> None:
     assert found == pytest.approx(theirs)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_adjusted_probabilities_are_those_of_statsmodels(probabilities: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     theirs = multipletests(probabilities, method="fdr_bh")[1]
     assert np.minimum(benjamini_hochberg(probabilities), 1) == pytest.approx(theirs)
 
 
-def test_the_spread_of_ratios_is_that_of_the_negative_binomial_regression() -> None:
+def test_the_spread_of_ratios_is_that_of_the_negative_binomial_regression(sm: Any) -> None:
     found = gamma_poisson(LIP_OBSERVED, LIP_EXPECTED)
     assert found is not None
     theirs = sm.NegativeBinomial(
@@ -75,6 +91,8 @@ def test_the_spread_of_ratios_is_that_of_the_negative_binomial_regression() -> N
 
 
 def test_the_spread_of_means_is_that_of_paule_and_mandel() -> None:
+    from statsmodels.stats.meta_analysis import combine_effects
+
     estimates = bcg()
     found = normal_normal(estimates)
     theirs = combine_effects(*estimates, method_re="iterated", atol=1e-12)
@@ -84,7 +102,7 @@ def test_the_spread_of_means_is_that_of_paule_and_mandel() -> None:
 
 
 @pytest.mark.parametrize("seed", [41, 42])
-def test_case_mix_is_the_logistic_regression(seed: int) -> None:
+def test_case_mix_is_the_logistic_regression(sm: Any, seed: int) -> None:
     features, events, cases, of = nation(seed, 12, 600, 0.5)
     counts = np.column_stack([events, cases - events])
     found = case_mix(features, events, cases)
@@ -104,7 +122,7 @@ def test_case_mix_is_the_logistic_regression(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_table_of_kinds_is_the_logit_of_its_cases_with_a_dummy_for_each_facility(
-    seed: int,
+    sm: Any, seed: int
 ) -> None:
     features, events, cases = kinds_counted(seed, facilities=8)
     table = case_mix_of_kinds(features, events, cases)

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from tests import nursery
 from tests.make.instances import ct, packed
 
 ROOT = Path(__file__).parents[3]
@@ -57,17 +58,20 @@ def key(folder: Path, secret: bytes = b"0123456789abcdef0123456789abcdef") -> Pa
 
 def command(*words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
     """`hounsfield deid …` as a process of its own; `limit` is the largest file it may write."""
+    told = ["deid", *map(str, words)]
+    surroundings = {name: value for name, value in os.environ.items() if "HOUNSFIELD" not in name}
+    if limit is None:
+        return nursery.run(told, surroundings, 200)
 
     def confined() -> None:
         import resource
 
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", "deid", *map(str, words)],
+        [sys.executable, "-m", "app.cli", *told],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if "HOUNSFIELD" not in name},
+        env=surroundings,
         preexec_fn=confined,
         capture_output=True,
         text=True,
