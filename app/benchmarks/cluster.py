@@ -5,8 +5,8 @@ The text of every measure is the one DuckDB runs, put into Spark's dialect; so i
 rows of the lake count. PySpark is the extra `spark`, and wants Java 17; nothing else here needs it.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ class Cluster:
     folder: Path
     """Where it spills to, on each machine."""
     lake_url: str | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of Spark's: they go before ours."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Cluster":
@@ -66,7 +68,7 @@ class Cluster:
         if self.master.startswith("local"):  # nobody else has business with it
             settings |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         builder = SparkSession.builder.appName("hounsfield recompute").master(self.master)
-        for name, value in settings.items():
+        for name, value in (settings | dict(self.more)).items():
             builder = builder.config(name, value)
         try:
             return builder.getOrCreate()

@@ -1,7 +1,8 @@
 """
 The cases of a nation as SQL, drawn rather than stored: a case's number says all that is in it.
 
-What a definition derives is derived here by its own texts; what comes from follow-ups is drawn.
+What a definition derives is derived here by its own texts; what comes from follow-ups or rows of a
+group is drawn.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,9 @@ LIKELY = {
 }
 BETWEEN = {"age_at_exam": (45, 85), "number_of_packs_year_smoking": (10, 80)}
 LIKELY_WHEN = {"boolean": 0.03, "integer": 0.2, "date": 0.02}
-"""How often something derived from follow-ups holds, or is there."""
+"""How often something derived from follow-ups or rows holds, or is there."""
+GATHERED = ("follow_up", "group")
+"""What is derived over more than the case's own columns."""
 
 
 @dataclass
@@ -99,7 +102,7 @@ def statements(
         if name in read and name.startswith(SUBJECT_RECORD):
             values[name] = f"CAST(NULL AS {kind})"  # nobody sent one
     for one in derived.values():
-        if one.over == "follow_up" and one.id in read:
+        if one.over in GATHERED and one.id in read:
             values[one.id] = {
                 "boolean": f"{drawing.next()} < {_of(LIKELY_WHEN['boolean'])}",
                 "integer": f"CAST({drawing.next()} < {_of(LIKELY_WHEN['integer'])} AS BIGINT)",
@@ -147,7 +150,7 @@ def _derived(
     """What cases and their subjects give, as the definition says, row for row in the same order."""
     steps, last = list[str](), "drawn"
     for place, one in enumerate(definition.derived):
-        if one.form != made.form or one.over == "follow_up" or one.id not in read:
+        if one.form != made.form or one.over in GATHERED or one.id not in read:
             continue
         rows = windows(definition.form(one.form)) if one.over == "subject" else None
         text = compile(one.expression, made.types, windows=rows)
