@@ -357,6 +357,11 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     answers = {"nodules": [{"kind": "solid", "status": "baseline", "diameter": 7}]}
     where = {"module_id": "lung-rads-2022"}
     ask("POST", f"{path}/{{module_id}}/evaluate", where=where, json={"answers": answers})
+    report = {"answers": answers, "elements": {"exam_unique_id": "W-2"}}
+    into = {"registry": REGISTRY}
+    ask("POST", f"{path}/{{module_id}}/drafts", where=where, query=into, json=report)
+    path = "/v1/registries/{registry_id}/forms/{form_id}/trials"
+    ask("POST", path, where=form, json={"elements": told})
     project = write_project(partial(tell, key=served.administrator))
 
     path = "/dicomweb/{registry_id}/studies"
@@ -417,7 +422,8 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
             for one in asked
             if one["in"] == "query" and (one.get("required") or one["name"] == "facility")
         }
-        key = served.registrar if path.startswith("/dicomweb") else served.operator
+        by_facility = path.startswith("/dicomweb") or "/worklists" in path
+        key = served.registrar if by_facility else served.operator
         if "/physicians/{physician_id}/" in path:
             key = served.administrator
         tell(method, path, key, where=where, query=query)

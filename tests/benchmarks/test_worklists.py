@@ -48,7 +48,7 @@ def visits(dice: Random) -> tuple[list[tuple[Any, ...]], list[dict[str, Any]]]:
 def _version(*values: Any) -> tuple[Any, ...]:
     *start, day, number, row, elements = values
     moment = date.fromisoformat(day) if day else None
-    return (*start, moment, number, row, json.dumps(elements), False, True)
+    return (*start, moment, number, row, "1.0.0", json.dumps(elements), False, True)
 
 
 def test_open_cases_and_their_days_are_the_oracle_s(tmp_path: Path) -> None:

@@ -25,12 +25,14 @@ from app.api.dependencies import (
 )
 from app.api.fhir.measures import base_of
 from app.api.fhir.replies import RESOURCE, resource
-from app.api.problems import problems
 from app.registries.radelement import SYSTEM, Answered, AnsweredSet, answered_sets
 from app.registries.schema import Definition, ElementCodes
 from app.settings import Settings
 
 router = APIRouter(prefix="/Observation")
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {**RESOURCE, 403: {}}
+"""A key that reads benchmarks alone reads no case."""
 
 Shape = Literal["has-member", "component"]
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -164,7 +166,7 @@ class _Written:
         return {"valueString": str(value)}
 
 
-@router.get("", response_class=Response, responses={**RESOURCE, **problems(401, 403, 404, 422)})
+@router.get("", response_class=Response, responses=_ANSWERS)
 async def search_observations(
     definition: RegistryInForce,
     asker: Asker,
@@ -202,7 +204,7 @@ async def search_observations(
 @router.get(
     "/{observation_id}",
     response_class=Response,
-    responses={**RESOURCE, **problems(401, 403, 404, 422)},
+    responses=_ANSWERS,
 )
 async def read_observation(
     definition: RegistryInForce,
