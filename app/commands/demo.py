@@ -63,8 +63,13 @@ def demo(
     ] = False,
     facilities: Annotated[int, typer.Option(min=1, max=500, help="How many facilities.")] = 8,
     cases: Annotated[
-        int, typer.Option(min=10, max=500_000, help="How many cases, such as exams.")
-    ] = 1_500,
+        int | None,
+        typer.Option(
+            min=10,
+            max=500_000,
+            help="How many cases, such as exams: 1500, or 150 where each comes of images.",
+        ),
+    ] = None,
     images: Annotated[
         int,
         typer.Option(
@@ -97,7 +102,7 @@ def demo(
         plan = Plan(
             seed=seed,
             facilities=facilities,
-            cases=cases,
+            cases=cases or _cases(definition),
             flawed=flawed,
             studies=images,
             years=definition.simulation.years,
@@ -111,6 +116,12 @@ def demo(
         shutil.rmtree(folder, ignore_errors=True)
     if leave and not held:
         raise typer.Exit(1)
+
+
+def _cases(definition: Definition) -> int:
+    """As many cases as are shown within a minute or two: a study is drawn for each that nobody types."""
+    counted = [one for one in definition.entry_forms if one.level == "case"]
+    return 1_500 if any(one.typed for one in counted) else 150
 
 
 class Up:
