@@ -105,7 +105,7 @@ def simulate(
         for entries, cases in settled(course, definition):
             summary.people += 1
             summary.cases += len(cases)
-            _write_canaries(entries, kinds, canaries, summary)
+            _write_canaries(entries, kinds, plan.since, canaries, summary)
             for entry in entries:
                 if not definition.form(entry.form).typed:
                     continue  # its images are sent in its place
@@ -208,9 +208,16 @@ def _identities(definition: Definition) -> dict[str, str]:
 
 
 def _write_canaries(
-    entries: list[Entry], kinds: Mapping[str, str], canaries: TextIO, summary: Summary
+    entries: list[Entry],
+    kinds: Mapping[str, str],
+    since: date,
+    canaries: TextIO,
+    summary: Summary,
 ) -> None:
-    """Every identity these entries carry, flawed ones too, once each."""
+    """Every identity these entries carry, flawed ones too, once each.
+
+    A birth date from `since` on is also the day of others' exams: to find it would tell nothing.
+    """
     found = {
         (kind, value)
         for entry in entries
@@ -219,6 +226,7 @@ def _write_canaries(
         and isinstance(value, str)
         and len(value) > 7
         and value.isascii()
+        and (kind != "birth date" or value < since.isoformat())
     }
     for kind, value in sorted(found):
         canaries.write(f"{kind}\t{value}\n")

@@ -257,6 +257,8 @@ class Sound:
                 break
             check = rng.choice(amiss)
             movable = self._movable(check, stay)
+            if wanted is None:  # to mend an entry, its day is the last thing that moves
+                movable = [one for one in movable if one.id != self.form.period] or movable
             if not movable:
                 if len(amiss) == 1:
                     break
@@ -329,6 +331,7 @@ class Sound:
         days = [
             date.fromisoformat(elements[one.id]) for one in self._order
             if one.type == "date" and one.id in elements and one.id != element.id
+            and one.identity != "birth_date"  # a planted identity is nobody's other day
         ] or [latest]  # fmt: skip
         reach = rng.choice((0, 1, 10, 100, 1_000, 20_000))
         at = rng.choice(days).toordinal() + rng.randint(-reach, reach)
