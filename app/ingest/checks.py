@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from app.catalogue import Catalogue
 from app.registries.entries import FormCheck
-from app.registries.rows import RowRules, unpacked
+from app.registries.row_rules import RowRules
+from app.registries.rows import unpacked
 from app.registries.schema import Definition, Element, Form
 from app.registries.values.given import Canonical, Flaw
 

@@ -7,7 +7,8 @@ import pytest
 
 from app.registries.expressions import compile
 from app.registries.load import PACKAGED, folders, load
-from app.registries.rows import RowRules, case_columns, sql_columns, structure, unpacked
+from app.registries.row_rules import RowRules
+from app.registries.rows import case_columns, sql_columns, structure, unpacked
 
 FOLDERS = folders(PACKAGED)
 

@@ -12,7 +12,8 @@ from app.ingest.checks import RegistryAtWork
 from app.ingest.formats.sent import Sent
 from app.ingest.judge import Delivery, apply_rules, looked_at
 from app.registries.entries import FormCheck
-from app.registries.rows import RowRules, sql_columns, unpacked
+from app.registries.row_rules import RowRules
+from app.registries.rows import sql_columns, unpacked
 from app.registries.schema import Definition
 from app.registries.values.given import Flaw
 

@@ -11,7 +11,8 @@ import pytest
 from app.registries import load
 from app.registries.entries import FormCheck
 from app.registries.findings import FindingCode
-from app.registries.rows import RowRules, unpacked
+from app.registries.row_rules import RowRules
+from app.registries.rows import unpacked
 from app.simulation.plan import Plan
 from app.simulation.write import entries_of
 
