@@ -6,12 +6,12 @@ without counts. A snapshot is never changed and everybody sees the same one, so 
 reveal nobody.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks.beside import beside, worked_out
 from app.benchmarks.generations import current
 from app.benchmarks.layout import Layout
 from app.benchmarks.nation import nation_of
@@ -19,14 +19,21 @@ from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import encoded, forget, write, write_members
 from app.benchmarks.spreads import Spreads
 from app.benchmarks.tabulate import lock
-from app.models import Snapshot
+from app.models import Facility, Snapshot
 from app.registries.schema import Definition
 
 YEARS, QUARTERS, MONTHS = 5, 12, 24
+MANY = 2_000
+"""Facilities from which on a second process is worth its beginning."""
 
 
-async def compare(session: AsyncSession, definition: Definition, today: date) -> Snapshot | None:
-    """Take a registry's snapshot of today; none as long as it has no tables."""
+async def compare(
+    session: AsyncSession, definition: Definition, today: date, *, many: int = MANY
+) -> Snapshot | None:
+    """Take a registry's snapshot of today; none as long as it has no tables.
+
+    With as `many` facilities on the service a second process helps.
+    """
     await lock(session, definition.id, wait=True)  # nothing moves while it is read
     generation = await current(session, definition.id)
     if generation is None:
@@ -39,35 +46,23 @@ async def compare(session: AsyncSession, definition: Definition, today: date) ->
     )
     session.add(snapshot)
     await session.flush()
+    number = snapshot.id
     layout = Layout.read(generation.layout)
-    nation = await nation_of(session, generation.id, layout, definition, today)
-    if nation is not None:
-        spreads = Spreads(definition, nation, today)
-        covered = periods(nation.first, nation.last, today)
-        await write(session, _pieces(snapshot.id, spreads, covered))
-        await write_members(session, snapshot.id, definition, nation)
+    facilities = await session.scalar(select(func.count()).select_from(Facility))
+    with beside((facilities or 0) >= many) as process:
+        nation = await nation_of(session, generation.id, layout, definition, today)
+        if nation is not None and definition.peers:
+            spreads = Spreads(definition, nation, today)
+            there = process.knowing(number, definition, nation, today) if process else None
+            covered = periods(nation.first, nation.last, today)
+
+            def here(asked: Period) -> bytes:
+                return encoded(number, spreads.of(asked))
+
+            await write(session, worked_out(covered, here, there))
+            await write_members(session, number, definition, nation)
     await forget(session, definition.id, today)
     return snapshot
-
-
-async def _pieces(
-    snapshot_id: int, spreads: Spreads, covered: list[Period]
-) -> AsyncIterator[bytes]:
-    """What is told of each period, in turn: the next is worked out while PostgreSQL takes one in.
-
-    No more than one at a time: most steps are so short that two threads would wait for one another.
-    """
-
-    def piece(asked: Period) -> bytes:
-        return encoded(snapshot_id, spreads.of(asked))
-
-    ahead: asyncio.Task[bytes] | None = None
-    for asked in covered:
-        done = await ahead if ahead is not None else b""
-        ahead = asyncio.create_task(asyncio.to_thread(piece, asked))
-        yield done
-    if ahead is not None:
-        yield await ahead
 
 
 def periods(first: date, last: date, today: date) -> list[Period]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Integer, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Facility
@@ -38,7 +38,7 @@ async def traits(
         Facility.corporate_account_id,
     )
     if facilities is not None:
-        query = query.where(Facility.id.in_(list(facilities)))
+        query = query.where(Facility.id == any_(literal(list(facilities), ARRAY(Integer))))
     return {row[0]: Traits(*row[1:]) for row in await session.execute(query)}
 
 

@@ -37,21 +37,49 @@ class Array(NamedTuple):
     of: str = "bigint"
 
 
+class Several(NamedTuple):
+    """So many columns of a type of `ELEMENTS` side by side, or of `PAIR`."""
+
+    size: int
+    of: str = "bigint"
+
+
+PAIR = "pair"
+"""A number of eight bytes that is two of four, as `in_pairs` puts them."""
 INTEGER = "integer"
 """A column of whole numbers of four bytes; dates too, as days since 2000."""
 
-Columns = Mapping[str, str | Text | Array]
+Columns = Mapping[str, str | Text | Array | Several]
+
+
+def in_pairs(counts: Sequence[str]) -> list[str]:
+    """SQL for columns of `PAIR`: counts, which are not below 0, two in each; alone with a zero.
+
+    PostgreSQL takes as long to send a number as to work out several, and fails where a count does not
+    fit four bytes.
+    """
+    even = [*counts, *["0"] * (len(counts) % 2)]
+    return [
+        f"{one} * 4294967296 + ({other})::integer"
+        for one, other in zip(even[::2], even[1::2], strict=True)
+    ]
 
 
 def dtype(columns: Columns) -> np.dtype[np.void]:
-    """A row's form. The values of a column stand under its name, those of an array in `value` of it."""
+    """A row's form. The values of a column stand under its name, those of several, or of an array, in
+    `value` of it."""
     fields: list[tuple[Any, ...]] = [("columns", ">i2")]
     for name, kind in columns.items():
+        if isinstance(kind, Several):
+            pair = ("value", ">i4", (2,))
+            value = pair if kind.of == PAIR else ("value", ELEMENTS[kind.of][1])
+            fields.append((name, [("length", ">i4"), value], (kind.size,)))
+            continue
         fields.append((f"{name} length", ">i4"))
         if isinstance(kind, Array):
             fields.append((f"{name} head", ">i4", (5,)))
-            value = ("value", ELEMENTS[kind.of][1])
-            fields.append((name, [("length", ">i4"), value], (kind.size,)))
+            element = ("value", ELEMENTS[kind.of][1])
+            fields.append((name, [("length", ">i4"), element], (kind.size,)))
         elif isinstance(kind, Text):
             if kind.value:
                 fields.append((name, f"S{len(kind.value)}"))
@@ -63,9 +91,13 @@ def dtype(columns: Columns) -> np.dtype[np.void]:
 def blank(columns: Columns, rows: int) -> Records:
     """Rows with everything in place but the numbers."""
     made = np.zeros(rows, dtype(columns))
-    made["columns"] = len(columns)
+    made["columns"] = sum(
+        kind.size if isinstance(kind, Several) else 1 for kind in columns.values()
+    )
     for name, kind in columns.items():
-        if isinstance(kind, Array):
+        if isinstance(kind, Several):
+            made[name]["length"] = 8
+        elif isinstance(kind, Array):
             made[f"{name} length"] = 20 + 12 * kind.size
             made[f"{name} head"] = (1, 0, ELEMENTS[kind.of][0], kind.size, 1)
             made[name]["length"] = 8
@@ -91,6 +123,7 @@ class Reader:
 
     def __init__(self, columns: Columns) -> None:
         self._form = dtype(columns)
+        self._several = [name for name, kind in columns.items() if isinstance(kind, Several)]
         self._expected = blank(columns, 1)[0]
         self._held = bytearray()
         self._begun = False
@@ -119,6 +152,8 @@ class Reader:
             fixed = name == "columns" or name.endswith((" length", " head"))
             if fixed and (rows[name] != self._expected[name]).any():
                 raise ValueError("rows of another form")
+        if any((rows[name]["length"] != 8).any() for name in self._several):
+            raise ValueError("rows of another form")
         return rows
 
 

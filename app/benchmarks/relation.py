@@ -12,18 +12,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp, parse_one
 
-from app.registries.expressions import (
-    BOOLEAN,
-    DATE,
-    DATETIME,
-    INTEGER,
-    LIST,
-    TEXT,
-    Expression,
-    Type,
-    compile,
-    decimal,
-)
+from app.benchmarks.derived import aggregated, each_side_apart, layers, of_none, sql_type, type_of
+from app.registries.expressions import Expression, Type, compile
 from app.registries.lineage import as_read, mark
 from app.registries.rows import (
     CASE_COLUMNS,
@@ -108,7 +98,7 @@ def _built(definition: Definition, form_id: str, wanted: frozenset[str] | None) 
     for record in definition.forms:
         if record.level == "subject" and not record.part:
             building.add_record(record)
-    for layer in _layers(definition, form_id):
+    for layer in layers(definition, form_id):
         needed = [one for one in layer if wanted is None or one.id in wanted]
         if needed:
             building.add_derived(needed)
@@ -121,7 +111,7 @@ def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> froz
     everything = case_columns(definition, form)
     for follow_up in definition.follow_up_forms(form_id):
         everything = follow_up_columns(definition, form, follow_up) | everything
-    everything |= {one.id: _type(one) for one in definition.derived if one.form == form_id}
+    everything |= {one.id: type_of(one) for one in definition.derived if one.form == form_id}
     # Elements of a row are not the case's; two groups may call theirs alike.
     within = {path: group_columns(definition, form, path) for path in form.group_paths}
     for one in reversed(definition.derived):  # a derived column sees those declared above it
@@ -223,25 +213,25 @@ class _Building:
             case "subject":
                 rows = windows(self.form)
                 texts = [
-                    _each_side_apart(compile(one.expression, self.types, windows=rows))
+                    each_side_apart(compile(one.expression, self.types, windows=rows))
                     for one in layer
                 ]
                 self._select(layer, texts)
             case "case":
                 self._select(layer, [compile(one.expression, self.types) for one in layer])
-        self.columns |= {one.id: _sql_type(one) for one in layer}
-        self.types |= {one.id: _type(one) for one in layer}
+        self.columns |= {one.id: sql_type(one) for one in layer}
+        self.types |= {one.id: type_of(one) for one in layer}
 
     def _select(self, layer: list[Derived], texts: list[Expression]) -> None:
         made = {one.id: text for one, text in zip(layer, texts, strict=True)}
         values = ", ".join(
-            f'CAST({made[one.id].duckdb} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
+            f'CAST({made[one.id].duckdb} AS {sql_type(one)}) AS "{one.id}"' for one in layer
         )
         self.steps.append(f"SELECT *, {values} FROM {self.last}")
         for one in layer:
             text = made[one.id]
             behind = [self.marks[name] for name in sorted(text.columns) if name in self.marks]
-            self.marks[one.id] = _mark(text.duckdb, _sql_type(one), *behind)
+            self.marks[one.id] = _mark(text.duckdb, sql_type(one), *behind)
         self.worked_out |= made
 
     def _over_follow_ups(self, layer: list[Derived]) -> None:
@@ -308,18 +298,16 @@ class _Building:
     ) -> None:
         """Bring the rows beside each case together; `made` marks the columns that are the rows' own."""
         for one in layer:
-            text = _aggregate(one, types)
+            text = aggregated(one, types)
             read = sorted(
                 {column.name for column in parse_one(text, read="duckdb").find_all(exp.Column)}
             )
             behind = [made.get(name) or self.marks[name] for name in read]
-            self.marks[one.id] = _mark(text, _sql_type(one), *behind)
+            self.marks[one.id] = _mark(text, sql_type(one), *behind)
             self.gathered.add(one.id)
-        values = ", ".join(f'{_aggregate(one, types)} AS "{one.id}"' for one in layer)
+        values = ", ".join(f'{aggregated(one, types)} AS "{one.id}"' for one in layer)
         gathered = f"SELECT case_id, weight, {values} FROM ({joined}) GROUP BY case_id, weight"
-        names = ", ".join(
-            f'CAST({_of_none(one)} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
-        )
+        names = ", ".join(f'CAST({of_none(one)} AS {sql_type(one)}) AS "{one.id}"' for one in layer)
         self.steps.append(
             f"SELECT cases.*, {names} FROM {self.last} AS cases LEFT JOIN ({gathered}) AS gathered"
             " ON gathered.case_id = cases.case_id AND gathered.weight = cases.weight"
@@ -359,77 +347,3 @@ def _versions(definition: Definition, form: Form, shape: Mapping[str, object]) -
         f" {as_read(definition, form.id)}) AS v, {_SIDES}"
         " WHERE CASE WHEN sides.weight < 0 THEN v.before ELSE v.after END)"
     )
-
-
-def _layers(definition: Definition, form_id: str) -> list[list[Derived]]:
-    """Derived columns in their order, together while they are of one kind and need none of each other."""
-    layers: list[list[Derived]] = []
-    for one in definition.derived:
-        if one.form != form_id:
-            continue
-        last = layers[-1] if layers else []
-        alike = bool(last) and (last[0].over, last[0].follow_up, last[0].group) == (
-            one.over,
-            one.follow_up,
-            one.group,
-        )
-        texts = f"{one.expression} {one.filter or ''}"
-        if alike and not any(earlier.id in texts for earlier in last):
-            last.append(one)
-        else:
-            layers.append([one])
-    return layers
-
-
-def _each_side_apart(expression: Expression) -> Expression:
-    """Window functions that never look from a subject as it is to the subject as it was."""
-    tree = expression.tree.copy()
-    for window in tree.find_all(exp.Window):
-        window.set("partition_by", [exp.column("weight"), *window.args["partition_by"]])
-    return Expression(expression.text, expression.type, expression.columns, tree)
-
-
-def _aggregate(one: Derived, types: Mapping[str, Type]) -> str:
-    """A derived column's values over a case's follow-ups brought together."""
-    value = compile(one.expression, types)
-    wanted = f" FILTER (WHERE {compile(one.filter, types).duckdb})" if one.filter else ""
-    match one.aggregate:
-        case "any":
-            return f"bool_or({value.duckdb}){wanted}"
-        case "count":
-            # A condition is counted where it holds, anything else where it is known.
-            counted = f"NULLIF({value.duckdb}, FALSE)" if value.type == BOOLEAN else value.duckdb
-            return f"count({counted}){wanted}"
-        case "min" | "max" | "sum":
-            return f"{one.aggregate}({value.duckdb}){wanted}"
-        case None:
-            raise AssertionError(f"{one.id} has no aggregate")
-
-
-def _of_none(one: Derived) -> str:
-    """The value of a case that has no follow-up."""
-    nothing = {"any": "FALSE", "count": "0"}.get(one.aggregate or "")
-    column = f'gathered."{one.id}"'
-    return f"COALESCE({column}, {nothing})" if nothing else column
-
-
-def _type(one: Derived) -> Type:
-    return {
-        "integer": INTEGER,
-        "decimal": decimal(one.scale),
-        "date": DATE,
-        "datetime": DATETIME,
-        "boolean": BOOLEAN,
-        "codes": LIST,
-    }.get(one.type, TEXT)
-
-
-def _sql_type(one: Derived) -> str:
-    return {
-        "integer": "BIGINT",
-        "decimal": f"DECIMAL(18, {one.scale})",
-        "date": "DATE",
-        "datetime": "BIGINT",
-        "boolean": "BOOLEAN",
-        "codes": "VARCHAR[]",
-    }.get(one.type, "VARCHAR")

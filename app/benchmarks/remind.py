@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.feed import WINDOW, feed_number, in_force_of, touched, window_end
@@ -39,6 +39,7 @@ class Event(NamedTuple):
     on_day: date
 
 
+# That a case is due is told once of a day, whatever becomes of the day after which it is late.
 _KEEP = text("""
 INSERT INTO open_loops AS known
   (registry_id, worklist_id, case_id, facility_id, due_on, overdue_on, told, next_on)
@@ -47,15 +48,27 @@ SELECT :registry, worklist_id, case_id, facility_id, due_on, overdue_on, NULL,
 FROM found_loops ORDER BY worklist_id, case_id
 ON CONFLICT (registry_id, worklist_id, case_id) DO UPDATE SET
   facility_id = excluded.facility_id, due_on = excluded.due_on, overdue_on = excluded.overdue_on,
-  told = NULL, next_on = excluded.next_on
+  told = CASE WHEN known.told = 'due' AND known.due_on = excluded.due_on
+                   AND known.facility_id = excluded.facility_id THEN 'due' END,
+  next_on = CASE WHEN known.told = 'due' AND known.due_on = excluded.due_on
+                      AND known.facility_id = excluded.facility_id THEN excluded.overdue_on
+                 ELSE excluded.next_on END
 WHERE (known.facility_id, known.due_on, known.overdue_on)
   IS DISTINCT FROM (excluded.facility_id, excluded.due_on, excluded.overdue_on)
 """)
 
+_OPEN = text("""
+SELECT DISTINCT known.case_id FROM open_loops AS known JOIN cases ON cases.id = known.case_id
+WHERE known.registry_id = :registry AND cases.subject_id = ANY (CAST(:subjects AS bigint[]))
+""")
+
+# Whoever came to one of these people, or went from one, after it was looked at is not over for that:
+# the versions that say so are of the next window.
 _CLOSE = text("""
 DELETE FROM open_loops AS known USING cases
 WHERE known.registry_id = :registry AND cases.id = known.case_id
   AND cases.subject_id = ANY (CAST(:subjects AS bigint[]))
+  AND known.case_id = ANY (CAST(:before AS bigint[]))
   AND NOT EXISTS (SELECT FROM found_loops AS found
                   WHERE found.worklist_id = known.worklist_id AND found.case_id = known.case_id)
 RETURNING known.worklist_id, known.case_id, known.facility_id, known.told
@@ -97,8 +110,10 @@ async def remind(
     """Move every registry's worklists on; how many feed numbers and events."""
     await workshop.catalogue.keep_current(workshop.database)
     moved = 0
+    async with workshop.database.transaction(EVERYTHING) as session:
+        kept = set(await session.scalars(select(WorklistMark.registry_id)))
     for definition in workshop.catalogue.registries():
-        if definition.worklists:
+        if definition.worklists or definition.id in kept:
             moved += await step(workshop, definition, today=today, window=window, wait=wait)
     return moved
 
@@ -119,16 +134,30 @@ async def step(
     async with workshop.database.transaction(EVERYTHING) as session:
         if not await lock(session, definition.id, wait=wait, to="remind"):
             return 0
-        mark, events = await _mark(session, definition, today)
+        mark = await session.get(WorklistMark, definition.id)
+        if mark is None or mark.digest != definition.digest:
+            # What was published decides, not what this worker knew: another may have gone by it.
+            await workshop.catalogue.refresh(session)
+            definition = workshop.catalogue.in_force(definition.id)
+        mark, events = await _marked(session, mark, definition, today)
+        if not definition.worklists:
+            await _tell(session, mark, events)
+            await session.flush()
+            await session.delete(mark)
+            return len(events)
         upto = await window_end(session, definition.id, mark.feed_seq, window)
         moved = max(0, upto - mark.feed_seq)
         if moved:
             subjects = await touched(session, definition.id, mark.feed_seq, upto)
             for begin in range(0, len(subjects), SUBJECTS):
                 some = subjects[begin : begin + SUBJECTS]
+                whose = {"registry": definition.id, "subjects": some}
+                before = list(await session.scalars(_OPEN, whose))
                 versions = await in_force_of(session, definition.id, some)
                 loops = await asyncio.to_thread(open_loops, workshop.engine, definition, versions)
-                events += await _keep(session, definition.id, some, loops, today)
+                await _keep(session, definition.id, loops)
+                gone = await session.execute(_CLOSE, whose | {"before": before})
+                events += _closed(gone.all(), today)
             mark.feed_seq = upto
         if upto >= await feed_number(session, definition.id):
             # Before, what is late may have been closed by what has not been looked at yet.
@@ -137,11 +166,10 @@ async def step(
         return moved + len(events)
 
 
-async def _mark(
-    session: AsyncSession, definition: Definition, today: date
+async def _marked(
+    session: AsyncSession, mark: WorklistMark | None, definition: Definition, today: date
 ) -> tuple[WorklistMark, list[Event]]:
     """How far the worklists have come. Of another definition than before, everything is worked out anew."""
-    mark = await session.get(WorklistMark, definition.id)
     if mark is None:
         mark = WorklistMark(registry_id=definition.id, digest=definition.digest, feed_seq=0)
         session.add(mark)
@@ -154,14 +182,8 @@ async def _mark(
     return mark, events
 
 
-async def _keep(
-    session: AsyncSession,
-    registry_id: str,
-    subjects: Sequence[int],
-    loops: Sequence[Loop],
-    today: date,
-) -> list[Event]:
-    """Keep what is open of some people, and close what no longer is."""
+async def _keep(session: AsyncSession, registry_id: str, loops: Sequence[Loop]) -> None:
+    """Keep what is open of some people; it stands in `found_loops` beside."""
     await staging(
         session,
         "found_loops",
@@ -170,8 +192,6 @@ async def _keep(
     await session.execute(text("TRUNCATE found_loops"))
     await copy_records(session, "found_loops", Loop._fields, loops)
     await session.execute(_KEEP, {"registry": registry_id})
-    gone = await session.execute(_CLOSE, {"registry": registry_id, "subjects": list(subjects)})
-    return _closed(gone.all(), today)
 
 
 def _closed(rows: Sequence[Any], today: date) -> list[Event]:

@@ -5,9 +5,11 @@ Only what rates are made of is asked for: a row holds five counts and two sums o
 which a comparison needs two or three.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.layout import Layout, Series
 from app.benchmarks.peers import measured_by
-from app.benchmarks.records import INTEGER, Array, Columns, Reader, Records
+from app.benchmarks.records import INTEGER, PAIR, Array, Columns, Reader, Records, Several, in_pairs
 from app.database import driver_connection
 from app.registries import case_mix
 from app.registries.measure import Measure
@@ -26,6 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 TOGETHER = 512
 """Facilities whose rows are turned into columns at once: they fit a processor's cache."""
+LONG, GATHERED = 1024 * 1024, 0.002
+"""An answer of more bytes is listened to every so many seconds: PostgreSQL sends 8 KB at a time, and to
+be woken for each costs more than the rows in it. What it sends until then waits in the socket."""
 EPOCH = np.datetime64("2000-01-01")
 """PostgreSQL counts days from it."""
 
@@ -150,25 +155,30 @@ class _Table:
         if not self.keys:
             return {}
         months, _, facilities = into.shape
-        # A row's numbers side by side, as they come.
-        whole = np.zeros((months, facilities, len(self.keys)), np.int64)
+        # A row's numbers side by side, as they come; counts in pairs.
+        pairs = -(-len(self._counts) // 2)
+        counts = np.zeros((months, facilities, pairs, 2), np.int32)
+        totals = np.zeros((months, facilities, len(self._totals)), np.int64)
         squares = np.zeros((months, facilities, len(self._squares)))
-        parts = (
-            ("counts", whole[:, :, : len(self._counts)]),
-            ("totals", whole[:, :, len(self._counts) :]),
-            ("squares", squares),
-        )
+        parts: dict[str, npt.NDArray[Any]] = {
+            "counts": counts,
+            "totals": totals,
+            "squares": squares,
+        }
+        columns = self._columns()
+        wanted = [(name, part) for name, part in parts.items() if name in columns]
 
         def put(rows: Records, month: Ints, facility: Ints) -> None:
-            for name, part in parts:
-                if part.shape[2]:
-                    part[month, facility] = rows[name]["value"]
+            for name, part in wanted:
+                part[month, facility] = rows[name]["value"]
 
-        await place.each(self._query(), (generation_id, self._form), self._columns(), put)
+        await place.each(self._query(), (generation_id, self._form), columns, put)
+        sides = counts.reshape(months, facilities, -1)[:, :, : len(self._counts)]
         for month in range(1, months):
             for begin in range(0, facilities, TOGETHER):
                 some = slice(begin, begin + TOGETHER)
-                into[month, :, some] = whole[month, some].T
+                into[month, : len(self._counts), some] = sides[month, some].T
+                into[month, len(self._counts) :, some] = totals[month, some].T
             into[month] += into[month - 1]
         np.cumsum(squares, axis=0, out=squares)
         return {
@@ -177,36 +187,31 @@ class _Table:
         }
 
     def _query(self) -> str:
-        # An array that something was appended to is taken apart: each of its numbers is then at hand,
-        # where of one that is stored the whole is unpacked again for each. OFFSET keeps it so.
-        picked = (
-            ("counts", self._counts, "bigint"),
-            ("sums", self._totals, "bigint"),
-            ("sums", self._squares, "float8"),
-        )
-        arrays = "".join(
-            f", ARRAY[{', '.join(f'{name}[{slot + 1}]::{kind}' for slot in slots.values())}]"
-            for name, slots, kind in picked
-            if slots
-        )
-        sums = ", sums || 0::numeric AS sums" if self._totals or self._squares else ""
+        # An array that nothing was appended to is unpacked, and the same: each of its numbers is then at
+        # hand, where of one that is stored the whole is unpacked again for each. OFFSET keeps it so.
+        picked = [
+            *in_pairs([f"counts[{slot + 1}]" for slot in self._counts.values()]),
+            *(f"sums[{slot + 1}]::bigint" for slot in self._totals.values()),
+            *(f"sums[{slot + 1}]::float8" for slot in self._squares.values()),
+        ]
+        sums = ", sums || '{}'::numeric[] AS sums" if self._totals or self._squares else ""
         return (
-            f"SELECT facility_id, month{arrays} FROM ("
-            f"SELECT facility_id, month, counts || 0::bigint AS counts{sums} FROM cells"
+            f"SELECT facility_id, month, {', '.join(picked)} FROM ("
+            f"SELECT facility_id, month, counts || '{{}}'::bigint[] AS counts{sums} FROM cells"
             " WHERE generation_id = $1 AND stratifier = '' AND form = $2 OFFSET 0) AS cells"
         )
 
     def _columns(self) -> Columns:
         """How the query's rows are read."""
-        found: dict[str, str | Array] = {"facility_id": INTEGER, "month": INTEGER}
-        # Squares alone could be too large for an array of whole numbers.
-        for name, slots, kind in (
-            ("counts", self._counts, "bigint"),
-            ("totals", self._totals, "bigint"),
-            ("squares", self._squares, "float8"),
+        found: dict[str, str | Several] = {"facility_id": INTEGER, "month": INTEGER}
+        # Squares could be too large for whole numbers.
+        for name, count, kind in (
+            ("counts", -(-len(self._counts) // 2), PAIR),
+            ("totals", len(self._totals), "bigint"),
+            ("squares", len(self._squares), "float8"),
         ):
-            if slots:
-                found[name] = Array(len(slots), kind)
+            if count:
+                found[name] = Several(count, kind)
         return found
 
 
@@ -234,9 +239,15 @@ class _Place:
             month = days.astype("datetime64[M]").astype(np.int64) - self._first + 1
             put(rows, month, self._order[found])
 
+        taken = 0
+
         async def take(piece: bytes) -> None:
+            nonlocal taken
+            taken += len(piece)
             for rows in reader.take(piece):
                 placed(rows)
+            if taken > LONG:
+                await asyncio.sleep(GATHERED)
 
         driver = await driver_connection(self._session)
         await driver.copy_from_query(query, *arguments, output=take, format="binary")

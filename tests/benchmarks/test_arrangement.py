@@ -3,6 +3,7 @@
 from fractions import Fraction
 from io import BytesIO
 
+import asyncpg
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from app.benchmarks import records, suppress
 from app.benchmarks.arrangement import Arrangement
 from app.benchmarks.ordered import Ordered
-from app.benchmarks.records import INTEGER, Array, Reader, Text
+from app.benchmarks.records import INTEGER, PAIR, Array, Reader, Several, Text, in_pairs
 from app.benchmarks.spread import rounded
 from app.benchmarks.suppress import Totals, surely_tellable, withheld_each
+from app.database import EVERYTHING, Database, driver_connection
 from tests.benchmarks.one_group import in_order, quantiles, rank_bounds
 
 SHARES = (Fraction(1, 4), Fraction(1, 2), Fraction(9, 10))
@@ -118,13 +120,19 @@ def test_the_rest_of_a_group_is_settled_by_totals_only_where_no_account_can_matt
     assert surely_tellable(totals(251), inner, outer).tolist() == [False]
 
 
-COLUMNS: records.Columns = {"facility_id": INTEGER, "form": Text("exam"), "counts": Array(3)}
+COLUMNS: records.Columns = {
+    "facility_id": INTEGER,
+    "form": Text("exam"),
+    "counts": Array(3),
+    "pairs": Several(2, PAIR),
+}
 
 
 def rows(count: int) -> records.Records:
     made = records.blank(COLUMNS, count)
     made["facility_id"] = np.arange(count) - 1
     made["counts"]["value"] = np.arange(3 * count).reshape(count, 3) * (1 << 40)
+    made["pairs"]["value"] = np.arange(4 * count).reshape(count, 2, 2) * (1 << 20)
     return made
 
 
@@ -140,12 +148,37 @@ def test_rows_are_read_as_they_were_written_in_pieces_of_any_size(count: int, si
 
 
 def test_rows_of_another_form_are_refused() -> None:
-    other: records.Columns = {**COLUMNS, "counts": Array(4)}
-    for source in (
-        b"".join(records.written([rows(7)])),
-        b"".join(records.written([rows(7)]))[:-2],
-        b"something else than PostgreSQL's",
+    whole, missing = rows(7), rows(7)
+    missing["pairs"]["length"][3, 1] = -1
+    wider: records.Columns = {**COLUMNS, "counts": Array(4)}
+    for columns, source in (
+        (wider, b"".join(records.written([whole]))),
+        (COLUMNS, b"".join(records.written([whole]))[:-2]),
+        (COLUMNS, b"".join(records.written([missing]))),
+        (COLUMNS, b"something else than PostgreSQL's"),
     ):
-        reader = Reader(other)
+        reader = Reader(columns)
         with pytest.raises(ValueError, match=r"another form|not what COPY writes"):
             _ = [*reader.take(source), *reader.end()]
+
+
+async def test_counts_in_pairs_come_as_they_are_and_one_too_large_fails(worker: Database) -> None:
+    asked = in_pairs(["c[1]", "c[2]", "c[3]"])
+    assert len(asked) == 2
+    query = f"SELECT 1, {', '.join(asked)} FROM (SELECT $1::bigint[] AS c) AS one"
+    columns: records.Columns = {"facility_id": INTEGER, "counts": Several(2, PAIR)}
+    most = 2**31 - 1
+    async with worker.transaction(EVERYTHING) as session:
+        driver = await driver_connection(session)
+        for counts in ([0, 1, 2], [most, most, most], [most, 0, 7]):
+            source = BytesIO()
+            await driver.copy_from_query(query, counts, output=source, format="binary")
+            reader = Reader(columns)
+            (found,) = [*reader.take(source.getvalue()), *reader.end()]
+            assert found["counts"]["value"].ravel().tolist() == [*counts, 0]
+    for place in range(3):
+        large = [most + 1 if one == place else 0 for one in range(3)]
+        async with worker.transaction(EVERYTHING) as session:
+            driver = await driver_connection(session)
+            with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+                await driver.copy_from_query(query, large, output=BytesIO(), format="binary")

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import scipy
 
 from app.benchmarks.statistics.intervals import Floats, Intervals, floats, tail
-from app.benchmarks.statistics.maximum import Slopes, maximum
+from app.benchmarks.statistics.maximum import ENOUGH, ROUNDING, Slopes, highest
 
+PRECISIONS = tuple(np.geomspace(0.01, 1e4, 13).tolist())
+"""Of which the likelihood is asked first."""
 LEAST = 1e-4
 """The precision of facilities that have all of their cases in the numerator, or none."""
 
@@ -81,7 +83,7 @@ def beta_binomial(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Bet
     """The spread of maximum likelihood. None where it cannot be told.
 
     It cannot with fewer than two facilities that have cases, or if all cases, or none, are in the
-    numerator. The precision is infinite where the likelihood falls as soon as facilities may differ
+    numerator. The precision is infinite where nothing is as likely as that facilities do not differ
     at all, and `LEAST` where it rises until each is all or nothing. Where the likelihood is too flat
     to have a summit, the spread is that of moments.
     """
@@ -90,21 +92,32 @@ def beta_binomial(numerators: npt.ArrayLike, denominators: npt.ArrayLike) -> Bet
         return None
     x, n = found
     pooled = float(x.sum() / n.sum())
-    # The slope of the log-likelihood against 1 / precision, where that is 0 (Tarone 1979).
-    slope = (x * (x - 1)) / pooled + (n - x) * (n - x - 1) / (1 - pooled) - n * (n - 1)
-    if slope.sum() <= 0:
-        return BetaBinomial(pooled, np.inf)
-    if ((x == 0) | (x == n)).all():  # the likelihood rises until the precision is 0
+    if ((x == 0) | (x == n)).all() and (n > 1).any():
+        # The likelihood rises until the precision is 0.
         return BetaBinomial(float((x > 0).mean()), LEAST)
     rough = beta_binomial_moments(x, n)
     assert rough is not None  # the same counts
-    start = np.array(
-        [np.log(rough.mean) - np.log1p(-rough.mean), np.log(np.clip(rough.precision, 0.1, 1e5))]
+    # The slope of the log-likelihood against 1 / precision, where that is 0 (Tarone 1979). Where it falls
+    # there, it may yet rise higher further on.
+    slope = (x * (x - 1)) / pooled + (n - x) * (n - x - 1) / (1 - pooled) - n * (n - 1)
+    precisions = sorted([*PRECISIONS, float(np.clip(rough.precision, 0.1, 1e5))])
+    best = highest(
+        lambda place: _likelihood(place, x, n), [_along(one, x, n) for one in precisions]
     )
-    best = maximum(lambda place: _likelihood(place, x, n), start)
+    alike = float((x * np.log(pooled) + (n - x) * np.log1p(-pooled)).sum())
+    falls = slope.sum() <= ROUNDING * np.abs(slope).sum()
+    if falls and (best is None or best.value <= alike + ENOUGH):
+        return BetaBinomial(pooled, np.inf)
     if best is None:  # too flat to tell: facilities hardly differ
         return rough
-    return BetaBinomial(float(scipy.special.expit(best[0])), float(np.exp(best[1])))
+    return BetaBinomial(float(scipy.special.expit(best.place[0])), float(np.exp(best.place[1])))
+
+
+def _along(precision: float, x: Floats, n: Floats) -> Floats:
+    """(logit of the mean, log of the precision), at nearly the mean that is most likely with this precision."""
+    weights = 1 / (precision + n)
+    mean = (weights * x).sum() / (weights * n).sum()
+    return floats([scipy.special.logit(mean), np.log(precision)])
 
 
 def beta_binomial_moments(

@@ -12,7 +12,10 @@ import numpy.typing as npt
 import scipy
 
 from app.benchmarks.statistics.intervals import Floats, Intervals, floats, tail
-from app.benchmarks.statistics.maximum import Slopes, maximum
+from app.benchmarks.statistics.maximum import ENOUGH, ROUNDING, Slopes, highest
+
+SHAPES = tuple(np.geomspace(0.01, 1e4, 13).tolist())
+"""Of which the likelihood is asked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     """The spread of maximum likelihood (the negative binomial's). None where it cannot be told.
 
     It cannot with fewer than two facilities that expect something, or if nothing was observed. The
-    shape is infinite where the likelihood falls as soon as facilities may differ at all. Where the
+    shape is infinite where nothing is as likely as that facilities do not differ at all. Where the
     likelihood is too flat to have a summit, the spread is that of moments.
     """
     o, e = floats(observed), floats(expected)
@@ -80,16 +83,23 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     if len(e) < 2 or o.sum() == 0:
         return None
     pooled = float(o.sum() / e.sum())
-    # Twice the slope of the log-likelihood against 1 / shape, where that is 0.
-    slope = float((np.square(o - pooled * e) - o).sum())
-    if slope <= 0:
-        return GammaPoisson(pooled, np.inf)
-    rough = float(np.square(pooled * e).sum()) / slope  # by moments
-    start = np.array([np.log(pooled), np.log(np.clip(rough, 0.1, 1e5))])
-    best = maximum(lambda place: _likelihood(place, o, e), start)
-    if best is None:
+    # Twice the slope of the log-likelihood against 1 / shape, where that is 0. Where it falls there, it
+    # may yet rise higher further on.
+    slope = np.square(o - pooled * e) - o
+    falls = slope.sum() <= ROUNDING * np.abs(slope).sum()
+    rough = np.inf if falls else float(np.square(pooled * e).sum() / slope.sum())  # by moments
+    shapes = sorted([*SHAPES, float(np.clip(rough, 0.1, 1e5))])
+    best = highest(lambda place: _likelihood(place, o, e), [_along(one, o, e) for one in shapes])
+    alike = float((o * np.log(pooled) - pooled * e).sum())
+    if best is None or (falls and best.value <= alike + ENOUGH):
         return GammaPoisson(pooled, rough)
-    return GammaPoisson(float(np.exp(best[0])), float(np.exp(best[1])))
+    return GammaPoisson(float(np.exp(best.place[0])), float(np.exp(best.place[1])))
+
+
+def _along(shape: float, o: Floats, e: Floats) -> Floats:
+    """(log of the mean, log of the shape), at nearly the mean that is most likely with this shape."""
+    weights = 1 / (shape + e * o.sum() / e.sum())
+    return np.log([(weights * o).sum() / (weights * e).sum(), shape])
 
 
 def gamma_poisson_moments(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPoisson | None:

@@ -1,6 +1,7 @@
 """The maximum of a likelihood in two parameters, logarithms or logits, from its slopes and curvatures."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,16 @@ from app.benchmarks.statistics.intervals import Floats, floats
 ENOUGH = 1e-6
 """What a log-likelihood may still be short of its maximum."""
 
+ROUNDING = 1e-12
+"""A sum below this share of its terms is nothing."""
+
 FAR = 40.0
 """Beyond this a logarithm or logit is as good as infinite, and nothing is worked out."""
+
+
+ALIKE = math.log(1e8)
+"""The logarithm of a precision beyond which a likelihood is that of no spread: what they differ by is lost
+in rounding."""
 
 
 class Slopes(NamedTuple):
@@ -21,6 +30,34 @@ class Slopes(NamedTuple):
     value: float
     gradient: Floats
     hessian: Floats
+
+
+class Summit(NamedTuple):
+    """A maximum: where it is, and how high."""
+
+    place: Floats
+    value: float
+
+
+def highest(likelihood: Callable[[Floats], Slopes], ridge: Iterable[Floats]) -> Summit | None:
+    """The highest of the maxima that are reached from along a ridge; None if none is.
+
+    Among facilities of one size a spread has one maximum (Levin and Reeds, Annals of Statistics 1977);
+    of many sizes it may have more, and the limit of no spread beside them. `ridge` are places in a row,
+    each of a mean and a precision; those no lower than the ones next to them are begun from.
+    """
+    places = list(ridge)
+    values = [likelihood(one).value for one in places]
+    around = [-np.inf, *values, -np.inf]
+    found = [
+        maximum(likelihood, one)
+        for one, its, before, after in zip(places, values, around, around[2:], strict=False)
+        if its >= max(before, after)
+    ]
+    summits = [
+        Summit(one, likelihood(one).value) for one in found if one is not None and one[1] <= ALIKE
+    ]
+    return max(summits, key=lambda one: one.value, default=None)
 
 
 def maximum(likelihood: Callable[[Floats], Slopes], start: Floats) -> Floats | None:
