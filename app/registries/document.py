@@ -12,6 +12,9 @@ import yaml
 
 Place = tuple[str | int, ...]
 LARGEST = 4 * 1024 * 1024
+MOST = 500_000
+"""Parts of a file, counted as often as an alias repeats them."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -50,6 +53,7 @@ class WrittenFile:
     data: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
     failed: bool = False
+    parts: int = 0
 
 
 def read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> WrittenFile:
@@ -80,6 +84,10 @@ def _value(
     above: frozenset[int],
 ) -> Any:
     found.lines[place] = node.start_mark.line + 1
+    found.parts += 1
+    if found.parts > MOST:
+        document.complaints[(found.name, 1, f"more than {MOST} parts")] = None
+        return None
     if id(node) in above:
         document.complaints[(found.name, node.start_mark.line + 1, "an alias contains itself")] = (
             None

@@ -43,10 +43,12 @@ def read(
     *,
     sound: bool = False,
     also: Callable[[Definition], Iterable[tuple[Place, str]]] = lambda _: (),
+    beside: Sequence[Definition] = (),
 ) -> tuple[Definition | None, list[str]]:
     """As much of a definition as could be read, and every complaint about it.
 
-    `also` judges what only another package can, once there is nothing else to complain of.
+    `also` judges what only another package can, once there is nothing else to complain of. Earlier
+    versions that it converts are looked for `beside` it, then in the folders there.
     """
     if not (folder / "registry.yaml").is_file():
         return None, ["registry.yaml:1: there is no registry.yaml in this folder"]
@@ -58,7 +60,7 @@ def read(
     if not sound:
         for place, message, extra in unsound(definition, frozenset(document.aside)):
             document.complain(place, message, extra)
-        for place, message in _unconverted(definition, folder, shared):
+        for place, message in _unconverted(definition, folder, shared, beside):
             document.complain(place, message)
         for place, message in () if document.complaints else also(definition):
             document.complain(place, message)
@@ -66,12 +68,15 @@ def read(
 
 
 def _unconverted(
-    definition: Definition, folder: Path, shared: Sequence[Path]
+    definition: Definition, folder: Path, shared: Sequence[Path], beside: Sequence[Definition]
 ) -> Iterator[tuple[Place, str]]:
     """What the conversions of earlier versions, which lie beside this one, lack."""
+    known = {(one.id, one.version): one for one in beside}
     for number, conversion in enumerate(definition.conversions):
         place: Place = ("conversions", number)
-        earlier = _neighbour(definition.id, conversion.converts, folder, shared)
+        earlier = known.get((definition.id, conversion.converts)) or _neighbour(
+            definition.id, conversion.converts, folder, shared
+        )
         if earlier is None:
             says = f"the definition of {conversion.converts} is not beside this folder"
             yield (*place, "converts"), says
