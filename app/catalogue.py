@@ -308,8 +308,8 @@ def _mark(own: Path | None) -> tuple[object, ...]:
         return ()
     found: Mapping[str, tuple[int, int]] = {
         str(path): (status.st_mtime_ns, status.st_size)
-        for path in own.rglob("*.yaml")
-        if (status := _status(path)) is not None
+        for path in own.rglob("*")
+        if path.suffix in (".yaml", ".json", ".csv") and (status := _status(path)) is not None
     }
     return tuple(sorted(found.items()))
 

@@ -4,6 +4,8 @@ YAML as it was written: the text of each scalar, and the file and line of each p
 Scalars stay text, so that a code `010` or a version `1.10` is what its author typed.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,13 +58,26 @@ class WrittenFile:
     parts: int = 0
 
 
-def read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> WrittenFile:
+def read_file(
+    folder: Path,
+    path: Path,
+    document: Document,
+    *,
+    typed: bool = False,
+    rewritten: Callable[[str], str] | None = None,
+) -> WrittenFile:
+    """A file's data and the line of each part. `rewritten` makes YAML of JSON, line by line."""
     name = path.relative_to(folder).as_posix()
     found = WrittenFile(name if folder.name != "shared" else f"shared/{name}")
     try:
         if path.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"larger than {LARGEST} bytes")
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = path.read_text(encoding="utf-8-sig")
+        node = yaml.compose(rewritten(text) if rewritten else text, Loader=_LOADER)
+    except json.JSONDecodeError as error:
+        found.failed = True
+        document.complaints[(found.name, error.lineno, f"not JSON: {error.msg}")] = None
+        return found
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
