@@ -70,6 +70,8 @@ class Act(StrEnum):
     READ_KEYS = "list keys"
     GRANT_KEYS = "create and revoke keys"
     GOVERN = "open corporate accounts, certify partners, settle fees, activate, suspend"
+    PROPOSE = "propose alterations of a definition and comment on proposals"
+    DECIDE = "decide on proposals, publish versions of a definition and say when they end"
     PUBLISH = "publish definitions, take snapshots, recompute"
     READ_AUDIT = "read the audit trail"
     READ_OPERATIONS = "read the operational metrics"
@@ -79,7 +81,9 @@ _EVERYBODY = frozenset({Act.READ_DEFINITIONS, Act.READ_BENCHMARKS})
 _OWN_RESULTS = _EVERYBODY | {Act.READ_RESULTS, Act.READ_ACCOUNTS}
 _SENDER = _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_SUBMISSIONS, Act.SUBMIT}
 _REGISTRAR = (
-    _OWN_RESULTS | _SENDER | {Act.READ_CASES, Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.IMPROVE}
+    _OWN_RESULTS
+    | _SENDER
+    | {Act.READ_CASES, Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.IMPROVE, Act.PROPOSE}
 )
 _FACILITY_ADMINISTRATOR = _REGISTRAR | {
     Act.CHANGE_FACILITIES,
@@ -96,15 +100,15 @@ ALLOWED: Mapping[Role, frozenset[Act]] = {
     # own. What a physician is told of the own cases is between the physician and the facility.
     Role.OPERATOR: frozenset(Act)
     - {Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.READ_PHYSICIAN_FEEDBACK},
-    Role.STEWARD: _EVERYBODY,
+    Role.STEWARD: _EVERYBODY | {Act.PROPOSE, Act.DECIDE},
     Role.AUDITOR: _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_KEYS, Act.READ_AUDIT},
     Role.CORPORATE_ADMINISTRATOR: _FACILITY_ADMINISTRATOR | {Act.ADD_FACILITIES},
     Role.FACILITY_ADMINISTRATOR: _FACILITY_ADMINISTRATOR,
     Role.REGISTRAR: _REGISTRAR,
-    Role.PHYSICIAN: _EVERYBODY | {Act.READ_PHYSICIAN_FEEDBACK},
+    Role.PHYSICIAN: _EVERYBODY | {Act.READ_PHYSICIAN_FEEDBACK, Act.PROPOSE},
     Role.PARTNER: _SENDER,
     Role.DASHBOARD: _OWN_RESULTS,
-    Role.RESEARCHER: _EVERYBODY,
+    Role.RESEARCHER: _EVERYBODY | {Act.PROPOSE},
     # A site's own software: it sends and follows what it sent, and reads no report.
     Role.SERVICE: _SENDER,
 }

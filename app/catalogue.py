@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database import NOTHING, Database
-from app.errors import Conflict, InvalidDefinition, NotFound, VersionNotTaken
+from app.errors import Conflict, InvalidDefinition, NotFound, Unprocessable, VersionNotTaken
 from app.models.definition import PublishedDefinition
 from app.registries.compare import incomparable
 from app.registries.lineage import related
@@ -201,32 +201,51 @@ class Catalogue:
                 digest=definition.digest,
                 document=canonical(definition),
                 accept_from=begins(definition.accept_from).date(),
-                **_end(definition),
+                **_end(definition.accept_until),
                 published_by=by,
             )
         )
         return True
 
+    async def end(
+        self, session: AsyncSession, registry_id: str, version: str, until: date | datetime | None
+    ) -> bool:
+        """Set the last day, or second, of a published version, or lift it; whether that is new."""
+        published = await session.get(
+            PublishedDefinition, (registry_id, version), with_for_update=True
+        )
+        if published is None:
+            raise NotFound("This version is not published: its folder says when it ends.")
+        if until is not None and ends(until) <= max(
+            datetime.now(UTC), begins(assemble(published.document).accept_from)
+        ):
+            raise Unprocessable("A version ends in time to come, and after it has begun.")
+        return _ended(published, until)
+
 
 def _closed(published: PublishedDefinition, definition: Definition) -> bool:
-    """The same document again: only its end may be new."""
+    """The same document again: only its end may be new. A folder that says none lifts none, which may
+    have been set apart from it."""
     if published.digest != definition.digest:
         raise Conflict(
             f"{definition.id} {definition.version} is published with another content, and a "
             "published version never changes. Give the changed definition a new `version`, or a "
             "new `id` if it is another registry."
         )
-    if _until(published) == definition.accept_until:
+    return definition.accept_until is not None and _ended(published, definition.accept_until)
+
+
+def _ended(published: PublishedDefinition, until: date | datetime | None) -> bool:
+    if _until(published) == until:
         return False
-    for name, value in _end(definition).items():
+    for name, value in _end(until).items():
         setattr(published, name, value)
     published.published_at = datetime.now(UTC)
     return True
 
 
-def _end(definition: Definition) -> dict[str, date | time | None]:
+def _end(until: date | datetime | None) -> dict[str, date | time | None]:
     """The end of a window as it is kept: the last day, and the last second of it if not its end."""
-    until = definition.accept_until
     if isinstance(until, datetime):
         return {"accept_until": until.date(), "accept_until_second": until.time()}
     return {"accept_until": until, "accept_until_second": None}
@@ -289,8 +308,8 @@ def _mark(own: Path | None) -> tuple[object, ...]:
         return ()
     found: Mapping[str, tuple[int, int]] = {
         str(path): (status.st_mtime_ns, status.st_size)
-        for path in own.rglob("*.yaml")
-        if (status := _status(path)) is not None
+        for path in own.rglob("*")
+        if path.suffix in (".yaml", ".json", ".csv") and (status := _status(path)) is not None
     }
     return tuple(sorted(found.items()))
 

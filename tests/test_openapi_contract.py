@@ -42,6 +42,7 @@ from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
 from tests.ingest.landing import EXAM, FOLLOW_UP, entry
+from tests.make.definitions import sent_folder
 from tests.make.instances import DICOM_PARTS, ct, multipart, sent
 from tests.reporting.test_cards import WHOLE
 from tests.served import ADDRESS, FACILITY, NEIGHBOUR, REGISTRY, Served, whole_service
@@ -73,9 +74,23 @@ KNOWN: dict[str, list[Any]] = {
     "year": [2024, 2026],
     "module_id": ["lung-rads-2022", "covid-19-chest-ct"],
     "worklist_id": ["positive-screens", "incidental-follow-up"],
+    "version": ["1.11.0"],
+    "accept_from": ["2100-01-01"],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
 
+PROPOSALS = "/v1/registries/{registry_id}/proposals"
+PROPOSED = {
+    "rationale": "Every scanner says it.",
+    "alterations": [
+        {
+            "kind": "element",
+            "form": "exam",
+            "element": "pitch",
+            "definition": {"source_name": "Pitch", "title": "Pitch", "type": "decimal", "scale": 2},
+        }
+    ],
+}
 OF_ANOTHER_REGISTRY = {
     f"POST /v1/registries/{{registry_id}}/qpp/{what}" for what in ("results", "submission")
 }
@@ -241,6 +256,11 @@ def things(service: Served) -> dict[str, list[Any]]:
             "physician_id": [physician["id"]],
             "partner_id": [partner["id"]],
             "key_id": [key["id"]],
+            "proposal_id": [
+                ask(
+                    "POST", PROPOSALS.format(registry_id=REGISTRY), service.operator, json=PROPOSED
+                ).json()["id"]
+            ],
             **dict(
                 zip(
                     ("study_instance_uid", "series_instance_uid", "sop_instance_uid"),
@@ -363,6 +383,7 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     path = "/v1/registries/{registry_id}/forms/{form_id}/trials"
     ask("POST", path, where=form, json={"elements": told})
     project = write_project(partial(tell, key=served.administrator))
+    write_definition(partial(tell, key=served.operator))
 
     path = "/dicomweb/{registry_id}/studies"
     whole = {"Content-Type": DICOM_PARTS}
@@ -398,6 +419,20 @@ def write_project(ask: partial[httpx.Response]) -> int:
         ask("DELETE", f"{path}/{rows}/{{{one}_id}}", where=at)
     ask("POST", f"{path}/closing", where=where, json={"conclusion": "Kept."})
     return int(project)
+
+
+def write_definition(ask: partial[httpx.Response]) -> None:
+    """A proposal from beginning to end, and a version that is published and ended."""
+    where: dict[str, Any] = {"registry_id": REGISTRY}
+    made = ask("POST", PROPOSALS, where=where, json=PROPOSED).json()["id"]
+    of_it, path = where | {"proposal_id": made}, f"{PROPOSALS}/{{proposal_id}}"
+    ask("POST", f"{path}/comments", where=of_it, json={"says": "So it does."})
+    ask("POST", f"{path}/transitions", where=of_it, json={"state": "accepted"})
+    path, where = "/v1/registries/{registry_id}/versions", {"registry_id": "visits"}
+    for _ in range(2):  # once more changes nothing
+        ask("POST", path, where=where, json=sent_folder())
+    ended = {"accept_until": "2199-12-31"}
+    ask("PUT", f"{path}/{{version}}/sunset", where=where | {"version": "1.0.0"}, json=ended)
 
 
 def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:

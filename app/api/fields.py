@@ -5,7 +5,7 @@ Bodies are strict: an unknown member is refused, a number is not text, and no te
 characters or outer blanks, so that nothing a client sends can surprise PostgreSQL or a page.
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from app.registries.values.texts import is_npi
+from app.registries.window import Bound
 
 # What the source says (2 to 45 characters, first two letters) and no control characters.
 NAME_PATTERN = r"^[A-Za-zÀ-ɏ]{2}[^\x00-\x1f\x7f-\x9f]{0,43}$"
@@ -82,6 +83,16 @@ def _text_only(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_text_only)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+
+
+def _foreseeable(bound: date | datetime) -> date | datetime:
+    if not 2000 <= bound.year < 2200:
+        raise ValueError("lies outside 2000 to 2199")
+    return bound
+
+
+WindowBound = Annotated[Bound, BeforeValidator(_text_only), AfterValidator(_foreseeable)]
+"""A day in UTC, or a second, at which a version of a definition begins or ends to be taken."""
 
 
 class Sent(BaseModel):

@@ -1,21 +1,13 @@
 """Definitions as commands are told of them: by a registry's id, or by the folder they lie in."""
 
-import tempfile
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from app.benchmarks.engine import Engine
-from app.benchmarks.examples import miscounted
 from app.catalogue import shared_of
-from app.deid.choices import choices_of
-from app.deid.profile import Profile
-from app.deid.readable import against, strangers
 from app.errors import InvalidDefinition, NotFound
-from app.registries.document import Place
+from app.fitting import misfits
 from app.registries.load import PACKAGED, folders, load, read
 from app.registries.schema import Definition
-from app.registries.sources import readings
 from app.settings import Settings
 
 
@@ -36,71 +28,11 @@ def read_all(root: Path, *, worked: bool = False) -> tuple[list[Definition], lis
             for home in (folder, folder.parent, folder.parent.parent, root)
             for one in shared_of(home)
         )
-        definition, said = read(folder, tuple(shared), also=_worked if worked else _in_use)
+        definition, said = read(folder, tuple(shared), also=partial(misfits, worked=worked))
         complaints += [f"{folder}/{line}" for line in said]
         if definition is not None and not said:
             definitions.append(definition)
     return definitions, complaints
-
-
-def _in_use(definition: Definition) -> Iterator[tuple[Place, str]]:
-    """What speaks against its deid.yaml, which only the package that carries it out can judge."""
-    try:
-        choices_of(definition.deid)
-    except ValueError as error:
-        for line in str(error).split("\n"):
-            yield _place_in_deid(definition, line), line
-        return
-    yield from _unreadable(definition)
-
-
-def _worked(definition: Definition) -> Iterator[tuple[Place, str]]:
-    """The same, and what does not come out of its worked examples."""
-    yield from _in_use(definition)
-    with tempfile.TemporaryDirectory() as spill:
-        for one in miscounted(Engine("1GB", "1GB", Path(spill)), definition):
-            yield one.place, one.says
-
-
-def _place_in_deid(definition: Definition, says: str) -> Place:
-    """Where in deid.yaml a complaint about an option or an override belongs, by the name it says."""
-    options, overrides = (definition.deid.get(one) for one in ("options", "overrides"))
-    for number, option in enumerate(options if isinstance(options, list) else ()):
-        if f"'{option}'" in says:
-            return ("deid", "options", number)
-    for name in overrides if isinstance(overrides, dict) else ():
-        if f"override of '{name}':" in says or f"override of {name}:" in says:
-            return ("deid", "overrides", name)
-    return ("deid",)
-
-
-def _unreadable(definition: Definition) -> Iterator[tuple[Place, str]]:
-    """What is read of images and may not be, or is not there."""
-    for number, source in enumerate(definition.images):
-        for inner, where in enumerate(source.where):
-            for one in strangers(where.attribute):
-                yield ("images", number, "where", inner), f"`{source.id}` asks {one}"
-    found = list(readings(definition))
-    profile = Profile.of(definition.deid) if found else None
-    places = {
-        (form.id, element.id): ("forms", number, "elements", inner, "from_dicom")
-        for number, form in enumerate(definition.forms)
-        for inner, element in enumerate(form.elements)
-    }
-    for form, element, reading in found:
-        carriers = {form.id, *(one.id for one in definition.forms if form.id in one.includes)}
-        classes = {
-            uid for one in definition.images if one.form in carriers for uid in one.sop_classes
-        }
-        keywords = reading.attribute or reading.age_on
-        if keywords is None or profile is None:
-            continue
-        wrong = strangers(keywords)
-        if not wrong and not element.identifying:
-            day = reading.age_on is not None or element.type == "date"
-            wrong = against(profile, classes, keywords, day=day)
-        place: Place = places[form.id, element.id]
-        yield from ((place, f"`{element.id}` reads {one}") for one in wrong)
 
 
 def home_of(registry: str, definitions: Path | None = None) -> Path | None:

@@ -3,15 +3,15 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 
 from app.catalogue import Catalogue
 from app.errors import NotFound
 from app.registries.radelement import SPECIALTIES, UnreadableSet, export_set, import_set, read_set
+from app.registries.writing import yaml_of
 from app.settings import Settings
 
 LARGEST = 16 * 1024 * 1024
@@ -95,9 +95,3 @@ def export_cde(
     print(json.dumps(document, indent=2, ensure_ascii=False))
     for line in left:
         console.print(f"left behind: {line}", highlight=False)
-
-
-def yaml_of(data: Any) -> str:
-    """YAML as definitions are written: block style, in the order given, codes quoted."""
-    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-    return text

@@ -5,7 +5,7 @@ The options are those of PS3.15 Annex E, with the combinations the standard rule
 change single attributes; a wrong text never half applies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydicom.datadict import DicomDictionary, tag_for_keyword
 
 from app.deid.table import named_rows
@@ -94,6 +95,18 @@ TEXT_MODALITIES = (
     *("SMR", "VF", "BI", "CP", "DD", "DF", "DM", "DS", "EC", "FA", "FS", "LP", "LS", "MA", "MS"),
     *("DX", "MG", "PX", "IO", "PR", "RTIMAGE", "IVOCT", "OCT"),
 )
+
+
+Place = tuple[str | int, ...]
+"""Where in a `deid.yaml` something stands: `("options", 2)`."""
+
+
+class WrongChoices(ValueError):
+    """A `deid.yaml` that cannot be followed: every complaint with its place, and all as one text."""
+
+    def __init__(self, complaints: Sequence[tuple[Place, str]]) -> None:
+        super().__init__("\n".join(says for _, says in complaints))
+        self.complaints = tuple(complaints)
 
 
 class BurnedIn(BaseModel):
@@ -185,21 +198,24 @@ class Choices(BaseModel):
     @field_validator("options")
     @classmethod
     def _go_together(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        said = []
-        for option in dict.fromkeys(options):
-            if option in NOT_OFFERED:
-                said.append(f"option {option!r} is not offered: {NOT_OFFERED[option]}")
+        said: list[tuple[Place, str]] = []
+        known = ", ".join(name for name in CODES if name != "basic")
+        for number, option in enumerate(options):
+            if option in options[:number]:
+                said.append(((number,), "an option is named twice"))
+            elif option in NOT_OFFERED:
+                why = f"option {option!r} is not offered: {NOT_OFFERED[option]}"
+                said.append(((number,), why))
             elif option not in CODES or option == "basic":
-                known = ", ".join(name for name in CODES if name != "basic")
-                said.append(f"unknown option {option!r}; known: {known}")
-        if len(set(options)) != len(options):
-            said.append("an option is named twice")
+                said.append(((number,), f"unknown option {option!r}; known: {known}"))
         if set(options) >= _DATES:
-            said.append("full dates and modified dates exclude each other (PS3.15 E.3.6)")
+            second = max(options.index(one) for one in _DATES)
+            why = "full dates and modified dates exclude each other (PS3.15 E.3.6)"
+            said.append(((second,), why))
         if "clean_pixel_data" not in options:
-            said.append("clean_pixel_data cannot be left out: objects are held when in doubt")
-        if said:
-            raise ValueError("\n".join(said))
+            why = "clean_pixel_data cannot be left out: objects are held when in doubt"
+            said.append(((), why))
+        _refuse(said)
         return options
 
     @field_validator("overrides", mode="wrap")
@@ -207,17 +223,23 @@ class Choices(BaseModel):
     def _sensible(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> dict[str, Any]:
         # Both halves are always asked, so that nobody learns of a wrong name only once the
         # actions are right.
-        said = (
-            [_against(str(name), action) for name, action in value.items()]
-            if isinstance(value, Mapping)
-            else []
-        )
+        said: list[tuple[Place, str]] = []
+        if isinstance(value, Mapping):
+            said = [
+                ((str(name),), against)
+                for name, action in value.items()
+                if (against := _against(str(name), action))
+            ]
         try:
             checked: dict[str, Any] = validate(value)
         except ValidationError as error:
-            said += [f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in error.errors()]
-        if any(said):
-            raise ValueError("\n".join(one for one in said if one))
+            said += [
+                (flaw["loc"][:1], f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}")
+                for flaw in error.errors()
+            ]
+            _refuse(said)
+            raise
+        _refuse(said)
         return checked
 
     @property
@@ -227,16 +249,25 @@ class Choices(BaseModel):
 
 
 def choices_of(document: Mapping[str, Any] | None) -> Choices:
-    """From the text of a `deid.yaml`. Raises `ValueError` with every complaint, one a line."""
+    """From the text of a `deid.yaml`. Raises `WrongChoices` with every complaint."""
     try:
         return Choices.model_validate(dict(document or {}))
     except ValidationError as error:
-        complaints = [
-            ".".join(map(str, flaw["loc"])) + ": " + line.removeprefix("Value error, ")
-            for flaw in error.errors()
-            for line in flaw["msg"].split("\n")
-        ]
-        raise ValueError("\n".join(complaints)) from None
+        raise WrongChoices([one for flaw in error.errors() for one in _told(flaw)]) from None
+
+
+def _refuse(said: Sequence[tuple[Place, str]]) -> None:
+    """Let pydantic say of one member what is wrong at several places in it."""
+    if said:
+        raise PydanticCustomError("choices", "see its places", {"said": said})
+
+
+def _told(flaw: ErrorDetails) -> Iterator[tuple[Place, str]]:
+    place = flaw["loc"]
+    name = ".".join(map(str, place))
+    inner = flaw.get("ctx", {}).get("said") or [((), flaw["msg"].removeprefix("Value error, "))]
+    for within, says in inner:
+        yield (*place, *within), f"{name}: {says}"
 
 
 def tag_of(name: str) -> int | None:

@@ -31,6 +31,7 @@ from app.models.improvement import (
     ImprovementParticipant,
     ImprovementProject,
 )
+from app.models.proposal import Proposal, ProposalComment
 from app.models.report import IssuedReport, ReportIssue
 from app.models.reporting import ImportedModule
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
@@ -78,6 +79,8 @@ __all__ = [
     "PartnerAuthorisation",
     "Physician",
     "PhysicianFacility",
+    "Proposal",
+    "ProposalComment",
     "PublishedDefinition",
     "QuarantineObject",
     "ReportIssue",

@@ -4,6 +4,8 @@ YAML as it was written: the text of each scalar, and the file and line of each p
 Scalars stay text, so that a code `010` or a version `1.10` is what its author typed.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import yaml
 
 Place = tuple[str | int, ...]
 LARGEST = 4 * 1024 * 1024
+MOST = 500_000
+"""Parts of a file, counted as often as an alias repeats them."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -50,15 +55,29 @@ class WrittenFile:
     data: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
     failed: bool = False
+    parts: int = 0
 
 
-def read_file(folder: Path, path: Path, document: Document, *, typed: bool = False) -> WrittenFile:
+def read_file(
+    folder: Path,
+    path: Path,
+    document: Document,
+    *,
+    typed: bool = False,
+    rewritten: Callable[[str], str] | None = None,
+) -> WrittenFile:
+    """A file's data and the line of each part. `rewritten` makes YAML of JSON, line by line."""
     name = path.relative_to(folder).as_posix()
     found = WrittenFile(name if folder.name != "shared" else f"shared/{name}")
     try:
         if path.stat().st_size > LARGEST:
             raise yaml.YAMLError(f"larger than {LARGEST} bytes")
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = path.read_text(encoding="utf-8-sig")
+        node = yaml.compose(rewritten(text) if rewritten else text, Loader=_LOADER)
+    except json.JSONDecodeError as error:
+        found.failed = True
+        document.complaints[(found.name, error.lineno, f"not JSON: {error.msg}")] = None
+        return found
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
@@ -80,6 +99,10 @@ def _value(
     above: frozenset[int],
 ) -> Any:
     found.lines[place] = node.start_mark.line + 1
+    found.parts += 1
+    if found.parts > MOST:
+        document.complaints[(found.name, 1, f"more than {MOST} parts")] = None
+        return None
     if id(node) in above:
         document.complaints[(found.name, node.start_mark.line + 1, "an alias contains itself")] = (
             None

@@ -29,6 +29,8 @@ class Code(Part):
     label: str
     definition: str | None = None
     """What is meant, where the label alone does not say it."""
+    system: str | None = None
+    """The vocabulary it is of, as a URI; the registry's own when left out."""
     retired: bool = False
     """Understood in old data: taken, with a warning."""
     source: Source = "confirmed"
@@ -58,6 +60,10 @@ class ValueSet(Part):
     def allowed(self) -> tuple[str, ...]:
         """The codes a sender should use: those that are not retired."""
         return tuple(code.code for code in self.codes if not code.retired)
+
+    @cached_property
+    def by_code(self) -> dict[str, Code]:
+        return {code.code: code for code in self.codes}
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.registries.schema import Definition
 from app.registries.shaped import shaped
 from app.registries.soundness import unsound
 from app.registries.soundness.conversions import holes
+from app.registries.value_sets import value_sets
 
 PACKAGED = Path(__file__).parent / "definitions"
 SHARED = PACKAGED / "shared"
@@ -43,10 +45,12 @@ def read(
     *,
     sound: bool = False,
     also: Callable[[Definition], Iterable[tuple[Place, str]]] = lambda _: (),
+    beside: Sequence[Definition] = (),
 ) -> tuple[Definition | None, list[str]]:
     """As much of a definition as could be read, and every complaint about it.
 
-    `also` judges what only another package can, once there is nothing else to complain of.
+    `also` judges what only another package can, once there is nothing else to complain of. Earlier
+    versions that it converts are looked for `beside` it, then in the folders there.
     """
     if not (folder / "registry.yaml").is_file():
         return None, ["registry.yaml:1: there is no registry.yaml in this folder"]
@@ -58,7 +62,10 @@ def read(
     if not sound:
         for place, message, extra in unsound(definition, frozenset(document.aside)):
             document.complain(place, message, extra)
-        for place, message in _unconverted(definition, folder, shared):
+        # What was set aside would be missed by every conversion once more.
+        for place, message in (
+            () if document.aside else _unconverted(definition, folder, shared, beside)
+        ):
             document.complain(place, message)
         for place, message in () if document.complaints else also(definition):
             document.complain(place, message)
@@ -66,12 +73,15 @@ def read(
 
 
 def _unconverted(
-    definition: Definition, folder: Path, shared: Sequence[Path]
+    definition: Definition, folder: Path, shared: Sequence[Path], beside: Sequence[Definition]
 ) -> Iterator[tuple[Place, str]]:
     """What the conversions of earlier versions, which lie beside this one, lack."""
+    known = {(one.id, one.version): one for one in beside}
     for number, conversion in enumerate(definition.conversions):
         place: Place = ("conversions", number)
-        earlier = _neighbour(definition.id, conversion.converts, folder, shared)
+        earlier = known.get((definition.id, conversion.converts)) or _neighbour(
+            definition.id, conversion.converts, folder, shared
+        )
         if earlier is None:
             says = f"the definition of {conversion.converts} is not beside this folder"
             yield (*place, "converts"), says
@@ -84,14 +94,23 @@ def _neighbour(
     registry: str, version: str, folder: Path, shared: Sequence[Path]
 ) -> Definition | None:
     """Another version of a registry: in a folder beside this one, or packaged."""
-    beside = folder.absolute().parent.glob("*/registry.yaml")
-    for path in (*sorted(beside), PACKAGED / registry / version / "registry.yaml"):
+    home = _home(folder, registry, version)
+    if home is None or home == folder.absolute():
+        return None
+    return read(home, shared, sound=True)[0]
+
+
+def _home(folder: Path, registry: str, version: str) -> Path | None:
+    """Where a definition lies: near a folder, as `version`, `registry/version` or `registry`, or packaged."""
+    above = folder.absolute().parent
+    near = sorted({*above.glob("*/registry.yaml"), *above.parent.glob("*/*/registry.yaml")})
+    for path in (*near, PACKAGED / registry / version / "registry.yaml"):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        if path.parent == folder.absolute() or version not in text or registry not in text:
+        if version not in text or registry not in text:
             continue
-        found, _ = read(path.parent, shared, sound=True)
-        if found is not None and (found.id, found.version) == (registry, version):
-            return found
+        said = read_file(path.parent, path, Document()).data
+        if isinstance(said, dict) and (said.get("id"), said.get("version")) == (registry, version):
+            return path.parent
     return None
 
 
@@ -172,7 +191,7 @@ def _gather(folder: Path, shared: Sequence[Path]) -> Document:
         if isinstance(form, dict) and "included" in form:
             document.complain(("forms", number, "included"), "write `includes`")
             del form["included"]
-    document.data["value_sets"] = _value_sets(document, folder, shared)
+    document.data["value_sets"] = value_sets(document, folder, shared, partial(_home, folder))
     if (folder / "deid.yaml").is_file():
         document.data["deid"] = document.adopt(
             ("deid",), read_file(folder, folder / "deid.yaml", document, typed=True)
@@ -237,44 +256,3 @@ def _take_shared_decisions(document: Document, shared: Sequence[Path]) -> None:
                         document.lines[place] = (found.name, line)
                 tables.append(table)
                 known.add(table["id"])
-
-
-def _value_sets(document: Document, folder: Path, shared: Sequence[Path]) -> dict[str, Any]:
-    """The definition's own value sets, and the shared ones that it uses."""
-    used = {
-        element.get("value_set")
-        for form in document.data.get("forms", ())
-        for element in _elements_within(form)
-    }
-    sets: dict[str, Any] = {}
-    for home, own in ((folder, True), *((one, False) for one in shared)):
-        for path in sorted((home / "value_sets").glob("*.yaml")):
-            found = read_file(home, path, document)
-            items = found.data if isinstance(found.data, list) else [found.data]
-            for number, item in enumerate(items):
-                if not isinstance(item, dict) or "id" not in item:
-                    if not found.failed:
-                        document.complain(("value_sets",), f"{found.name}: a value set needs an id")
-                    continue
-                key = str(item["id"])
-                if key in sets or (not own and key not in used):
-                    continue
-                start: Place = (number,) if isinstance(found.data, list) else ()
-                for inner, line in found.lines.items():
-                    if inner[: len(start)] == start:
-                        place = ("value_sets", key, *inner[len(start) :])
-                        document.lines[place] = (found.name, line)
-                sets[key] = item
-    return sets
-
-
-def _elements_within(part: Any) -> Iterator[dict[str, Any]]:
-    """Every element of a form or a group as it was written, those of its groups too."""
-    if not isinstance(part, dict):
-        return
-    for name in ("elements", "groups"):
-        for one in part[name] if isinstance(part.get(name), list) else ():
-            if name == "groups":
-                yield from _elements_within(one)
-            elif isinstance(one, dict):
-                yield one

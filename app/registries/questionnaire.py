@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.registries.conditions import Asked, condition
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Definition, Element, Form, ValueSet
 
 _TYPES = {
     "text": "string",
@@ -109,10 +109,9 @@ def _item(
     if element.type == "text" or element.list:
         item["maxLength"] = element.max_length
     if (value_set := definition.value_set(element)) is not None:
-        system = f"urn:hounsfield:{definition.id}:{value_set.id}"
         item["answerOption"] = [
             {
-                "valueCoding": {"system": system, "code": one.code, "display": one.label},
+                "valueCoding": _coding(definition, value_set, one.code) | {"display": one.label},
                 **(
                     {"extension": [{"url": _EXCLUSIVE, "valueBoolean": True}]}
                     if one.code in value_set.exclusive
@@ -168,9 +167,15 @@ def _enable(definition: Definition, form: Form, path: str | None, one: Asked) ->
     value_set = definition.value_set(asked)
     if value_set is None:
         return {"question": link, "operator": operator, "answerString": one.code}
-    system = f"urn:hounsfield:{definition.id}:{value_set.id}"
     return {
         "question": link,
         "operator": operator,
-        "answerCoding": {"system": system, "code": one.code},
+        "answerCoding": _coding(definition, value_set, one.code),
     }
+
+
+def _coding(definition: Definition, value_set: ValueSet, code: str) -> dict[str, str]:
+    """A code with the vocabulary it is of: another's, or the value set's own."""
+    known = value_set.by_code.get(code)
+    system = known.system if known is not None else None
+    return {"system": system or f"urn:hounsfield:{definition.id}:{value_set.id}", "code": code}

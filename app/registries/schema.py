@@ -398,8 +398,9 @@ class Definition(Part):
         return {one.id: one for one in self.improvement}[template_id]
 
     def value_set(self, element: Element) -> ValueSet | None:
-        """The allowed codes of a coded element."""
-        return self.value_sets[element.value_set] if element.value_set else None
+        """The allowed codes of a coded element; None of one that has no codes, or whose value set a
+        definition that does not hold together lacks."""
+        return self.value_sets.get(element.value_set) if element.value_set else None
 
     @property
     def first_case_form(self) -> Form:

@@ -26,7 +26,10 @@ def _bound(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("needs its offset from UTC, such as 2026-01-31T17:00:00Z")
-        return value.astimezone(UTC).replace(microsecond=0)
+        try:
+            return value.astimezone(UTC).replace(microsecond=0)
+        except OverflowError:
+            raise ValueError("is no moment that UTC has") from None
     return value
 
 

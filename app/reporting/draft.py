@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from app.registries.document import Place
 from app.registries.element import Element
 from app.registries.reported import Filled, Reported
 from app.registries.schema import Definition
@@ -40,36 +41,37 @@ def drafted(definition: Definition, reported: Reported, outcome: Outcome) -> dic
     return elements
 
 
-def unfit(reported: Reported, module: Module) -> Iterator[str]:
-    """What a registry takes of a module that the module never says."""
+def unfit(reported: Reported, module: Module) -> Iterator[tuple[Place, str]]:
+    """What a registry takes of a module that the module never says, and where in `reported` it stands."""
     own = {one.id for one in module.elements if one.group is None}
     own |= {one.id for one in module.computed if one.group is None}
-    yield from _never_said(reported.elements, own, module)
+    yield from _never_said(("elements",), reported.elements, own, module)
     groups = {one.id for one in module.groups}
-    for one in reported.groups:
+    for number, one in enumerate(reported.groups):
         if one.items not in groups:
-            yield f"`{module.id}` has no group `{one.items}`"
+            yield ("groups", number, "items"), f"`{module.id}` has no group `{one.items}`"
             continue
         inside = {each.id for each in module.elements if each.group == one.items}
         inside |= {each.id for each in module.computed if each.group == one.items}
-        yield from _never_said(one.elements, inside, module)
+        yield from _never_said(("groups", number, "elements"), one.elements, inside, module)
 
 
-def _never_said(some: Iterable[Filled], names: set[str], module: Module) -> Iterator[str]:
-    for one in some:
+def _never_said(
+    place: Place, some: Iterable[Filled], names: set[str], module: Module
+) -> Iterator[tuple[Place, str]]:
+    for number, one in enumerate(some):
         if one.answer is not None and one.answer not in names:
-            yield f"`{module.id}` asks and works out no `{one.answer}`"
+            says = f"`{module.id}` asks and works out no `{one.answer}`"
+            yield (*place, number, "answer"), says
         said: set[str] = set()
         if one.end_point is not None:
             said = set(module.ends)
         elif one.answer in module.by_id and module.by_id[one.answer].choices:
             said = {choice.value for choice in module.by_id[one.answer].choices}
-        if said:
-            yield from (
-                f"`{module.id}` never says `{name}` for `{one.element}`"
-                for name in one.codes
-                if name not in said
-            )
+        for name in one.codes if said else ():
+            if name not in said:
+                says = f"`{module.id}` never says `{name}` for `{one.element}`"
+                yield (*place, number, "codes", name), says
 
 
 def _filled(

@@ -19,6 +19,9 @@ GLOBAL: Mapping[str, Any] = {
     "chart": "run",
     "module_id": "fleischner-2017",
     "worklist_id": "incidental-follow-up",
+    "version": "1.11.0",
+    "proposal_id": 1,
+    "accept_from": "2100-01-01",
     "measure_id": None,  # any there is
     "registry_id": None,
 }

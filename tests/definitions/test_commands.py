@@ -39,14 +39,20 @@ def test_check_prints_every_complaint_with_its_file(tmp_path: Path) -> None:
 def test_check_asks_how_images_are_cleaned_too(tmp_path: Path) -> None:
     folder = small(tmp_path / "a")
     (folder / "deid.yaml").write_text(
-        "options: [clean_pixel_data, clean_all]\noverrides: {PatientName: keep, Nobody: remove}\n"
+        "options:\n- clean_pixel_data\n- Clean-All\n"
+        "overrides:\n  PatientName: keep\n  Nobody: remove\n  PatientSize: burn\n"
     )
     result = run("check", tmp_path)
     assert isinstance(result.exception, InvalidDefinition)
     for said in ("unknown option 'clean_all'", "PatientName: no option", "'Nobody': no such"):
         assert said in result.stdout, said
-    assert f"{folder}/deid.yaml:1: options: unknown option" in result.stdout
-    assert f"{folder}/deid.yaml:2: overrides: override of PatientName: no option" in result.stdout
+    for line, told in (
+        (3, "options: unknown option 'clean_all'"),
+        (5, "overrides: override of PatientName: no option"),
+        (6, "overrides: override of 'Nobody': no such attribute"),
+        (7, "overrides: PatientSize: Input should be"),
+    ):
+        assert f"{folder}/deid.yaml:{line}: {told}" in result.stdout
 
 
 def test_check_runs_the_worked_examples_and_says_what_came_out(tmp_path: Path) -> None:

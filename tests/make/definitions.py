@@ -61,15 +61,17 @@ def _replace(path: Path, old: str, new: str) -> None:
 def write_definition(folder: Path, **files: str) -> Path:
     """A definition's folder out of texts: `registry`, `rules`, `elements_visit`, `measures_all`, …"""
     for name, text in files.items():
-        parent, _, rest = name.partition("_")
-        path = folder / f"{name}.yaml"
-        if parent in ("elements", "measures", "improvement") and rest:
-            path = folder / parent / f"{rest}.yaml"
-        if parent == "sets":
-            path = folder / "value_sets" / f"{rest}.yaml"
+        path = folder / _file(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
+
+
+def _file(name: str) -> str:
+    parent, _, rest = name.partition("_")
+    if parent in ("elements", "measures", "improvement") and rest:
+        return f"{parent}/{rest}.yaml"
+    return f"value_sets/{rest}.yaml" if parent == "sets" else f"{name}.yaml"
 
 
 SMALL = {
@@ -179,3 +181,8 @@ LISTED = """\
 def small(folder: Path, **changed: str) -> Path:
     """The small definition in a folder, some of its texts changed."""
     return write_definition(folder, **(SMALL | changed))
+
+
+def sent_folder(**changed: str) -> dict[str, dict[str, str]]:
+    """The same as it is published by the wire."""
+    return {"files": {_file(name): text for name, text in (SMALL | changed).items()}}

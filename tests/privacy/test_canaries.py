@@ -218,6 +218,7 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "version": ["1.11.0"],
         "partner_id": ["1"],
         "project_id": ["1"],
+        "proposal_id": ["1"],
         "module_id": ["lung-rads-2022"],
         "study_instance_uid": [study],
         "series_instance_uid": [series],

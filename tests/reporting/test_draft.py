@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.commands.definitions import newest
+from app.fitting import misfits
 from app.registries.entries import FormCheck
 from app.registries.load import PACKAGED, folders, load, read
 from app.registries.schema import Definition
@@ -161,9 +162,21 @@ def test_one_fault_of_a_filling_is_one_complaint(
     assert any(complaint in line for line in found), found
 
 
-def test_what_a_module_never_says_is_found(tmp_path: Path) -> None:
-    changed = ROWS["reported"].replace("answer: kind", "answer: kinds")
-    (reported,) = load(small(tmp_path, **(ROWS | {"reported": changed}))).reported
-    assert list(unfit(reported, packaged()["lung-rads-2022"])) == [
-        "`lung-rads-2022` asks and works out no `kinds`"
-    ]
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("answer: exam_category", "answer: size", "4: `lung-rads-2022` asks and works out no `size`"),
+        ("items: nodules", "items: stones", "7: `lung-rads-2022` has no group `stones`"),
+        ("answer: kind", "answer: kinds", "9: `lung-rads-2022` asks and works out no `kinds`"),
+    ],
+)  # fmt: skip
+def test_what_a_module_never_says_is_a_complaint_where_it_is_written(
+    tmp_path: Path, old: str, new: str, complaint: str
+) -> None:
+    changed = ROWS | {"reported": ROWS["reported"].replace(old, new, 1)}
+    assert read(small(tmp_path, **changed), also=misfits)[1] == [f"reported.yaml:{complaint}"]
+
+
+def test_what_a_module_says_that_is_not_shipped_nobody_can_judge(tmp_path: Path) -> None:
+    changed = ROWS | {"reported": ROWS["reported"].replace("lung-rads-2022", "of-ours")}
+    assert read(small(tmp_path, **changed), also=misfits)[1] == []

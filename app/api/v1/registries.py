@@ -134,25 +134,6 @@ class Registries(BaseModel):
     registries: list[RegistrySummary]
 
 
-class RegistryVersion(BaseModel):
-    """One version of a registry's definition."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    version: str
-    accept_from: datetime | date
-    accept_until: datetime | date | None
-    digest: str
-    in_force: bool
-
-
-class RegistryVersions(BaseModel):
-    """Every version of a registry, newest first."""
-
-    registry: str
-    versions: list[RegistryVersion]
-
-
 class Dictionary(BaseModel):
     """The data dictionary of a definition."""
 
@@ -213,34 +194,6 @@ async def show_registry(
     shown = {name: getattr(definition, name) for name in Registry.model_fields}
     shown["measures"] = len(definition.measures)
     return conditions.reply(Registry.model_validate(shown, from_attributes=True))
-
-
-@router.get(
-    "/{registry_id}/versions",
-    response_model=RegistryVersions,
-    responses=problems(401, 403, 404, 422),
-)
-async def list_versions(
-    registry_id: RegistryId, catalogue: Catalogue, asker: Asker
-) -> RegistryVersions:
-    """Every version of a registry's definition, and when its entries are taken."""
-    asker.require(Act.READ_DEFINITIONS)
-    if not asker.sees_registry(registry_id):
-        raise errors.NotFound(NO_SUCH_REGISTRY)
-    in_force = catalogue.in_force(registry_id).version
-    return RegistryVersions(
-        registry=registry_id,
-        versions=[
-            RegistryVersion(
-                version=one.version,
-                accept_from=one.accept_from,
-                accept_until=one.accept_until,
-                digest=one.digest,
-                in_force=one.version == in_force,
-            )
-            for one in catalogue.versions(registry_id)
-        ],
-    )
 
 
 @router.get(
