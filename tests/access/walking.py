@@ -19,6 +19,9 @@ GLOBAL: Mapping[str, Any] = {
     "chart": "run",
     "module_id": "fleischner-2017",
     "worklist_id": "incidental-follow-up",
+    "use_case_id": "HUC-01260001",
+    "use_case_version": 1,
+    "comment_id": 1,
     "measure_id": None,  # any there is
     "registry_id": None,
 }
