@@ -45,6 +45,7 @@ class Role(StrEnum):
     DASHBOARD = "dashboard"
     RESEARCHER = "researcher"
     SERVICE = "service"
+    PANEL_MEMBER = "panel-member"
 
 
 class Act(StrEnum):
@@ -73,11 +74,14 @@ class Act(StrEnum):
     PROPOSE = "propose alterations of a definition and comment on proposals"
     DECIDE = "decide on proposals, publish versions of a definition and say when they end"
     PUBLISH = "publish definitions, take snapshots, recompute"
+    COMMENT = "comment on AI use cases"
+    WRITE_USE_CASES = "write AI use cases"
+    REVIEW_USE_CASES = "review AI use cases"
     READ_AUDIT = "read the audit trail"
     READ_OPERATIONS = "read the operational metrics"
 
 
-_EVERYBODY = frozenset({Act.READ_DEFINITIONS, Act.READ_BENCHMARKS})
+_EVERYBODY = frozenset({Act.READ_DEFINITIONS, Act.READ_BENCHMARKS, Act.COMMENT})
 _OWN_RESULTS = _EVERYBODY | {Act.READ_RESULTS, Act.READ_ACCOUNTS}
 _SENDER = _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_SUBMISSIONS, Act.SUBMIT}
 _REGISTRAR = (
@@ -100,7 +104,9 @@ ALLOWED: Mapping[Role, frozenset[Act]] = {
     # own. What a physician is told of the own cases is between the physician and the facility.
     Role.OPERATOR: frozenset(Act)
     - {Act.READ_IDENTITIES, Act.READ_WORKLISTS, Act.READ_PHYSICIAN_FEEDBACK},
-    Role.STEWARD: _EVERYBODY | {Act.PROPOSE, Act.DECIDE},
+    Role.STEWARD: _EVERYBODY | {Act.PROPOSE, Act.DECIDE, Act.WRITE_USE_CASES},
+    # Whoever reviews does not write: a text goes from hand to hand before it is published.
+    Role.PANEL_MEMBER: _EVERYBODY | {Act.REVIEW_USE_CASES},
     Role.AUDITOR: _EVERYBODY | {Act.READ_ACCOUNTS, Act.READ_KEYS, Act.READ_AUDIT},
     Role.CORPORATE_ADMINISTRATOR: _FACILITY_ADMINISTRATOR | {Act.ADD_FACILITIES},
     Role.FACILITY_ADMINISTRATOR: _FACILITY_ADMINISTRATOR,
@@ -128,7 +134,7 @@ GRANTS: Mapping[Role, frozenset[Role]] = {
 EVERY_FACILITY = frozenset({Role.OPERATOR, Role.AUDITOR})
 """Roles that belong to the whole service: their scope is every row."""
 
-NO_FACILITY = frozenset({Role.STEWARD, Role.RESEARCHER})
+NO_FACILITY = frozenset({Role.STEWARD, Role.PANEL_MEMBER, Role.RESEARCHER})
 """Roles that see what is published to them and the rows of no facility."""
 
 

@@ -32,8 +32,8 @@ COMMANDS = {
 }
 """Which module of `app.commands` holds a command."""
 
-GROUPS = ("registry", "facility", "key", "submission", "subject", "audit", "qpp")
-"""Modules whose commands are `hounsfield <module> <command>`."""
+GROUPS = ("registry", "facility", "key", "submission", "subject", "use-case", "audit", "qpp")
+"""Commands of commands: `hounsfield <group> <command>`, in a module of the same name."""
 
 COLLECT_AFTER = 50_000
 """New objects before unreachable ones are looked for; with Python's few, loading a process looks for
@@ -57,7 +57,8 @@ def assembled(first: str | None = None) -> typer.Typer:
         app.add_typer(import_module(f"app.commands.{name}").app)
     for name in GROUPS:
         if name == first or first not in (*COMMANDS, *GROUPS):
-            app.add_typer(import_module(f"app.commands.{name}").app, name=name)
+            module = import_module(f"app.commands.{name.replace('-', '_')}")
+            app.add_typer(module.app, name=name)
     return app
 
 

@@ -11,7 +11,8 @@ RegistryError
 │   ├── KeyUsedForOtherContent an Idempotency-Key came back with another body
 │   ├── UnreadableSubmission   the whole delivery cannot be read
 │   ├── VersionNotTaken        entries of that version of a definition are not taken at this moment
-│   └── InvalidDefinition      a definition has complaints
+│   ├── InvalidDefinition      a definition has complaints
+│   └── InvalidUseCase         an AI use case has complaints
 ├── Malformed                  not what the request's own headers promise
 ├── TooLarge                   more than the limit
 ├── UnsupportedMedia           a content type no door here takes
@@ -160,6 +161,17 @@ class InvalidReportingModule(Unprocessable):
 
     code = "invalid-reporting-module"
     title = "The reporting module has complaints"
+
+    def __init__(self, complaints: Sequence[str]) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = tuple(complaints)
+
+
+class InvalidUseCase(Unprocessable):
+    """An AI use case has complaints; each is one line with its place: file and line, or a JSON Pointer."""
+
+    code = "invalid-use-case"
+    title = "The use case has complaints"
 
     def __init__(self, complaints: Sequence[str]) -> None:
         super().__init__("\n".join(complaints))

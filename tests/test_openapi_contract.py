@@ -41,6 +41,7 @@ from app.postgres import addresses
 from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
+from tests.evaluations.writing import written
 from tests.ingest.landing import EXAM, FOLLOW_UP, entry
 from tests.make.definitions import sent_folder
 from tests.make.instances import DICOM_PARTS, ct, multipart, sent
@@ -76,8 +77,13 @@ KNOWN: dict[str, list[Any]] = {
     "worklist_id": ["positive-screens", "incidental-follow-up"],
     "version": ["1.11.0"],
     "accept_from": ["2100-01-01"],
+    "use_case_id": ["HUC-01260001"],
+    "use_case_version": [1],
+    "comment_id": [1],
 }
 """What the parameters of addresses may name; `things` adds what the service made."""
+
+USE_CASE = written()
 
 PROPOSALS = "/v1/registries/{registry_id}/proposals"
 PROPOSED = {
@@ -91,6 +97,7 @@ PROPOSED = {
         }
     ],
 }
+
 OF_ANOTHER_REGISTRY = {
     f"POST /v1/registries/{{registry_id}}/qpp/{what}" for what in ("results", "submission")
 }
@@ -384,6 +391,7 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     ask("POST", path, where=form, json={"elements": told})
     project = write_project(partial(tell, key=served.administrator))
     write_definition(partial(tell, key=served.operator))
+    use_case = write_use_cases(partial(tell, key=served.operator))
 
     path = "/dicomweb/{registry_id}/studies"
     whole = {"Content-Type": DICOM_PARTS}
@@ -395,6 +403,7 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
     again = multipart([sent(2, study=7)])
     ask("POST", f"{path}/{{study_instance_uid}}", where=study, content=again, headers=whole)
     return {
+        "use_case_id": use_case,
         "project_id": project,
         "account_id": account,
         "/v1/facilities/{facility_id}/administrator facility_id": facility["id"],
@@ -433,6 +442,27 @@ def write_definition(ask: partial[httpx.Response]) -> None:
         ask("POST", path, where=where, json=sent_folder())
     ended = {"accept_until": "2199-12-31"}
     ask("PUT", f"{path}/{{version}}/sunset", where=where | {"version": "1.0.0"}, json=ended)
+
+
+def write_use_cases(ask: partial[httpx.Response]) -> str:
+    """A use case from its draft to its second version; its number."""
+    path, step = "/v1/use-cases", {"state": "panel-review"}
+    number = ask("POST", path, json=USE_CASE).json()["use_case_id"]
+    where: dict[str, Any] = {"use_case_id": number, "use_case_version": 1}
+    versions = f"{path}/{{use_case_id}}/versions"
+    version = f"{versions}/{{use_case_version}}"
+    ask("PUT", version, where=where, json=USE_CASE | {"title": "Another title"})
+    ask("POST", f"{version}/transitions", where=where, json=step)
+    said = {"section": "overview", "says": "Well said."}
+    comment = ask("POST", f"{version}/comments", where=where, json=said).json()["id"]
+    at, outcome = where | {"comment_id": comment}, {"outcome": "noted"}
+    ask("PUT", f"{version}/comments/{{comment_id}}/outcome", where=at, json=outcome)
+    ask("DELETE", f"{version}/comments/{{comment_id}}", where=at)
+    for state in ("public-comment", "published"):
+        ask("POST", f"{version}/transitions", where=where, json={"state": state})
+    ask("POST", versions, where={"use_case_id": number})
+    KNOWN["use_case_id"], KNOWN["comment_id"] = [number], [comment]
+    return str(number)
 
 
 def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:

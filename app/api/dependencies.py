@@ -10,7 +10,7 @@ All of them are coroutines, even those that wait for nothing: FastAPI sends othe
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -105,6 +105,20 @@ async def asker(
 
 
 Asker = Annotated[access.Asker, Depends(asker, scope="function")]
+
+
+async def visitor(
+    house: HouseInForce,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> access.Asker | None:
+    """Who is asking for what is open to all: nobody needs a key, and a wrong one is still refused."""
+    return None if credentials is None else await asker(house, credentials)
+
+
+Visitor = Annotated[access.Asker | None, Depends(visitor, scope="function")]
+
+OPEN_TO_ALL: dict[str, Any] = {"security": [{}]}
+"""Documents an operation that a `Visitor` may ask: `openapi_extra=OPEN_TO_ALL`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,12 @@ from pydantic import (
     StringConstraints,
 )
 
+from app.registries.parts import LINE_PATTERN, PROSE_PATTERN
 from app.registries.values.texts import is_npi
 from app.registries.window import Bound
 
 # What the source says (2 to 45 characters, first two letters) and no control characters.
 NAME_PATTERN = r"^[A-Za-zÀ-ɏ]{2}[^\x00-\x1f\x7f-\x9f]{0,43}$"
-LINE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
-PROSE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
-"""As `LINE_PATTERN`, in several lines."""
 
 Name = Annotated[str, StringConstraints(min_length=2, max_length=45, pattern=NAME_PATTERN)]
 """Of an account, a facility or an administrator: its first two characters are letters."""

@@ -35,6 +35,7 @@ from app.models.proposal import Proposal, ProposalComment
 from app.models.report import IssuedReport, ReportIssue
 from app.models.reporting import ImportedModule
 from app.models.submission import Entry, Feed, Finding, Schedule, Submission
+from app.models.use_case import UseCase, UseCaseComment, UseCaseStep, UseCaseText, UseCaseVersion
 from app.models.vault import (
     IdentityRecord,
     ImagePatient,
@@ -93,6 +94,11 @@ __all__ = [
     "Subject",
     "SubjectToken",
     "Submission",
+    "UseCase",
+    "UseCaseComment",
+    "UseCaseStep",
+    "UseCaseText",
+    "UseCaseVersion",
     "Version",
     "WorklistEvent",
     "WorklistMark",

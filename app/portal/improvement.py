@@ -8,21 +8,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app import access
 from app.api.dependencies import Catalogue, FacilityNumber
 from app.api.v1.improvement_kept import ProjectId
-from app.portal import session
 from app.portal.look import Page, shown
-from app.portal.pages import SignedIn, registries_of
-from app.portal.wire import Refused, ask, listed, send
+from app.portal.pages import SignedIn, from_our_page, registries_of, typed
+from app.portal.wire import ask, listed, send
 from app.registries.improvement import STEPS
 from app.reports.drawing import svg
 from app.reports.improvement.chart import drawing
 from app.reports.improvement.evidence import Evidence
-
-
-def from_our_page(request: Request) -> None:
-    """A form that another site sent changes nothing."""
-    if not session.is_ours(request.method, request.headers):
-        raise Refused(403, {"title": "Send the form from our own page"})
-
 
 router = APIRouter(
     prefix="/improvement",
@@ -85,7 +77,7 @@ async def begin(
             "registry_id": registry,
             "template": template,
             "measure": measure,
-            "aim": _typed(aim),
+            "aim": typed(aim),
             "baseline": baseline.strip(),
             "remeasurement": remeasurement.strip() or None,
         },
@@ -132,7 +124,7 @@ async def add_step(
     suggestion: Short = "",
 ) -> Response:
     """Write down a step."""
-    body = {"kind": kind, "on": on, "says": _typed(says), "suggestion": suggestion or None}
+    body = {"kind": kind, "on": on, "says": typed(says), "suggestion": suggestion or None}
     await send(request, "POST", f"{_path(facility_id, project_id)}/interventions", body)
     return _to(facility_id, project_id)
 
@@ -182,7 +174,7 @@ async def close(
     conclusion: Text,
 ) -> Response:
     """Close the project for good."""
-    body = {"conclusion": _typed(conclusion)}
+    body = {"conclusion": typed(conclusion)}
     await send(request, "POST", f"{_path(facility_id, project_id)}/closing", body)
     return _to(facility_id, project_id)
 
@@ -194,8 +186,3 @@ def _path(facility_id: int, project_id: int | None = None) -> str:
 
 def _to(facility_id: int, project_id: int) -> Response:
     return RedirectResponse(f"/improvement/{facility_id}/{project_id}", 303)
-
-
-def _typed(text: str) -> str:
-    """A form's text as the API takes it: browsers end lines with a carriage return as well."""
-    return text.replace("\r\n", "\n").strip()

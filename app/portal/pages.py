@@ -48,6 +48,17 @@ def signed_in(request: Request, visitor: Visitor) -> access.Asker:
 SignedIn = Annotated[access.Asker, Depends(signed_in, scope="function")]
 
 
+def from_our_page(request: Request) -> None:
+    """A form that another site sent changes nothing."""
+    if not session.is_ours(request.method, request.headers):
+        raise Refused(403, {"title": "Send the form from our own page"})
+
+
+def typed(text: str) -> str:
+    """A form's text as the API takes it: browsers end lines with a carriage return as well."""
+    return text.replace("\r\n", "\n").strip()
+
+
 @router.get("/")
 async def home(request: Request, visitor: Visitor, catalogue: Catalogue) -> HTMLResponse:
     """What runs here."""

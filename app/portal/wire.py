@@ -36,6 +36,12 @@ async def ask(request: Request, path: str, **query: str | int) -> Any:
     return orjson.loads((await _get(request, path, query)).content)
 
 
+async def versioned(request: Request, path: str) -> tuple[Any, str]:
+    """The same with its entity tag, for a form that changes only what its reader saw."""
+    answer = await _get(request, path, {})
+    return orjson.loads(answer.content), answer.headers["etag"]
+
+
 async def listed(request: Request, path: str, **query: str | int) -> tuple[list[Any], str | None]:
     """One page of a list, and where the next begins."""
     answer = await _get(request, path, query)
@@ -49,9 +55,14 @@ async def table(request: Request, path: str) -> bytes:
     return (await _get(request, path, {}, accept="text/csv")).content
 
 
-async def send(request: Request, method: str, path: str, body: Any = None) -> Any:
-    """Send what a form of ours holds, for whoever is signed in; raises `Refused` on a problem."""
-    answer = await _request(request, method, path, {}, body=body)
+async def send(
+    request: Request, method: str, path: str, body: Any = None, *, unchanged: str | None = None
+) -> Any:
+    """Send what a form of ours holds, for whoever is signed in; raises `Refused` on a problem.
+
+    With an entity tag it changes only what still has it.
+    """
+    answer = await _request(request, method, path, {}, body=body, unchanged=unchanged)
     return orjson.loads(answer.content) if answer.content else None
 
 
@@ -69,8 +80,9 @@ async def _request(
     *,
     accept: str = "application/json",
     body: Any = None,
+    unchanged: str | None = None,
 ) -> httpx.Response:
-    headers = {"accept": accept}
+    headers = {"accept": accept} | ({"if-match": unchanged} if unchanged else {})
     if "authorization" in request.headers:
         headers["authorization"] = request.headers["authorization"]
     transport = httpx.ASGITransport(app=request.app, raise_app_exceptions=False)

@@ -17,6 +17,11 @@ GroupPath = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][
 
 Source = Literal["confirmed", "unconfirmed", "project"]
 
+LINE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+"""Text in one line: no control characters, no outer blanks."""
+PROSE_PATTERN = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+"""As `LINE_PATTERN`, in several lines."""
+
 
 class Part(BaseModel):
     """What every part of a definition is: frozen, and strict about what it may hold."""

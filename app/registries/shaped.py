@@ -5,13 +5,12 @@ What the schema refuses in one element, rule or measure is complained of in word
 it and set aside, so that the rest is still read.
 """
 
-import difflib
-import typing
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from app.registries.document import Document, Place
+from app.registries.refused import said
 from app.registries.schema import Definition
 
 _LISTS = frozenset(
@@ -80,7 +79,7 @@ def shaped(document: Document) -> Definition | None:
         doomed: set[Place] = set()
         for one in refused:
             place = tuple(one["loc"])
-            document.complain(place, _said(place, one["type"], one["msg"]))
+            document.complain(place, said(Definition, place, one["type"], one["msg"]))
             if (part := _part(place)) is not None:
                 doomed.add(part)
             elif not _stand_in(document, str(place[0])):
@@ -138,46 +137,3 @@ def _set_aside(document: Document, part: Place) -> None:
         else:
             moved[place] = line
     document.lines = moved
-
-
-def _said(place: Place, kind: str, message: str) -> str:
-    """A complaint of the schema, in words for whoever wrote the document."""
-    name = str(place[-1]) if place else "the document"
-    if kind == "extra_forbidden":
-        close = difflib.get_close_matches(name, _members(place[:-1]), 1)
-        return f"`{name}` is not known here" + (f"; did you mean `{close[0]}`?" if close else "")
-    if kind == "missing":
-        return f"`{name}` is missing"
-    inner = [str(step) for step in place if isinstance(step, str)]
-    text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return f"`{inner[-1] if inner else name}` {text[:1].lower()}{text[1:]}"
-
-
-def _members(place: Place) -> list[str]:
-    """The keys that may stand at a place of the document."""
-    kind: Any = Definition
-    for step in place:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            member = kind.model_fields.get(str(step))
-            if member is None:
-                return []
-            kind = _bare(member.annotation)
-        inner = typing.get_args(kind)
-        if inner and not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            if isinstance(step, int) and typing.get_origin(kind) is tuple:
-                kind = _bare(inner[0])
-            elif typing.get_origin(kind) is dict and step not in Definition.model_fields:
-                kind = _bare(inner[1])
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [name for name, member in kind.model_fields.items() if not member.exclude]
-    return []
-
-
-def _bare(annotation: Any) -> Any:
-    """The type without its constraints and without None."""
-    while typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    options = [one for one in typing.get_args(annotation) if one is not type(None)]
-    if type(None) in typing.get_args(annotation) and len(options) == 1:
-        return _bare(options[0])
-    return annotation

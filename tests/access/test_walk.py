@@ -36,6 +36,11 @@ PUBLIC = {
     "GET /health/live",
     "GET /health/ready",
     "GET /problems/{code}",
+    "GET /v1/use-cases",
+    "GET /v1/use-cases/{use_case_id}",
+    "GET /v1/use-cases/{use_case_id}/versions",
+    "GET /v1/use-cases/{use_case_id}/versions/{use_case_version}",
+    "GET /v1/use-cases/{use_case_id}/versions/{use_case_version}/comments",
 }
 """What anybody may ask without a key."""
 

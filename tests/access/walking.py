@@ -22,6 +22,9 @@ GLOBAL: Mapping[str, Any] = {
     "version": "1.11.0",
     "proposal_id": 1,
     "accept_from": "2100-01-01",
+    "use_case_id": "HUC-01260001",
+    "use_case_version": 1,
+    "comment_id": 1,
     "measure_id": None,  # any there is
     "registry_id": None,
 }

@@ -220,6 +220,8 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "project_id": ["1"],
         "proposal_id": ["1"],
         "module_id": ["lung-rads-2022"],
+        "use_case_id": ["HUC-01260001"],
+        "use_case_version": ["1"],
         "study_instance_uid": [study],
         "series_instance_uid": [series],
         "sop_instance_uid": [instance],

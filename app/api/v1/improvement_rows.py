@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import errors
 from app.access import Act
 from app.api.dependencies import LARGEST_BIGINT, Asker, FacilityInReach, Transactions
-from app.api.fields import LINE_PATTERN, Day, PersonName, Prose, Sent
+from app.api.fields import Day, PersonName, Prose, Sent
 from app.api.pages import TAGGED, Expected, Unchanged, etag_of, tagged
 from app.api.problems import problems
 from app.api.v1.improvement_kept import ProjectId, changing
 from app.models.improvement import ImprovementIntervention, ImprovementParticipant
 from app.registries.improvement import Step
-from app.registries.parts import Slug
+from app.registries.parts import LINE_PATTERN, Slug
 from app.reports.improvement.compose import Kept
 from app.reports.improvement.evidence import Intervention, Participant
 from app.reports.improvement.plan import check_day, check_stay

@@ -31,6 +31,8 @@ from app.api.v1 import (
     reports,
     structured_reports,
     submissions,
+    use_case_comments,
+    use_cases,
     versions,
     worklists,
 )
@@ -66,6 +68,8 @@ for resource in (
     improvement_rows,
     improvement_evidence,
     qpp,
+    use_cases,
+    use_case_comments,
     audit_events,
 ):
     router.include_router(resource.router)
