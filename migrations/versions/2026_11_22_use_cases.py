@@ -4,7 +4,7 @@ AI use cases: versions, their texts, the steps they take, comments.
 Texts and steps are only ever added. Nothing here belongs to a facility.
 
 Revision ID: 20261122_use_cases
-Revises: 20261122_worklists
+Revises: 20261122_proposals
 """
 
 import sqlalchemy as sa
