@@ -60,7 +60,7 @@ def beside(wanted: bool) -> Iterator[Beside | None]:
     ours, theirs = Pipe()
     # Of this module alone: a process that `multiprocessing` spawns imports what its parent began with.
     process = subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        [sys.executable, "-P", "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
     )
     theirs.close()
     try:

@@ -206,3 +206,18 @@ async def test_a_case_that_comes_to_somebody_who_is_looked_at_is_not_over(room: 
     told = await room.told()
     assert [one for one in told if one[0] == 1] == [(1, "overdue", OVERDUE)]
     assert not [one for one in told if one[0] == 2], "she came again"
+
+
+async def test_when_two_turn_out_to_be_one_person_the_earlier_visit_is_over_and_opens_again_if_not(
+    room: Room,
+) -> None:
+    await room.write(1, 11)
+    await room.write(2, 12, day=date(2025, 3, 20))
+    await room.remind(OVERDUE)
+    told = [(1, "overdue", OVERDUE)]
+    assert await room.told() == told
+    for subject, event in ((11, "closed"), (12, "overdue")):
+        await room.write(2, subject, day=date(2025, 3, 20))
+        await room.remind(OVERDUE)
+        told.append((1, event, OVERDUE))
+        assert await room.told() == told

@@ -150,7 +150,13 @@ _worlds: dict[int, World] = {}
 
 
 @pytest_asyncio.fixture(
-    params=[1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))]
+    params=[
+        1,
+        *(
+            pytest.param(seed, marks=(pytest.mark.soak, pytest.mark.timeout(1800)))
+            for seed in range(2, 12)
+        ),
+    ]
 )
 async def world(
     request: pytest.FixtureRequest,

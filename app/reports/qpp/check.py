@@ -7,15 +7,13 @@ repeated: a submission names people.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
 
-from app.errors import Unprocessable
-from app.registries.qpp.mapping import CQM
-from app.registries.qpp.published import Published, Year, published, years
-from app.reports.qpp import formulas
+from app.registries.qpp.published import Year, published, years
+from app.reports.qpp.complaints import Complaint, unknown_members
+from app.reports.qpp.counted import value_complaints, whole
 
 ENTITIES = ("individual", "group", "subgroup", "virtualGroup", "apm")
 NAMED_BY_CMS = ("subgroup", "virtualGroup", "apm")
@@ -23,7 +21,6 @@ NAMED_BY_CMS = ("subgroup", "virtualGroup", "apm")
 CATEGORY: Final = "quality"
 METHOD: Final = "registry"
 MOST_COMPLAINTS = 200
-LARGEST = 10**9
 
 _SUBMISSION = {
     "entityType",
@@ -41,54 +38,6 @@ _SET = {
     "performanceEnd",
     "measurements",
 }
-_COUNTS = {
-    "performanceMet",
-    "performanceNotMet",
-    "eligiblePopulation",
-    "eligiblePopulationExclusion",
-    "eligiblePopulationException",
-}
-_NON_PROPORTION = {
-    "numerator",
-    "denominator",
-    "observationInstances",
-    "denominatorException",
-    "numeratorExclusion",
-}
-_WORKED_OUT = {"reportingRate", "caseCount"}
-"""What CMS works out of what it is sent."""
-TOLERANCE = 0.01
-"""How far a rate that is sent may be from the one that its counts give, in percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """One thing that CMS would refuse."""
-
-    pointer: str
-    """A JSON Pointer into the submission."""
-    measure: str | None
-    """CMS's id of the measure, where it is one of the year's."""
-    code: str
-    says: str
-    allowed: str | None = None
-
-    def __str__(self) -> str:
-        """One line: the measure first, for whoever reads a list of them."""
-        line = f"{self.measure}: {self.says}" if self.measure else self.says
-        line += f" (at {self.pointer or 'the whole'})"
-        return f"{line}; allowed: {self.allowed}" if self.allowed else line
-
-
-class RefusedByQpp(Unprocessable):
-    """A submission that CMS would refuse; each complaint is one line that names its measure."""
-
-    code = "qpp-refused"
-    title = "CMS would refuse these results"
-
-    def __init__(self, complaints: Sequence[Complaint | str]) -> None:
-        self.complaints = tuple(str(one) for one in complaints)
-        super().__init__("\n".join(self.complaints))
 
 
 def check(submission: object, *, vendor: str | None = None) -> list[Complaint]:
@@ -113,11 +62,11 @@ class _Check:
         if not isinstance(sent, Mapping):
             yield Complaint("", None, "not-an-object", "A submission is a JSON object.")
             return
-        yield from _unknown("", None, sent, _SUBMISSION)
+        yield from unknown_members("", None, sent, _SUBMISSION)
         yield from self.entity(sent)
         known = ", ".join(map(str, years()))
         year = sent.get("performanceYear")
-        if not _whole(year) or year not in years():
+        if not whole(year) or year not in years():
             yield Complaint(
                 "/performanceYear",
                 None,
@@ -176,7 +125,7 @@ class _Check:
             says = "A registry's export holds quality results."
             yield Complaint(f"{at}/category", None, "not-allowed", says, CATEGORY)
             return
-        yield from _unknown(at, None, sent, _SET)
+        yield from unknown_members(at, None, sent, _SET)
         if sent.get("submissionMethod") != METHOD:
             says = "How quality results of a registry are sent."
             yield Complaint(f"{at}/submissionMethod", None, "not-allowed", says, METHOD)
@@ -217,7 +166,7 @@ class _Check:
             )
             return
         name = measure.measure_id
-        yield from _unknown(at, name, sent, {"measureId", "value"})
+        yield from unknown_members(at, name, sent, {"measureId", "value"})
         if name in seen:
             yield Complaint(at, name, "repeated", "The measure stands in the set twice.", "once")
         seen.add(name)
@@ -238,157 +187,7 @@ class _Check:
             says = "The value of a quality measure is a JSON object."
             yield Complaint(f"{at}/value", name, "missing", says)
             return
-        yield from _value(f"{at}/value", measure, value)
-
-
-def _value(at: str, measure: Published, value: Mapping[str, Any]) -> Iterator[Complaint]:
-    """What is wrong with the value of a measurement of this measure."""
-    name = measure.measure_id
-    if not isinstance(value.get("isEndToEndReported"), bool):
-        says = "Whether certified technology reported it end to end must be said."
-        yield Complaint(f"{at}/isEndToEndReported", name, "missing", says, "true or false")
-    if not measure.proportion:
-        yield from _unknown(at, name, value, {"isEndToEndReported", *_NON_PROPORTION})
-        yield from _non_proportion(at, name, value)
-        return
-    qcdr = measure.metric_type not in CQM
-    expected = {"isEndToEndReported", *({"performanceRate"} if qcdr else ())}
-    if measure.stratified:
-        yield from _unknown(at, name, value, {*expected, "strata"})
-        flaws = list(_strata(at, measure, value.get("strata")))
-    else:
-        counts = _COUNTS | ({"numeratorExclusion"} if qcdr else set())
-        yield from _unknown(at, name, value, expected | counts)
-        flaws = list(_counts(at, measure, value))
-    yield from flaws
-    if qcdr and not flaws:
-        yield from _supplied_rate(at, measure, value)
-
-
-def _supplied_rate(at: str, measure: Published, value: Mapping[str, Any]) -> Iterator[Complaint]:
-    name, pointer = measure.measure_id, f"{at}/performanceRate"
-    rate, given = formulas.performance_rate(measure, value), value.get("performanceRate")
-    if rate is None:
-        says = "No case met the performance or failed to: there is no rate to send."
-        yield Complaint(at, name, "no-rate", says, "leave the measure out")
-    elif not _number(given):
-        says = "A QCDR measure is sent with its performance rate."
-        yield Complaint(pointer, name, "missing", says, "a percentage from 0 to 100")
-    elif abs(float(given) - float(rate)) > TOLERANCE:  # type: ignore[arg-type]  # a number
-        says = "The performance rate is not what the counts give."
-        formula = "100 × performanceMet / (performanceMet + performanceNotMet)"
-        if measure.stratified:
-            formula += f", the strata taken together as {measure.overall_algorithm}"
-        yield Complaint(pointer, name, "wrong-rate", says, formula)
-
-
-def _strata(at: str, measure: Published, strata: object) -> Iterator[Complaint]:
-    """Every stratum that CMS takes, each once, and no other."""
-    name, pointer = measure.measure_id, f"{at}/strata"
-    allowed = ", ".join(measure.strata)
-    if not isinstance(strata, list) or not all(isinstance(one, Mapping) for one in strata):
-        says = "The measure is sent in strata."
-        yield Complaint(pointer, name, "missing-strata", says, f"a list with {allowed}")
-        return
-    named = [one.get("stratum") for one in strata]
-    for missing in (one for one in measure.strata if one not in named):
-        says = f"The stratum `{missing}` is missing."
-        yield Complaint(pointer, name, "missing-strata", says, f"each of {allowed} once")
-    for place, one in enumerate(strata):
-        inner = f"{pointer}/{place}"
-        stratum = one.get("stratum")
-        if stratum not in measure.strata:
-            says = "CMS does not take the measure in this stratum."
-            yield Complaint(f"{inner}/stratum", name, "unknown-stratum", says, allowed)
-        elif stratum in named[:place]:
-            says = f"The stratum `{stratum}` stands there twice."
-            yield Complaint(inner, name, "repeated", says, f"each of {allowed} once")
-        yield from _unknown(inner, name, one, _COUNTS | {"stratum"})
-        yield from _counts(inner, measure, one)
-
-
-def _counts(at: str, measure: Published, value: Mapping[str, Any]) -> Iterator[Complaint]:
-    """Counts of cases that cannot be: CMS's eligible population holds every other one of them."""
-    name = measure.measure_id
-    flawed = False
-    for field in sorted((_COUNTS | {"numeratorExclusion"}) & {*value} | _NEEDED):
-        if not (field in value and _count(value[field])):
-            flawed = True
-            code, says = "not-a-count", "This is not a count of cases."
-            if field not in value:
-                code, says = "missing", "This count must be given."
-            yield Complaint(f"{at}/{field}", name, code, says, "a whole number, 0 or more")
-    if flawed:
-        return
-    eligible, met = value["eligiblePopulation"], value["performanceMet"]
-    if met > eligible:
-        says = "performanceMet is more than eligiblePopulation."
-        yield Complaint(f"{at}/performanceMet", name, "denominator", says, _ADDS_UP)
-    elif (
-        sum(value.get(field, 0) for field in (*formulas.REPORTED, "numeratorExclusion")) > eligible
-    ):
-        says = "The cases that are reported are more than eligiblePopulation."
-        yield Complaint(f"{at}/eligiblePopulation", name, "denominator", says, _ADDS_UP)
-    if measure.metric_type in CQM and value.get("eligiblePopulationExclusion"):
-        says = "What is excluded has left the eligible population of a CQM already."
-        pointer = f"{at}/eligiblePopulationExclusion"
-        yield Complaint(pointer, name, "exclusion", says, "0, or left out")
-
-
-_NEEDED = {"eligiblePopulation", "performanceMet"}
-_ADDS_UP = (
-    "performanceMet + performanceNotMet + eligiblePopulationExclusion + eligiblePopulationException"
-    " (+ numeratorExclusion) of at most eligiblePopulation"
-)
-
-
-def _non_proportion(at: str, name: str, value: Mapping[str, Any]) -> Iterator[Complaint]:
-    needed = ("numerator", "denominator", "observationInstances")
-    flawed = False
-    for field in sorted(_NON_PROPORTION & {*value} | {*needed}):
-        given = value.get(field)
-        sound = _count(given) if field == "observationInstances" else _number(given)
-        if not sound:
-            flawed = True
-            allowed = "a whole number, 0 or more" if field == needed[2] else "a number, 0 or more"
-            says = "This number must be given." if field not in value else "This is no such number."
-            code = "missing" if field not in value else "not-a-count"
-            yield Complaint(f"{at}/{field}", name, code, says, allowed)
-    if flawed:
-        return
-    told = sum(value.get(field, 0) for field in _NON_PROPORTION - {"numerator", "denominator"})
-    if told > value["denominator"]:
-        says = "The cases that are reported are more than the denominator."
-        allowed = "observationInstances + denominatorException + numeratorExclusion of at most it"
-        yield Complaint(f"{at}/denominator", name, "denominator", says, allowed)
-    if not value["observationInstances"]:
-        says = "There is no observation, and so no numerator to send."
-        yield Complaint(at, name, "no-rate", says, "leave the measure out")
-
-
-def _unknown(
-    at: str, measure: str | None, sent: Mapping[str, Any], known: set[str]
-) -> Iterator[Complaint]:
-    for field in sorted(str(one) for one in sent if one not in known):
-        if field in _WORKED_OUT | {"performanceRate"}:
-            says = "CMS works this out itself."
-            yield Complaint(f"{at}/{field}", measure, "worked-out", says, "leave it out")
-        else:
-            # A name that is not CMS's may be anything: it is not repeated.
-            says, allowed = "CMS knows no such member here.", ", ".join(sorted(known))
-            yield Complaint(f"{at}/*", measure, "unknown-member", says, allowed)
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _count(value: object) -> bool:
-    return _whole(value) and 0 <= value <= LARGEST  # type: ignore[operator]  # whole
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST
+        yield from value_complaints(f"{at}/value", measure, value)
 
 
 def _digits(value: object, many: int) -> bool:

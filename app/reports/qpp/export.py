@@ -24,7 +24,8 @@ from app.registries.measure import Measure, Qpp
 from app.registries.qpp.published import Published, Year, published, years
 from app.registries.schema import Definition
 from app.reports.qpp import formulas
-from app.reports.qpp.check import METHOD, RefusedByQpp, check
+from app.reports.qpp.check import METHOD, check
+from app.reports.qpp.complaints import RefusedByQpp
 from app.reports.qpp.entities import Entity, Places, places
 from app.reports.qpp.scoring import Score, score
 from app.reports.qpp.values import value

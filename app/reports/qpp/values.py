@@ -16,7 +16,7 @@ from app.registries.measure import Measure, Qpp
 from app.registries.qpp.mapping import CQM
 from app.registries.qpp.published import Published
 from app.reports.qpp import formulas
-from app.reports.qpp.check import Complaint, RefusedByQpp
+from app.reports.qpp.complaints import Complaint, RefusedByQpp
 
 _FIELDS = {
     "exclusion": "eligiblePopulationExclusion",

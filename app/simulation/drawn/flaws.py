@@ -6,21 +6,21 @@ set, left out where needed, given where out of place, against each rule, unknown
 """
 
 import copy
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
 from app.registries.entries import rows_of
-from app.registries.findings import FindingCode, Severity, severity
+from app.registries.findings import FindingCode, Severity
 from app.registries.rows import PARENT
 from app.registries.schema import Definition, Element, Form
+from app.simulation.drawn import spoils
 from app.simulation.drawn.checks import Check
 from app.simulation.drawn.sound import Sound
+from app.simulation.drawn.spoils import Spoil, Spoiled, expected
 from app.simulation.drawn.values import Moment
 from app.simulation.entries import Elements, Expected
 
@@ -30,26 +30,6 @@ ONLY_NAMED = frozenset({"unknown element", "no rows"})
 """What cannot be said elsewhere."""
 
 EMPTY: Mapping[str, None] = MappingProxyType({})
-
-Spoil = Callable[[Random, Moment, Elements, Elements | None], "Spoiled | None"]
-
-
-class Spoiled:
-    """What a flaw makes of an entry."""
-
-    __slots__ = ("elements", "found", "later", "unusable")
-
-    def __init__(
-        self, elements: Elements, *found: Expected, unusable: str | None = None, later: bool = False
-    ) -> None:
-        self.elements, self.found, self.unusable = elements, found, unusable
-        self.later = later
-        """Found only when the case is known that it follows up."""
-
-
-def expected(place: str, code: FindingCode) -> Expected:
-    """A finding with the severity of its code."""
-    return Expected(place, code.value, severity(code).value)
 
 
 class Flaws:
@@ -142,9 +122,9 @@ class Flaws:
         needed = [one for one in sent if one.required or (
             one.id in form.key and not form.otherwise_key
         )]  # fmt: skip
-        yield from each("left out", needed, _left_out)
+        yield from each("left out", needed, spoils.left_out)
         conditional = [one for one in plain if one.required_when and not one.required]
-        yield from each("left out though needed", conditional, _taken_away)
+        yield from each("left out though needed", conditional, spoils.taken_away)
         self._alone.add("left out though needed")
         for kind in ("code", "codes"):
             some = [one for one in sent if one.type == kind and one.list is None]
@@ -154,23 +134,25 @@ class Flaws:
         yield from each("beside an exclusive code", exclusive, self._beside_exclusive)
         retired = [one for one in plain if one.type == "code" and self._retired(one)]
         yield from each("retired code", retired, self._use_retired)
-        yield from each("word for a whole number", [o for o in sent if o.type == "integer"], _word)
-        yield from each("word for a number", [o for o in sent if o.type == "decimal"], _word)
-        yield from each("word for a boolean", [o for o in sent if o.type == "boolean"], _word)
-        yield from each("part of a whole", [o for o in sent if o.type == "integer"], _half)
+        yield from each(
+            "word for a whole number", [o for o in sent if o.type == "integer"], spoils.word
+        )
+        yield from each("word for a number", [o for o in sent if o.type == "decimal"], spoils.word)
+        yield from each("word for a boolean", [o for o in sent if o.type == "boolean"], spoils.word)
+        yield from each("part of a whole", [o for o in sent if o.type == "integer"], spoils.half)
         finer = [one for one in plain if one.type == "decimal" and one.scale < 6]
-        yield from each("too many decimals", finer, _too_fine)
+        yield from each("too many decimals", finer, spoils.too_fine)
         limited = [o for o in sent if o.type in ("integer", "decimal") and o.range and o.range.hard]
-        yield from each("out of range", limited, _too_much)
-        unusual = [one for one in plain if _odd(one) is not None]
-        yield from each("unusual", unusual, _unusual)
-        yield from each("no day", [one for one in sent if one.type == "date"], _no_day)
+        yield from each("out of range", limited, spoils.too_much)
+        unusual = [one for one in plain if spoils.odd(one) is not None]
+        yield from each("unusual", unusual, spoils.unusual)
+        yield from each("no day", [one for one in sent if one.type == "date"], spoils.no_day)
         times = [one for one in sent if one.type == "datetime"]
-        yield from each("no time of day", times, _no_moment)
-        yield from each("no NPI", [one for one in sent if one.type == "npi"], _no_npi)
-        yield from each("too long", [one for one in sent if one.type == "text"], _too_long)
-        patterned = [one for one in sent if one.type == "text" and _against(one) is not None]
-        yield from each("against the pattern", patterned, _against_pattern)
+        yield from each("no time of day", times, spoils.no_moment)
+        yield from each("no NPI", [one for one in sent if one.type == "npi"], spoils.no_npi)
+        yield from each("too long", [one for one in sent if one.type == "text"], spoils.too_long)
+        patterned = [one for one in sent if one.type == "text" and spoils.against(one) is not None]
+        yield from each("against the pattern", patterned, spoils.against_pattern)
         alone: dict[str, Spoil] = {}
         if hidden := [one for one in plain if one.relevant_when]:
             alone["out of place"] = self._out_of_place(hidden)
@@ -178,7 +160,7 @@ class Flaws:
             if check.rule is not None:
                 alone[f"against rule {check.rule}"] = self._against(check)
         if not in_rows:
-            alone["unknown element"] = _stranger
+            alone["unknown element"] = spoils.stranger
             if not self._sound.checks.says_who({}):
                 alone["of nobody"] = self._nobody
             for group in form.all_groups:
@@ -209,7 +191,7 @@ class Flaws:
         assert values is not None
         wrong = next(one for one in ("QQ", "QZ", "ZQX") if one not in values.labels)
         value = [wrong] if element.type == "codes" else wrong
-        return _with(told, element, value, FindingCode.NOT_IN_VALUE_SET)
+        return spoils.changed(told, element, value, FindingCode.NOT_IN_VALUE_SET)
 
     def _exclusive(self, element: Element) -> list[str]:
         values = self._definition.value_set(element)
@@ -222,13 +204,13 @@ class Flaws:
         alone = self._exclusive(element)
         others = [one for one in values.allowed if one not in values.exclusive]
         wrong = [rng.choice(others), rng.choice(alone)]
-        return _with(told, element, wrong, FindingCode.EXCLUSIVE_CODE)
+        return spoils.changed(told, element, wrong, FindingCode.EXCLUSIVE_CODE)
 
     def _repeated(self, rng: Random, element: Element, told: Elements) -> Spoiled | None:
         codes = told.get(element.id)
         if not isinstance(codes, list):
             return None
-        return _with(told, element, [codes[0], codes[0]], FindingCode.REPEATED_CODE)
+        return spoils.changed(told, element, [codes[0], codes[0]], FindingCode.REPEATED_CODE)
 
     def _retired(self, element: Element) -> list[str]:
         values = self._definition.value_set(element)
@@ -325,131 +307,3 @@ def _in_a_row(path: str, spoil: Spoil, own: Set[str]) -> Spoil:
         return Spoiled(told, *found, unusable=unusable)
 
     return in_a_row
-
-
-def _with(told: Elements, element: Element, wrong: Any, code: FindingCode) -> Spoiled | None:
-    """A wrong value where the entry has one."""
-    if element.id not in told:
-        return None
-    told[element.id] = wrong
-    return Spoiled(told, expected(element.id, code), unusable=element.id)
-
-
-def _left_out(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    if told.pop(element.id, None) is None:
-        return None
-    return Spoiled(told, expected(element.id, FindingCode.MISSING), unusable=element.id)
-
-
-def _taken_away(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    return None if told.pop(element.id, None) is None else Spoiled(told)
-
-
-def _word(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    code = {
-        "integer": FindingCode.NOT_AN_INTEGER,
-        "decimal": FindingCode.NOT_A_NUMBER,
-        "boolean": FindingCode.NOT_A_BOOLEAN,
-    }[element.type]
-    return _with(told, element, "plenty", code)
-
-
-def _half(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    return _with(told, element, "1.5", FindingCode.NOT_AN_INTEGER)
-
-
-def _too_fine(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    value = told.get(element.id)
-    if not isinstance(value, str) or value in element.unknown or len(value) > 10:
-        return None
-    told[element.id] = f"{value}{'' if '.' in value else '.'}04"
-    return Spoiled(told, expected(element.id, FindingCode.TOO_MANY_DECIMALS))
-
-
-def _too_much(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    assert element.range
-    assert element.range.hard
-    hard = element.range.hard
-    if hard.high is not None:
-        wrong = hard.high + 1_000
-    else:
-        assert hard.low is not None
-        wrong = hard.low - 1_000
-    if wrong in [Decimal(one) for one in element.unknown]:
-        wrong *= 7
-    return _with(told, element, str(wrong), FindingCode.OUT_OF_RANGE)
-
-
-def _odd(element: Element) -> int | str | None:
-    """A number that is possible and unusual."""
-    soft = element.range.soft if element.range else None
-    hard = element.range.hard if element.range else None
-    if soft is None or element.type not in ("integer", "decimal"):
-        return None
-    step = Decimal(1).scaleb(-element.scale)
-    for limit, odd in ((soft.high, step), (soft.low, -step)):
-        if limit is None:
-            continue
-        number = limit + odd
-        inside = hard is None or (
-            (hard.high is None or number <= hard.high) and (hard.low is None or number >= hard.low)
-        )
-        if inside and number not in [Decimal(one) for one in element.unknown]:
-            return int(number) if element.type == "integer" else f"{number:.{element.scale}f}"
-    return None
-
-
-def _unusual(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    if element.id not in told:
-        return None
-    told[element.id] = _odd(element)
-    return Spoiled(told, expected(element.id, FindingCode.UNUSUAL))
-
-
-def _no_day(rng: Random, element: Element, told: Elements) -> Spoiled | None:
-    day = told.get(element.id)
-    if not isinstance(day, str):
-        return None
-    wrong = f"{day[:4]}-02-{rng.choice(('30', '31'))}"
-    return _with(told, element, wrong, FindingCode.NOT_A_DATE)
-
-
-def _no_moment(rng: Random, element: Element, told: Elements) -> Spoiled | None:
-    moment = told.get(element.id)
-    if not isinstance(moment, str):
-        return None
-    wrong = rng.choice((f"{moment[:11]}24{moment[13:]}", f"{moment[:14]}60{moment[16:]}"))
-    return _with(told, element, wrong, FindingCode.NOT_A_DATETIME)
-
-
-def _no_npi(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    number = told.get(element.id)
-    if not isinstance(number, str):
-        return None
-    wrong = number[:-1] + str((int(number[-1]) + 3) % 10)
-    return _with(told, element, wrong, FindingCode.NOT_AN_NPI)
-
-
-def _too_long(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    return _with(told, element, "x" * (element.max_length + 1), FindingCode.TOO_LONG)
-
-
-def _against(element: Element) -> str | None:
-    """A short text that an element's pattern does not take."""
-    if element.pattern is None:
-        return None
-    for text in ("?", "0", "x", "!!", "x0x"):
-        left = "".join(one for one in text if one not in (element.strip or ""))
-        if 0 < len(left) <= element.max_length and not re.fullmatch(element.pattern, left):
-            return text
-    return None
-
-
-def _against_pattern(_: Random, element: Element, told: Elements) -> Spoiled | None:
-    return _with(told, element, _against(element), FindingCode.PATTERN)
-
-
-def _stranger(_: Random, moment: Moment, told: Elements, __: Any) -> Spoiled | None:
-    told["favourite_colour"] = "blue"
-    place = f"member {len(told)}"
-    return Spoiled(told, expected(place, FindingCode.UNKNOWN_ELEMENT))

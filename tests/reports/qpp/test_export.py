@@ -19,7 +19,8 @@ from app.errors import RegistryError, Unprocessable
 from app.registries.load import PACKAGED, load
 from app.registries.measure import Measure
 from app.registries.schema import Definition
-from app.reports.qpp.check import RefusedByQpp, check
+from app.reports.qpp.check import check
+from app.reports.qpp.complaints import RefusedByQpp
 from app.reports.qpp.export import mapped, none_mapped, submission
 from app.settings import Settings
 from tests.benchmarks.history import History, Known
