@@ -49,9 +49,7 @@ def unsound(definition: Definition, aside: frozenset[str]) -> Complaints:
         yield ("forms",), "a registry needs a form of level `case`", 0
     for number, form in enumerate(definition.forms):
         asked = (one for path in form.group_paths.values() for one in path[-1].elements)
-        if any(
-            one.value_set and not definition.value_set(one) for one in (*form.elements, *asked)
-        ):
+        if any(one.value_set and not definition.value_set(one) for one in (*form.elements, *asked)):
             spoiled.add(form.id)
         for complaint in forms.form(("forms", number), form):
             spoiled.add(form.id)
