@@ -7,67 +7,27 @@ it and set aside, so that the rest is still read.
 
 import difflib
 import typing
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from app.registries.document import Document, Place
+from app.registries.measure import Example
 from app.registries.schema import Definition
 
-_LISTS = frozenset(
-    (
-        "elements",
-        "groups",
-        "codes",
-        "rules",
-        "derived",
-        "measures",
-        "peers",
-        "stratifiers",
-        "case_mix",
-        "examples",
-        "modules",
-        "forms",
-        "decisions",
-        "rows",
-        "inputs",
-        "outputs",
-        "improvement",
-        "background",
-        "interventions",
-        "worksheet",
-        "images",
-        "from_dicom",
-        "conversions",
-        "left",
-        "worklists",
-        "reported",
-    )
-)
 _STAND_INS: dict[str, Any] = {
     "id": "nameless",
     "version": "0.0.0",
     "title": "",
     "steward": "",
-    "description": "",
-    "modules": [],
     "accept_from": "2000-01-01",
-    "accept_until": None,
-    "policy": "per-entry",
     "channels": ["json"],
-    "rules": [],
-    "decisions": [],
-    "derived": [],
-    "measures": [],
-    "peers": [],
-    "improvement": [],
-    "images": [],
-    "conversions": [],
-    "worklists": [],
-    "reported": [],
-    "deid": {},
-    "simulation": {},
 }
+"""What stands for members that a definition cannot be without; others are left out."""
+
+_WHOLE = (Example,)
+"""Parts that say something only as a whole: nothing is taken out of them."""
 
 
 def shaped(document: Document) -> Definition | None:
@@ -94,10 +54,11 @@ def _stand_in(document: Document, key: str) -> bool:
     """Let something sound stand for what was wrong at the top, so that the rest is still read."""
     if key in _STAND_INS:
         document.data[key] = _STAND_INS[key]
-    elif key in document.data and key not in Definition.model_fields:
-        del document.data[key]
-    else:
+        return True
+    member = Definition.model_fields.get(key)
+    if key not in document.data or (member is not None and member.is_required()):
         return False
+    del document.data[key]
     return True
 
 
@@ -107,9 +68,14 @@ def _latest_first(place: Place) -> tuple[int, int]:
 
 def _part(place: Place) -> Place | None:
     """The innermost part of the document that can be set aside without taking its owner along."""
-    for end in range(len(place), 0, -1):
-        if isinstance(place[end - 1], int) and end >= 2 and place[end - 2] in _LISTS:
-            return place[:end]
+    found: Place | None = None
+    for end, kind in enumerate(_kinds(place)):
+        if end and isinstance(place[end - 1], int) and _is_part(kind):
+            found = place[:end]
+        if kind in _WHOLE:
+            break
+    if found is not None:
+        return found
     if len(place) >= 2 and place[0] == "value_sets":
         return place[:2]
     return None
@@ -155,22 +121,31 @@ def _said(place: Place, kind: str, message: str) -> str:
 
 def _members(place: Place) -> list[str]:
     """The keys that may stand at a place of the document."""
+    *_, kind = _kinds(place)
+    if not _is_part(kind):
+        return []
+    return [name for name, member in kind.model_fields.items() if not member.exclude]
+
+
+def _kinds(place: Place) -> Iterator[Any]:
+    """What the schema has at each step of a place, the document first; None where it has nothing."""
     kind: Any = Definition
+    yield kind
     for step in place:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if _is_part(kind):
             member = kind.model_fields.get(str(step))
-            if member is None:
-                return []
-            kind = _bare(member.annotation)
-        inner = typing.get_args(kind)
-        if inner and not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            if isinstance(step, int) and typing.get_origin(kind) is tuple:
-                kind = _bare(inner[0])
-            elif typing.get_origin(kind) is dict and step not in Definition.model_fields:
-                kind = _bare(inner[1])
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [name for name, member in kind.model_fields.items() if not member.exclude]
-    return []
+            kind = None if member is None else _bare(member.annotation)
+        elif typing.get_origin(kind) is tuple and isinstance(step, int):
+            kind = _bare(typing.get_args(kind)[0])
+        elif typing.get_origin(kind) in (dict, Mapping):
+            kind = _bare(typing.get_args(kind)[1])
+        else:
+            kind = None
+        yield kind
+
+
+def _is_part(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _bare(annotation: Any) -> Any:
