@@ -18,7 +18,8 @@ from app.database import EVERYTHING, Database, Role
 from app.postgres import addresses
 from app.registries.compare import compare as compared
 from app.registries.compare import incomparable
-from app.registries.forms import MARKS, dictionary_markdown
+from app.registries.dictionary.markdown import markdown
+from app.registries.dictionary.rows import MARKS
 from app.registries.lineage import conversion_of
 from app.registries.load import PACKAGED
 from app.registries.schema import Definition
@@ -179,9 +180,7 @@ def compare(
 @app.command()
 def dictionary(registry: Registry, version: Version = None) -> None:
     """Print the data dictionary as Markdown."""
-    typer.echo(
-        dictionary_markdown(Catalogue(Settings()).registry(registry, version=version)), nl=False
-    )
+    typer.echo(markdown(Catalogue(Settings()).registry(registry, version=version)), nl=False)
 
 
 @app.command()

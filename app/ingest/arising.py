@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
-from uuid import uuid4
 
 import orjson
 from sqlalchemy import text
@@ -29,11 +28,10 @@ from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.formats.sent import packed
 from app.ingest.measured import Doubt, Heard, composed, hear, sources
 from app.ingest.read import keep_entries, sealed
-from app.ingest.receive import in_order
+from app.ingest.receive import begun, in_order
 from app.ingest.rooms import Rooms
 from app.models.base import now
 from app.models.image import Instance
-from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity
 from app.registries.schema import Definition
 from app.registries.values.given import Flaw, flaw
@@ -256,26 +254,17 @@ async def _send(
         if whole.overlapping:
             left_out = [*left_out, flaw("row", FindingCode.OVERLAPPING, _OVERLAPPING)]
         told += [(len(entries), form_id, one) for one in left_out]
-    submission = Submission(
-        id=uuid4(),
-        registry_id=definition.id,
-        definition_version=definition.version,
-        facility_id=facility,
-        facility_ids=[facility],
+    submission = begun(
+        definition,
+        [facility],
+        sender,
         kind="entries",
-        state="read",
         channel=CHANNEL,
         media_type="application/dicom",
-        sender=sender,
-        body_digest=hashlib.sha256(orjson.dumps(entries)).digest(),
-        body_size=0,
-        policy="per-entry",
-        rows_read=0,
-        rows_checked=0,
-        rows_accepted=0,
-        entries=len(entries),
-        counts={},
+        digest=hashlib.sha256(orjson.dumps(entries)).digest(),
+        size=0,
     )
+    submission.state, submission.entries = "read", len(entries)
     session.add(submission)
     await session.flush()
     await keep_entries(session, list(sealed(vault, submission, [packed(one) for one in entries])))

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
-from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +18,7 @@ from app.deid.beginning import Names, names
 from app.errors import Malformed, TooLarge
 from app.ingest.findings import Found, keep_findings
 from app.ingest.images import counts
+from app.ingest.receive import begun
 from app.models.base import now
 from app.models.image import Instance
 from app.models.submission import Submission
@@ -116,25 +116,20 @@ async def receive_instances(
     body = hashlib.sha256(b"".join(one.sha256 for one in stored)).digest()
     size = sum(one.size for one in stored)
     states = {"received": len(stored), "refused": len(parts) - len(stored)}
-    submission = Submission(
-        id=uuid4(),
-        registry_id=definition.id,
-        definition_version=definition.version,
-        facility_id=facility,
-        facility_ids=[facility],
+    submission = begun(
+        definition,
+        [facility],
+        sender,
         kind="instances",
         channel="dicomweb",
         media_type=media_type,
-        sender=sender,
-        body_digest=body,
-        body_size=size,
-        policy="per-entry",
-        state="received" if stored else "completed",
-        entries=len(parts),
-        rows_read=len(parts),
-        counts={} if stored else counts(states),
-        completed_at=None if stored else now(),
+        digest=body,
+        size=size,
     )
+    submission.entries = submission.rows_read = len(parts)
+    if not stored:
+        submission.state, submission.counts = "completed", counts(states)
+        submission.completed_at = now()
     session.add(submission)
     await session.flush()
     found: list[Found] = []

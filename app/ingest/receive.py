@@ -8,6 +8,7 @@ of numbers is the order of commits: whoever looks for what came first never sees
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from uuid import uuid4
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -97,31 +98,58 @@ async def receive(
         definition = taking()
     await quarantine.keep(session, quarantined, definition.id, carried[0])
     await in_order(session, definition.id, carried)
-    submission = Submission(
-        registry_id=definition.id,
-        definition_version=definition.version,
-        facility_id=only,
-        facility_ids=carried,
+    submission = begun(
+        definition,
+        carried,
+        sender.sender,
         kind="entries",
-        state="received",
         channel=door.channel,
         media_type=str(door),
-        sender=sender.sender,
-        idempotency_key=idempotency_key,
+        digest=digest,
+        size=quarantined.size,
+    )
+    submission.facility_id = only
+    submission.policy = definition.policy
+    submission.idempotency_key = idempotency_key
+    submission.quarantine_id = quarantined.id
+    submission.traceparent = traceparent
+    session.add(submission)
+    await session.flush()
+    await ring(session, "received")
+    return submission, False
+
+
+def begun(
+    definition: Definition,
+    facilities: Sequence[int],
+    sender: str,
+    *,
+    kind: str,
+    channel: str,
+    media_type: str,
+    digest: bytes,
+    size: int,
+) -> Submission:
+    """A submission of which nothing is read yet; of a facility's own if there is just one."""
+    return Submission(
+        id=uuid4(),
+        registry_id=definition.id,
+        definition_version=definition.version,
+        facility_id=facilities[0] if len(facilities) == 1 else None,
+        facility_ids=list(facilities),
+        kind=kind,
+        state="received",
+        channel=channel,
+        media_type=media_type,
+        sender=sender,
         body_digest=digest,
-        body_size=quarantined.size,
-        quarantine_id=quarantined.id,
-        policy=definition.policy,
-        traceparent=traceparent,
+        body_size=size,
+        policy="per-entry",
         rows_read=0,
         rows_checked=0,
         rows_accepted=0,
         counts={},
     )
-    session.add(submission)
-    await session.flush()
-    await ring(session, "received")
-    return submission, False
 
 
 async def _earlier(

@@ -103,8 +103,9 @@ def _neighbour(
 def _home(folder: Path, registry: str, version: str) -> Path | None:
     """Where a definition lies: near a folder, as `version`, `registry/version` or `registry`, or packaged."""
     above = folder.absolute().parent
-    near = sorted({*above.glob("*/registry.yaml"), *above.parent.glob("*/*/registry.yaml")})
-    for path in (*near, PACKAGED / registry / version / "registry.yaml"):
+    beside = sorted(above.glob("*/registry.yaml"))
+    near = sorted(above.parent.glob("*/*/registry.yaml"))
+    for path in (*beside, *near, PACKAGED / registry / version / "registry.yaml"):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         if version not in text or registry not in text:
             continue

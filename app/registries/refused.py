@@ -2,6 +2,7 @@
 
 import difflib
 import typing
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,24 +23,34 @@ def said(root: type[BaseModel], place: Place, kind: str, message: str) -> str:
     return f"`{inner[-1] if inner else name}` {text[:1].lower()}{text[1:]}"
 
 
+def kinds(root: type[BaseModel], place: Place) -> Iterator[Any]:
+    """What the schema has at each step of a place, the document first; None where it has nothing."""
+    kind: Any = root
+    yield kind
+    for step in place:
+        if is_part(kind):
+            member = kind.model_fields.get(str(step))
+            kind = None if member is None else _bare(member.annotation)
+        elif typing.get_origin(kind) is tuple and isinstance(step, int):
+            kind = _bare(typing.get_args(kind)[0])
+        elif typing.get_origin(kind) in (dict, Mapping):
+            kind = _bare(typing.get_args(kind)[1])
+        else:
+            kind = None
+        yield kind
+
+
+def is_part(kind: Any) -> bool:
+    """Whether it is a part with members of its own, rather than a value or a list."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 def _members(root: type[BaseModel], place: Place) -> list[str]:
     """The keys that may stand at a place of the document."""
-    kind: Any = root
-    for step in place:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            member = kind.model_fields.get(str(step))
-            if member is None:
-                return []
-            kind = _bare(member.annotation)
-        inner = typing.get_args(kind)
-        if inner and not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            if isinstance(step, int) and typing.get_origin(kind) is tuple:
-                kind = _bare(inner[0])
-            elif typing.get_origin(kind) is dict and step not in root.model_fields:
-                kind = _bare(inner[1])
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [name for name, member in kind.model_fields.items() if not member.exclude]
-    return []
+    *_, kind = kinds(root, place)
+    if not is_part(kind):
+        return []
+    return [name for name, member in kind.model_fields.items() if not member.exclude]
 
 
 def _bare(annotation: Any) -> Any:

@@ -10,63 +10,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.registries.document import Document, Place
-from app.registries.refused import said
+from app.registries.measure import Example
+from app.registries.refused import is_part, kinds, said
 from app.registries.schema import Definition
 
-_LISTS = frozenset(
-    (
-        "elements",
-        "groups",
-        "codes",
-        "rules",
-        "derived",
-        "measures",
-        "peers",
-        "stratifiers",
-        "case_mix",
-        "examples",
-        "modules",
-        "forms",
-        "decisions",
-        "rows",
-        "inputs",
-        "outputs",
-        "improvement",
-        "background",
-        "interventions",
-        "worksheet",
-        "images",
-        "from_dicom",
-        "conversions",
-        "left",
-        "worklists",
-        "reported",
-    )
-)
 _STAND_INS: dict[str, Any] = {
     "id": "nameless",
     "version": "0.0.0",
     "title": "",
     "steward": "",
-    "description": "",
-    "modules": [],
     "accept_from": "2000-01-01",
-    "accept_until": None,
-    "policy": "per-entry",
     "channels": ["json"],
-    "rules": [],
-    "decisions": [],
-    "derived": [],
-    "measures": [],
-    "peers": [],
-    "improvement": [],
-    "images": [],
-    "conversions": [],
-    "worklists": [],
-    "reported": [],
-    "deid": {},
-    "simulation": {},
 }
+"""What stands for members that a definition cannot be without; others are left out."""
+
+_WHOLE = (Example,)
+"""Parts that say something only as a whole: nothing is taken out of them."""
 
 
 def shaped(document: Document) -> Definition | None:
@@ -93,10 +52,11 @@ def _stand_in(document: Document, key: str) -> bool:
     """Let something sound stand for what was wrong at the top, so that the rest is still read."""
     if key in _STAND_INS:
         document.data[key] = _STAND_INS[key]
-    elif key in document.data and key not in Definition.model_fields:
-        del document.data[key]
-    else:
+        return True
+    member = Definition.model_fields.get(key)
+    if key not in document.data or (member is not None and member.is_required()):
         return False
+    del document.data[key]
     return True
 
 
@@ -106,9 +66,14 @@ def _latest_first(place: Place) -> tuple[int, int]:
 
 def _part(place: Place) -> Place | None:
     """The innermost part of the document that can be set aside without taking its owner along."""
-    for end in range(len(place), 0, -1):
-        if isinstance(place[end - 1], int) and end >= 2 and place[end - 2] in _LISTS:
-            return place[:end]
+    found: Place | None = None
+    for end, kind in enumerate(kinds(Definition, place)):
+        if end and isinstance(place[end - 1], int) and is_part(kind):
+            found = place[:end]
+        if kind in _WHOLE:
+            break
+    if found is not None:
+        return found
     if len(place) >= 2 and place[0] == "value_sets":
         return place[:2]
     return None

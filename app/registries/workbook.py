@@ -13,7 +13,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-from app.registries.forms import ACTIONS, MARKS, dictionary_values
+from app.registries.dictionary.rows import MARKS, values_told
+from app.registries.forms import ACTIONS
 from app.registries.schema import Definition, Element, Form, Group
 from app.registries.window import begins
 
@@ -135,7 +136,7 @@ def _shape(element: Element) -> str:
 
 
 def _note(definition: Definition, element: Element) -> str:
-    lines = [element.title, dictionary_values(definition, element), MARKS[element.source]]
+    lines = [element.title, values_told(definition, element), MARKS[element.source]]
     if element.required_when is not None:
         lines.append("Needed when " + " ".join(element.required_when.split()))
     if (value_set := definition.value_set(element)) is not None and len(value_set.codes) <= 14:
@@ -186,7 +187,7 @@ def _elements(book: Workbook, definition: Definition, form: Form) -> None:
             element.source_name,
             element.title,
             required,
-            dictionary_values(definition, element),
+            values_told(definition, element),
             MARKS[element.source],
         )
         for column, cell in enumerate(cells):

@@ -1,10 +1,12 @@
 """Proposals and versions on the wire: proposed, discussed, decided, carried out, published, ended."""
 
 import io
+import json
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,3 +268,13 @@ async def test_a_version_is_taken_until_the_sunset_that_its_steward_sets(
             assert acts.all() == ["publish", "sunset", "sunset"]
     finally:
         await opened_.close()
+
+
+async def test_the_proposal_of_the_how_to_can_be_made(committee: Committee) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "proposals.md"
+    first = page.read_text().split("```http\n")[1].split("```")[0]
+    line, body = first.split("\n", 1)
+    method, path = line.split()
+    answer = await committee.outsider(method, path, json.loads(body))
+    assert answer.status_code == 201, answer.text
+    assert {one["weight"] for one in answer.json()["changes"]} == {"new"}

@@ -13,9 +13,10 @@ from typing import Any
 import typer
 
 from app.benchmarks import suppress
+from app.registries.dictionary.markdown import markdown
 from app.registries.findings import FindingCode, severity
 from app.registries.load import PACKAGED, folders
-from app.registries.schema import Definition, Element
+from app.registries.schema import Definition
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -173,50 +174,14 @@ def definition(registry: str) -> Definition:
 
 
 def dictionary_page(registry: str = REGISTRY) -> str:
-    """Every element, code and rule of a packaged registry."""
+    """Everything that a packaged registry asks, checks, decides, counts and compares."""
     found = definition(registry)
-    parts = [
-        f"""# Data dictionary: {found.title}
+    return markdown(
+        found,
+        opening=f"""# Data dictionary: {found.title}
 
-*For registrars, partners and stewards.* {MADE}
-
-Version {found.version}, steward: {found.steward}. Source marks: *unconfirmed* is general knowledge that no source of the registry
-confirmed; *project* is this project's own proposal. Everything else has a source.
-"""
-    ]
-    for form in found.forms:
-        key = f", key {', '.join(f'`{one}`' for one in form.key)}" if form.key else ""
-        parts.append(f"## {form.title}\n\nForm `{form.id}`, level {form.level}{key}.\n")
-        rows = [
-            [f"`{one.id}`", cell(one.title), _values(found, one), _asked(one), _mark(one.source)]
-            for one in form.elements
-        ]
-        parts.append(table(["element", "what it is", "values", "asked for", "source"], rows) + "\n")
-    parts.append("## Rules\n")
-    rules = [
-        [
-            f"`{rule.id}`",
-            code(rule.expression),
-            cell(rule.remedy),
-            rule.severity,
-            _mark(rule.source),
-        ]
-        for rule in found.rules
-    ]
-    parts.append(table(["rule", "must hold", "what to do", "if not", "source"], rules) + "\n")
-    parts.append("## Codes\n")
-    for identifier, value_set in sorted(found.value_sets.items()):
-        parts.append(f"### {identifier}\n\n{cell(value_set.title)}{_bracket(value_set.source)}\n")
-        codes = [
-            [
-                f"`{one.code}`",
-                cell(one.label) + (" (retired)" if one.retired else ""),
-                _mark(one.source),
-            ]
-            for one in value_set.codes
-        ]
-        parts.append(table(["code", "meaning", "source"], codes) + "\n")
-    return "\n".join(parts)
+*For registrars, partners and stewards.* {MADE}""",
+    )
 
 
 def measures_page(registry: str = REGISTRY) -> str:
@@ -331,33 +296,6 @@ def decisions_page() -> str:
         for path in records
     ]
     return "\n\n".join([*opening, "\n".join(lines)]) + "\n"
-
-
-def _values(found: Definition, element: Element) -> str:
-    said = element.type
-    if element.unit:
-        said += f", {element.unit}"
-    if element.value_set:
-        said += f", [{element.value_set}](#{element.value_set})"
-    if element.range and element.range.hard:
-        said += f", {element.range.hard.low} to {element.range.hard.high}"
-    if element.zone:
-        said += f"; without an offset, of the zone in {code(element.zone)}"
-    if element.unknown:
-        said += f"; not known: {', '.join(element.unknown)}"
-    if element.identifying:
-        said += "; vault only"
-    return cell(said)
-
-
-def _asked(element: Element) -> str:
-    if element.computed:
-        return "computed"
-    if element.required:
-        return "always"
-    if element.required_when:
-        return f"when {code(element.required_when)}"
-    return ""
 
 
 def _mark(source: str) -> str:

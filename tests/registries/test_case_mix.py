@@ -6,7 +6,7 @@ import pytest
 
 from app.registries.case_mix import MOST, combinations, size, text_of
 from app.registries.compare import compare
-from app.registries.forms import dictionary_markdown
+from app.registries.dictionary.markdown import markdown
 from app.registries.load import load, read
 from app.registries.schema import Definition
 from tests.make.definitions import SMALL, small
@@ -109,8 +109,8 @@ def test_a_changed_case_mix_is_named_when_versions_are_compared(
 
 
 def test_the_dictionary_names_factors_levels_and_what_is_not_confirmed(tmp_path: Path) -> None:
-    page = dictionary_markdown(load(adjusted(tmp_path)))
-    (row,) = [line for line in page.splitlines() if line.startswith("| `smokers` | `age` |")]
-    for said in ("`little` Little", "`much` Much", "`unknown`", "this project's own"):
+    page = markdown(load(adjusted(tmp_path)))
+    (row,) = [line for line in page.splitlines() if line.startswith("| Case mix by Age |")]
+    for said in ("little Little", "much Much", "unknown", "this project's own"):
         assert said in row
-    assert "## Case mix" not in dictionary_markdown(load(small(tmp_path / "plain")))
+    assert "Case mix" not in markdown(load(small(tmp_path / "plain")))

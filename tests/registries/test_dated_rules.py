@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.registries.compare import compare
-from app.registries.forms import dictionary_markdown
+from app.registries.dictionary.markdown import markdown
 from app.registries.load import assemble, canonical, load, read
 from app.registries.schema import Definition
 from tests.make.definitions import SMALL, write_definition
@@ -70,7 +70,7 @@ def test_the_days_of_a_rule_are_published_and_shown(definition: Definition) -> N
     again = assemble(canonical(definition))
     assert again.rules == definition.rules
     assert [rule.by for rule in again.rules] == ["screened_on", "screened_on", "ordered_on"]
-    assert "screened_on < DATE '2021-03-09' OR (age BETWEEN" in dictionary_markdown(definition)
+    assert "screened_on < DATE '2021-03-09' OR (age BETWEEN" in markdown(definition)
 
 
 def test_another_day_is_another_rule(definition: Definition, tmp_path: Path) -> None:

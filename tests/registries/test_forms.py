@@ -8,13 +8,17 @@ import openpyxl
 import pytest
 
 from app.registries.conditions import condition
+from app.registries.dictionary.contents import contents
+from app.registries.dictionary.markdown import markdown
+from app.registries.dictionary.rows import dictionary
 from app.registries.entries import FormCheck
-from app.registries.forms import dictionary, dictionary_markdown, web_form
+from app.registries.forms import web_form
 from app.registries.json_schema import entry_schema
 from app.registries.load import PACKAGED, load
 from app.registries.questionnaire import questionnaire
 from app.registries.schema import Definition
 from app.registries.workbook import template
+from tests.make.definitions import packaged
 from tests.make.entries import EXAM, FOLLOW_UP
 
 
@@ -38,16 +42,65 @@ def test_the_dictionary_has_every_element_once_with_its_mark(lung: Definition) -
     assert rows["exam", "age_at_exam"].computed
 
 
-def test_the_printed_dictionary_names_everything(lung: Definition) -> None:
-    page = dictionary_markdown(lung)
-    for form in lung.forms:
+@pytest.mark.parametrize("found", packaged(), ids=lambda one: one.id)
+def test_the_printed_dictionary_names_every_part_of_a_definition(found: Definition) -> None:
+    page = markdown(found)
+    for form in found.forms:
+        assert f"## {form.title}" in page
         for element in form.elements:
             assert f"| `{element.id}` | {element.source_name} |" in page
-    for part in (*lung.rules, *lung.measures):
-        assert f"| `{part.id}` |" in page
-    table = [line for line in page.splitlines() if line.startswith("|")]
-    for line in table:
-        assert line.replace("\\|", "").count("|") in (4, 6, 7, 8)
+        for group in form.group_paths.values():
+            assert f"### Rows: {group[-1].title}" in page
+    for rule in found.rules:
+        assert f"| `{rule.id}` |" in page
+    for name, parts in {
+        "Measure": found.measures,
+        "Worklist": found.worklists,
+    }.items():
+        for part in parts:
+            assert f"| {name} | {part.id}" in page
+            assert f"### {part.title}" in page
+    for titled in (*found.decisions, *found.peers):
+        assert f"### {titled.title}" in page
+    for value_set in found.value_sets.values():
+        assert f"({value_set.id})" in page
+        for code in value_set.codes:
+            assert f"| `{code.code}` | " in page
+    for measure in found.measures:
+        for factor in measure.case_mix:
+            assert f"| Case mix by {factor.title} |" in page
+    for conversion in found.conversions:
+        assert f"### Version {conversion.converts}" in page
+    for source in found.images:
+        assert f"| {source.title or source.id} | `{source.form}` |" in page
+    for reported in found.reported:
+        assert all(f"| `{one.element}` |" in page for one in reported.elements)
+    assert f"| Entries are taken from | {found.accept_from.isoformat()}" in page
+    unconfirmed = [
+        one for form in found.forms for one in form.elements if one.source == "unconfirmed"
+    ]
+    assert page.count("not confirmed by a source") >= len(unconfirmed)
+
+
+@pytest.mark.parametrize("found", packaged(), ids=lambda one: one.id)
+def test_every_row_of_a_printed_table_has_its_headings_columns(found: Definition) -> None:
+    columns = 0
+    for line in markdown(found).splitlines():
+        bars = line.replace("\\|", "").count("|") if line.startswith("|") else 0
+        assert bars in (columns, 0) or not columns
+        columns = bars
+
+
+def test_the_site_and_the_print_tell_the_same(lung: Definition) -> None:
+    pages = contents(lung)
+    printed = markdown(lung)
+    assert len({page.file for page in pages}) == len(pages)
+    for page in pages:
+        for section in page.sections:
+            assert section.title in printed.replace("&lt;", "<")
+            assert {len(row.cells) for row in section.rows} <= {len(section.head)}
+    anchors = [row.anchor for page in pages for section in page.sections for row in section.rows]
+    assert len(set(anchors)) == len(anchors)
 
 
 def test_the_schema_admits_what_is_right_and_no_more(lung: Definition) -> None:

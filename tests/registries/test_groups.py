@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.registries.compare import compare
+from app.registries.dictionary.markdown import markdown
+from app.registries.dictionary.rows import dictionary
 from app.registries.entries import FormCheck
-from app.registries.forms import dictionary, dictionary_markdown, web_form
+from app.registries.forms import web_form
 from app.registries.json_schema import entry_schema
 from app.registries.load import assemble, canonical, load, read
 from app.registries.questionnaire import questionnaire
@@ -307,9 +309,10 @@ def test_the_dictionary_and_the_web_form_have_every_element_of_a_row(visits: Def
         ("wounds.stitches", "thread"),
         ("wounds.stitches", "knots"),
     ]
-    page = dictionary_markdown(visits)
-    assert "### Stitches (`wounds.stitches`)\n\n0 to 2 rows in each of `wounds`." in page
-    assert "visit, each of `wounds.stitches`" in page
+    page = markdown(visits)
+    told = "### Rows: Stitches\n\nFrom 0 to 2 rows in each of wounds, sent as wounds.stitches."
+    assert told in page
+    assert "| `wounds.stitches` |" in page
     (section,) = web_form(visits, "visit")["sections"]
     (wounds,) = section["groups"]
     assert [one["element"] for one in wounds["questions"]] == ["wound_kind", "depth", "seen_before"]

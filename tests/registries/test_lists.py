@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.registries.dictionary.rows import dictionary
 from app.registries.entries import FormCheck
-from app.registries.forms import dictionary
 from app.registries.load import load, read
 from tests.make.definitions import SMALL, small
 

@@ -205,3 +205,36 @@ def test_a_renamed_copy_of_the_packaged_folder_is_a_registry_of_its_own(tmp_path
     assert limits is not None
     assert limits.hard is not None
     assert limits.hard.high == 20
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("peers", "- {id: all, title: All, by: all}\n- {id: size, title: S, by: volume, bands: [{id: low, title: L, belo: 5}, {id: high, title: H}]}\n", "peers.yaml:2: `belo` is not known here; did you mean `below`?"),
+        ("images", "- {id: ct, form: visit, makes_cases: false, modalities: [CT], where: [{attribute: Modality, says: [CT], not: x}]}\n", "images.yaml:1: `not` is not known here"),
+    ],
+)  # fmt: skip
+def test_any_part_of_a_list_is_set_aside_alone(
+    tmp_path: Path, file: str, text: str, complaint: str
+) -> None:
+    """Lists are found in the schema, so that a new kind of part needs no word here."""
+    definition, found = read(small(tmp_path, **{file: text}))
+    assert [one for one in found if "from_dicom" not in one] == [complaint]
+    assert definition is not None
+    (*_, last) = getattr(definition, file)
+    assert last.id in ("size", "ct")
+
+
+def test_what_is_wrong_at_the_top_does_not_keep_the_rest_from_being_read(tmp_path: Path) -> None:
+    definition, found = read(
+        small(
+            tmp_path,
+            registry=SMALL["registry"].replace("steward: nobody", "steward: [a]\npolicy: any"),
+            rules=SMALL["rules"].replace("packs < 5", "pack < 5"),
+        )
+    )
+    assert definition is not None
+    assert len(found) == 3
+    assert [one.partition(": ")[0] for one in found] == [
+        "registry.yaml:4", "registry.yaml:5", "rules.yaml:2",
+    ]  # fmt: skip

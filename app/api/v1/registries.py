@@ -25,6 +25,7 @@ from app.ingest.checks import at_work
 from app.ingest.findings import FINDINGS_OF_AN_ENTRY
 from app.ingest.formats.sent import Sent
 from app.registries import forms, schema
+from app.registries.dictionary.rows import DictionaryRow, dictionary
 from app.registries.json_schema import entry_schema
 from app.registries.questionnaire import questionnaire
 from app.registries.schema import Definition
@@ -139,7 +140,7 @@ class Dictionary(BaseModel):
 
     registry: str
     version: str
-    elements: list[forms.DictionaryRow]
+    elements: list[DictionaryRow]
 
 
 async def definition_asked(
@@ -209,7 +210,7 @@ async def show_dictionary(
         Dictionary(
             registry=definition.id,
             version=definition.version,
-            elements=forms.dictionary(definition),
+            elements=dictionary(definition),
         )
     )
 

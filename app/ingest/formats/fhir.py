@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from app.errors import UnreadableSubmission
-from app.ingest.formats.json import BOM
-from app.ingest.formats.sent import Members, RawEntry, members, packed, read_closely
+from app.ingest.formats.json import one_document
+from app.ingest.formats.sent import Members, RawEntry, packed
 from app.registries.findings import FindingCode
 from app.registries.questionnaire import questionnaire_id
 from app.registries.schema import Definition
@@ -37,15 +35,7 @@ _VALUES = (
 
 def entries(body: bytes, definition: Definition) -> Iterator[RawEntry]:
     """The entries of one resource."""
-    if not body.strip():
-        raise UnreadableSubmission("The body is empty.", FindingCode.EMPTY)
-    text = body.removeprefix(BOM)
-    try:
-        resource = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise UnreadableSubmission("Send one JSON document in UTF-8.") from None
-    if members(resource) != text.count(b":"):
-        resource = read_closely(text)
+    resource = one_document(body)
     responses = list(_responses(resource))
     if not responses:
         raise UnreadableSubmission("There is no entry in it.", FindingCode.EMPTY)

@@ -21,8 +21,8 @@ _SHAPE = 'Send {"entries": [...]}, each with "form", "action" and "elements".'
 BOM = b"\xef\xbb\xbf"
 
 
-def entries(body: bytes) -> Iterator[RawEntry]:
-    """The entries of one document."""
+def one_document(body: bytes) -> Any:
+    """The one JSON document of a body; a member that is given twice is not lost."""
     if not body.strip():
         raise UnreadableSubmission("The body is empty.", FindingCode.EMPTY)
     text = body.removeprefix(BOM)
@@ -31,7 +31,13 @@ def entries(body: bytes) -> Iterator[RawEntry]:
     except orjson.JSONDecodeError:
         raise UnreadableSubmission("Send one JSON document in UTF-8.") from None
     if members(document) != text.count(b":"):
-        document = read_closely(text)
+        return read_closely(text)
+    return document
+
+
+def entries(body: bytes) -> Iterator[RawEntry]:
+    """The entries of one document."""
+    document = one_document(body)
     if isinstance(document, dict) and "elements" in document:
         yield _entry(document)
         return
