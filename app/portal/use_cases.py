@@ -10,7 +10,13 @@ from app.api.v1.use_case_comments import CommentId
 from app.api.v1.use_cases import UseCaseNumber, VersionNumber
 from app.evaluations.use_cases.comments import Outcome
 from app.evaluations.use_cases.document import UseCaseDocument
-from app.evaluations.use_cases.steps import UseCaseState, next_states, works_on
+from app.evaluations.use_cases.steps import (
+    COMMENTED,
+    UNDER_WAY,
+    UseCaseState,
+    next_states,
+    works_on,
+)
 from app.portal.look import Page, shown
 from app.portal.pages import RegistryQuery, SignedIn, Visitor, from_our_page, typed
 from app.portal.wire import ask, listed, send, versioned
@@ -34,8 +40,6 @@ SECTIONS = {
     "technical_specification": "Technical specification",
     "future_development": "Future development",
 }
-TAKES_COMMENTS = (UseCaseState.PANEL_REVIEW, UseCaseState.PUBLIC_COMMENT)
-"""States in which there is a form to comment with; the API decides whether it is taken."""
 
 
 @router.get("")
@@ -167,7 +171,8 @@ async def _page(
         comments=_by_section(comments),
         more=more,
         steps=next_states(state, visitor, found["registries"]),
-        may_comment=visitor is not None and state in TAKES_COMMENTS,
+        may_comment=visitor is not None and state in COMMENTED,
+        under_way=state in UNDER_WAY,
         may_settle=visitor is not None and visitor.may(access.Act.REVIEW_USE_CASES) and reviews,
         outcomes=[str(one) for one in Outcome],
     )

@@ -16,7 +16,7 @@ from app import audit
 from app.access import Act, Asker
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.evaluations.use_cases.document import Section
-from app.evaluations.use_cases.steps import UNDER_WAY, UseCaseState, works_on
+from app.evaluations.use_cases.steps import COMMENTED, UNDER_WAY, UseCaseState, works_on
 from app.models.base import now
 from app.models.use_case import UseCaseComment, UseCaseVersion
 
@@ -67,7 +67,7 @@ async def say(
 ) -> UseCaseComment:
     """Leave a comment on a section, or answer one. The use case is held locked."""
     asker.require(Act.COMMENT)
-    if row.state not in (UseCaseState.PANEL_REVIEW, UseCaseState.PUBLIC_COMMENT):
+    if row.state not in COMMENTED:
         raise Conflict(f"Version {row.version} is {row.state}: no comments are taken.")
     if answers is not None:
         section = (await _open_comment(session, asker, row, answers)).section  # type: ignore[assignment]

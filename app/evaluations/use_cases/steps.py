@@ -46,6 +46,8 @@ STEPS: Mapping[tuple[UseCaseState, UseCaseState], Act] = {
 
 UNDER_WAY = (_S.DRAFT, _S.PANEL_REVIEW, _S.PUBLIC_COMMENT)
 OPEN = (_S.PUBLIC_COMMENT, _S.PUBLISHED, _S.SUPERSEDED)
+COMMENTED = (_S.PANEL_REVIEW, _S.PUBLIC_COMMENT)
+"""In which comments are taken."""
 STANDING = (*UNDER_WAY, _S.PUBLISHED)
 """What a list shows when it is not asked for what was."""
 
