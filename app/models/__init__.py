@@ -23,7 +23,7 @@ from app.models.benchmark import (
     SnapshotMember,
     SnapshotSpread,
 )
-from app.models.case import Case, Subject, Version
+from app.models.case import Case, LookedUp, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, MeasuredCase, Series, Study
 from app.models.improvement import (
@@ -41,6 +41,7 @@ from app.models.vault import (
     Merge,
     QuarantineObject,
     SubjectToken,
+    Term,
 )
 from app.models.worklist import OpenLoop, WorklistEvent, WorklistMark
 
@@ -68,6 +69,7 @@ __all__ = [
     "IssuedReport",
     "Key",
     "LakeFile",
+    "LookedUp",
     "MeasuredCase",
     "Measurement",
     "Merge",
@@ -90,6 +92,7 @@ __all__ = [
     "Subject",
     "SubjectToken",
     "Submission",
+    "Term",
     "Version",
     "WorklistEvent",
     "WorklistMark",
