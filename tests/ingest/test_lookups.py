@@ -7,21 +7,26 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.access import Role
 from app.claim import claim
 from app.database import Database
 from app.ingest.relist import CHANGED, relist
 from app.models.vault import Term
+from app.postgres import Addresses
 from app.vault import identities
 from app.worker import Works
 from tests.ingest import measuring
 from tests.ingest.imaging import rows
 from tests.ingest.measuring import Site, opened
+from tests.make.accounts import bearer, key_for
 
 EXAM = {"exam_date": "2026-05-01", "ctdivol": "8.00", "dlp": "280.00", "patient_age": "60"}
 
 
 @pytest_asyncio.fixture
-async def site(client: httpx.AsyncClient, database: object, works: Works, worker: Database) -> Site:
+async def site(
+    client: httpx.AsyncClient, database: Addresses, works: Works, worker: Database
+) -> Site:
     return await opened(client, database, works, worker, "dose-index")
 
 
@@ -35,10 +40,10 @@ async def standard(site: Site) -> dict[str, str | None]:
         facility=site.facility,
     )
     return {
-        identities.unseal(site.works.vault, site.registry, *place, bytes(sealed))[
+        identities.unseal(site.works.vault, site.registry, number, row, bytes(sealed))[
             "exam_unique_id"
         ]: code
-        for sealed, *place, code in found
+        for sealed, number, row, code in found
     }
 
 
@@ -142,3 +147,41 @@ async def test_a_step_that_dies_on_the_way_moves_a_case_once(
         facility=site.facility,
     )
     assert numbers == [(14, 14)]
+
+
+async def test_a_facility_sees_what_its_list_lacks_and_replaces_it(
+    site: Site, database: Addresses
+) -> None:
+    base = f"/v1/registries/{site.registry}/lists"
+    unknown = (exam(f"F{n}", name) for n, name in enumerate(("Chest WO", "Chest WO", "Whole leg")))
+    await sent(site, listed("CT HEAD", "HEAD-WO"), exam("F9", "CT HEAD"), *unknown)
+    (counted,) = (await site.get(base))["lists"]
+    assert (counted["unlisted_names"], counted["unlisted_cases"]) == (2, 3)
+    missing = await site.get(f"{base}/exam_names/unlisted")
+    assert [(one["name"], one["cases"]) for one in missing["unlisted"]] == [
+        ("Chest WO", 2),
+        ("Whole leg", 1),
+    ]
+    (best, *_), none = (one["suggestions"] for one in missing["unlisted"])
+    assert (best["code"], best["label"]) == ("CHEST-WO", "Chest without contrast")
+    assert none == []
+    answer = await site.client.get(f"{base}/exam_names", headers=bearer(site.key))
+    (own,) = answer.json()["entries"]
+    assert (own["local_exam_name"], own["listed_standard_exam"]) == ("CT HEAD", "HEAD-WO")
+    wanted = {"entries": [{"local_exam_name": "Chest WO", "listed_standard_exam": "CHEST-WO"}]}
+    for match, status in (('"another"', 412), (answer.headers["ETag"], 202)):
+        put = await site.client.put(
+            f"{base}/exam_names", json=wanted, headers={**bearer(site.key), "If-Match": match}
+        )
+        assert put.status_code == status, put.text
+    await site.work()
+    names = [one["local_exam_name"] for one in (await site.get(f"{base}/exam_names"))["entries"]]
+    assert names == ["Chest WO"]
+    assert await standard(site) == {"F0": "CHEST-WO", "F1": "CHEST-WO", "F2": None, "F9": None}
+    left = (await site.get(f"{base}/exam_names/unlisted"))["unlisted"]
+    assert {one["name"] for one in left} == {"CT HEAD", "Whole leg"}
+    operator = bearer(await key_for(database, Role.OPERATOR))
+    for path in ("", "/exam_names", "/exam_names/unlisted"):
+        address = f"{base}{path}?facility={site.facility}"
+        assert (await site.client.get(address, headers=operator)).status_code == 403
+    assert (await site.client.get(f"{base}/exam", headers=bearer(site.key))).status_code == 404
