@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.generations import current
 from app.benchmarks.layout import Layout
+from app.benchmarks.levels import levels_of
 from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import encoded, forget, write, write_members
@@ -42,8 +43,9 @@ async def compare(session: AsyncSession, definition: Definition, today: date) ->
     layout = Layout.read(generation.layout)
     nation = await nation_of(session, generation.id, layout, definition, today)
     if nation is not None:
-        spreads = Spreads(definition, nation, today)
         covered = periods(nation.first, nation.last, today)
+        levels = await levels_of(session, generation.id, definition, nation, covered)
+        spreads = Spreads(definition, nation, today, levels)
         await write(session, _pieces(snapshot.id, spreads, covered))
         await write_members(session, snapshot.id, definition, nation)
     await forget(session, definition.id, today)
