@@ -10,7 +10,7 @@ failed twice is tried alone, so that it cannot drag others down with it; after t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -110,15 +110,22 @@ async def claim(
 
 @asynccontextmanager
 async def working(
-    database: Database, claimed: Claim[Row], *, tries: int
+    database: Database,
+    claimed: Claim[Row],
+    *,
+    tries: int,
+    first: Callable[[AsyncSession], Awaitable[None]] | None = None,
 ) -> AsyncIterator[tuple[AsyncSession, tuple[Row, ...]]]:
     """The step's transaction over the rows that are still ours, fresh and locked.
 
     At its end they are released. If it raises, nothing of it happened: the rows are given back for
-    a later try, or held after the last, and the error goes on to the worker.
+    a later try, or held after the last, and the error goes on to the worker. `first` is done before the
+    rows are locked: what others hold when they lock them.
     """
     try:
         async with database.transaction(EVERYTHING) as session:
+            if first is not None:
+                await first(session)
             rows = await still_ours(session, claimed)
             yield session, rows
             await release(session, claimed.job, rows)

@@ -32,6 +32,7 @@ from app.ingest.expire import expire
 from app.ingest.images import images
 from app.ingest.link import link
 from app.ingest.read import read
+from app.ingest.relist import relist
 from app.settings import Settings
 from app.vault.quarantine import Quarantine
 from app.vault.room import Vault
@@ -114,6 +115,7 @@ JOURNEY = (
     Step(
         "accept", accept, to=frozenset({"checked", "accepted", "completed", "unreadable", "held"})
     ),
+    Step("relist", relist, to=frozenset({"changed"})),
     Step("images", images, to=frozenset({"images"})),
     Step("link", link, to=frozenset({"archived", "accepted", "completed"})),
     Step("tabulate", tabulate, to=frozenset({"accepted", "completed"})),

@@ -44,6 +44,7 @@ WEB = {
     "schedules": "SELECT, INSERT, UPDATE",
     "vault.quarantine": ADD,
     "vault.identities": READ,
+    "vault.terms": READ,
     "vault.subject_tokens": None,
     "vault.merges": None,
     "vault.image_patients": None,

@@ -74,6 +74,7 @@ KNOWN: dict[str, list[Any]] = {
     "periodEnd": ["2026", "2026-03", "2026-12-31"],
     "year": [2024, 2026],
     "module_id": ["lung-rads-2022", "covid-19-chest-ct"],
+    "list_id": ["exam_names"],
     "worklist_id": ["positive-screens", "incidental-follow-up"],
     "version": ["1.11.0"],
     "accept_from": ["2100-01-01"],
@@ -98,10 +99,15 @@ PROPOSED = {
     ],
 }
 
+_LIST = "/v1/registries/{registry_id}/lists/{list_id}"
 OF_ANOTHER_REGISTRY = {
-    f"POST /v1/registries/{{registry_id}}/qpp/{what}" for what in ("results", "submission")
+    *(f"POST /v1/registries/{{registry_id}}/qpp/{what}" for what in ("results", "submission")),
+    f"GET {_LIST}",
+    f"PUT {_LIST}",
+    f"GET {_LIST}/unlisted",
 }
-"""The packaged registry has no measure that CMS takes today; tests/reports/qpp has one that does."""
+"""The packaged registry has no measure that CMS takes today, and no list of facilities; tests/reports/qpp
+and tests/ingest have those that do."""
 
 YEAR = "2025"
 """The year of the exam that is sent: it has ended, and there is something to draw of it."""
@@ -474,7 +480,7 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
     known |= {f"{REPORTS}/issued period": YEAR, f"{chart} period": YEAR}
     known[f"{chart} measure_id"] = "screens"  # a count is shown however small
     for method, path, operation in operations(document()):
-        if method != "GET":
+        if method != "GET" or f"{method} {path}" in OF_ANOTHER_REGISTRY:
             continue
         asked = operation.get("parameters", [])
         where = {
@@ -487,7 +493,7 @@ def read_everything(tell: Teller, served: Served, made: dict[str, Any]) -> None:
             for one in asked
             if one["in"] == "query" and (one.get("required") or one["name"] == "facility")
         }
-        by_facility = path.startswith("/dicomweb") or "/worklists" in path
+        by_facility = path.startswith("/dicomweb") or "/worklists" in path or "/lists" in path
         key = served.registrar if by_facility else served.operator
         if "/physicians/{physician_id}/" in path:
             key = served.administrator

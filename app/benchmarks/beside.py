@@ -19,6 +19,7 @@ from datetime import date
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
+from app.benchmarks.levels import Levels
 from app.benchmarks.nation import Nation
 from app.benchmarks.periods import Period
 from app.benchmarks.snapshots import encoded
@@ -36,11 +37,16 @@ class Beside:
         self._pipe = pipe
 
     def knowing(
-        self, snapshot_id: int, definition: Definition, nation: Nation, today: date
+        self,
+        snapshot_id: int,
+        definition: Definition,
+        nation: Nation,
+        today: date,
+        levels: Levels,
     ) -> Work:
         """Works periods out there; EOFError or OSError when nobody is there any more."""
         # Packed before anybody works with it: a nation keeps what it has once worked out.
-        unsaid = [pickle.dumps((snapshot_id, definition, nation, today))]
+        unsaid = [pickle.dumps((snapshot_id, definition, nation, today, levels))]
 
         def there(asked: Period) -> bytes:
             while unsaid:
@@ -105,8 +111,8 @@ async def worked_out(
 def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker's to answer
     try:
-        snapshot_id, definition, nation, today = pipe.recv()
-        spreads = Spreads(definition, nation, today)
+        snapshot_id, definition, nation, today, levels = pipe.recv()
+        spreads = Spreads(definition, nation, today, levels)
         while True:
             pipe.send_bytes(encoded(snapshot_id, spreads.of(pipe.recv())))
     except (EOFError, OSError):  # nobody asks any more

@@ -13,16 +13,34 @@ from app.registries import case_mix
 from app.registries.measure import Measure
 
 
-def histogram(form: str, measure: Measure, source: str, condition: str, value: str) -> str:
-    """Of a measure's observations: whole numbers in units of its last decimal, `value` of `source`."""
+def series_of(measure_id: str, stratum: str = "") -> str:
+    """What the histogram of a measure, or of one of its strata, is kept under."""
+    return f"{measure_id} {stratum}" if stratum else measure_id
+
+
+def histogram(
+    form: str,
+    measure: Measure,
+    source: str,
+    condition: str,
+    value: str,
+    stratum: str | None = None,
+) -> str:
+    """Of a measure's observations: whole numbers in units of its last decimal, `value` of `source`.
+
+    With `stratum`, a column of `source`, one of each stratum, as `series_of` calls it.
+    """
     # An integer is below an edge when it is below the next integer at or above the edge.
     edges = [math.ceil(edge.scaleb(measure.scale)) for edge in measure.bins]
+    within = f" AND {stratum} IS NOT NULL" if stratum else ""
+    kept = f"{text(series_of(measure.id) + ' ')} || {stratum}" if stratum else text(measure.id)
+    by = f"facility_id, month{f', {stratum}' if stratum else ''}"
     binned = (
-        f"SELECT facility_id, month, {_bisected(value, edges)} AS bin,"
-        f" SUM(weight) AS n FROM {source} AS cases WHERE {condition}"
-        " GROUP BY facility_id, month, bin HAVING SUM(weight) <> 0"
+        f"SELECT {by}, {_bisected(value, edges)} AS bin,"
+        f" SUM(weight) AS n FROM {source} AS cases WHERE {condition}{within}"
+        f" GROUP BY {by}, bin HAVING SUM(weight) <> 0"
     )
-    return _side_by_side(form, measure, binned, len(edges) + 1, "n")
+    return _side_by_side(form, kept, by, binned, len(edges) + 1, "n")
 
 
 def combined(
@@ -35,7 +53,10 @@ def combined(
         f" FROM {source} AS cases WHERE {condition} GROUP BY facility_id, month, bin"
         f" HAVING SUM(weight) <> 0 OR {events} <> 0"
     )
-    return _side_by_side(form, measure, binned, case_mix.size(measure.case_mix), "n", "events")
+    by = "facility_id, month"
+    return _side_by_side(
+        form, text(measure.id), by, binned, case_mix.size(measure.case_mix), "n", "events"
+    )
 
 
 def combination(factors: Sequence[case_mix.Factor], known: Sequence[str]) -> list[str]:
@@ -51,7 +72,7 @@ def combination(factors: Sequence[case_mix.Factor], known: Sequence[str]) -> lis
     return terms
 
 
-def _side_by_side(form: str, measure: Measure, binned: str, bins: int, *counted: str) -> str:
+def _side_by_side(form: str, kept: str, by: str, binned: str, bins: int, *counted: str) -> str:
     arrays = [
         f"COALESCE(SUM(CASE WHEN bin = {place} THEN {name} END), 0)"
         for name in counted
@@ -59,9 +80,9 @@ def _side_by_side(form: str, measure: Measure, binned: str, bins: int, *counted:
     ]
     return (
         f"SELECT {text(form)} AS form, 'histogram' AS kind,"
-        f" {text(measure.id)} AS series, '' AS stratum, facility_id, month,"
+        f" {kept} AS series, '' AS stratum, facility_id, month,"
         f" {array(arrays)} AS counts, {array([])} AS sums"
-        f" FROM ({binned}) AS binned GROUP BY facility_id, month"
+        f" FROM ({binned}) AS binned GROUP BY {by}"
     )
 
 

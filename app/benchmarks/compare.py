@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.benchmarks.beside import beside, worked_out
 from app.benchmarks.generations import current
 from app.benchmarks.layout import Layout
+from app.benchmarks.levels import levels_of
 from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import encoded, forget, write, write_members
@@ -52,9 +53,10 @@ async def compare(
     with beside((facilities or 0) >= many) as process:
         nation = await nation_of(session, generation.id, layout, definition, today)
         if nation is not None and definition.peers:
-            spreads = Spreads(definition, nation, today)
-            there = process.knowing(number, definition, nation, today) if process else None
             covered = periods(nation.first, nation.last, today)
+            levels = await levels_of(session, generation.id, definition, nation, covered)
+            spreads = Spreads(definition, nation, today, levels)
+            there = process.knowing(number, definition, nation, today, levels) if process else None
 
             def here(asked: Period) -> bytes:
                 return encoded(number, spreads.of(asked))

@@ -56,7 +56,7 @@ class Nation:
         What the generation does not have is zero: the measure's text is new, and the generation that
         has it is still being built.
         """
-        return self.running.between(*self._ends(asked), wanted)
+        return self.running.between(*self.ends(asked), wanted)
 
     def ratios(self, measures: Sequence[Measure], asked: Period) -> Ratios:
         """The rates of some measures, a row each."""
@@ -73,11 +73,11 @@ class Nation:
         running = self.running.squares.get(measure.id)
         if running is None:
             return np.zeros(len(self.facilities))
-        start, end = self._ends(asked)
+        start, end = self.ends(asked)
         over: Floats = running[end] - running[start]
         return over
 
-    def _ends(self, asked: Period) -> tuple[int, int]:
+    def ends(self, asked: Period) -> tuple[int, int]:
         """Where a period begins and ends in running sums."""
         months = month_place(self.first, self.last) + 1
         return (
@@ -90,7 +90,7 @@ class Nation:
         running = self.running.mixes.get(measure.id)
         if running is None:
             return None
-        start, end = self._ends(asked)
+        start, end = self.ends(asked)
         over, kinds = running[end] - running[start], running.shape[2] // 2
         return over[:, :kinds].astype(np.float64), over[:, kinds:].astype(np.float64)
 

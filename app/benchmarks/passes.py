@@ -71,7 +71,13 @@ class FormPasses:
             text = next(
                 s.expression for s in users[0].stratifiers if names[users[0].id, s.id] == name
             )
-            self.splits.append(_Pass(self.columns, name, text, users))
+            binned = frozenset(
+                one.id
+                for one in users
+                if one.reference_levels is not None
+                and names.get((one.id, one.reference_levels.by or "")) == name
+            )
+            self.splits.append(_Pass(self.columns, name, text, users, binned))
         self.passes = [self.totals, *self.splits]
 
     def steps(self) -> list[str]:
@@ -113,7 +119,7 @@ class FormPasses:
     def selects(self) -> list[str]:
         return [
             self.totals.written(f"{self.cases.form}_totals"),
-            *self.totals.histograms_counted(),
+            *(sql for one in self.passes for sql in one.histograms_counted()),
             *(
                 one.written(f"{self.cases.form}_split_{place}")
                 for place, one in enumerate(self.splits)
@@ -125,9 +131,15 @@ class _Pass:
     """One grouped pass in the making: each condition written once."""
 
     def __init__(
-        self, columns: _Columns, stratifier: str, stratum: str | None, measures: Iterable[Measure]
+        self,
+        columns: _Columns,
+        stratifier: str,
+        stratum: str | None,
+        measures: Iterable[Measure],
+        binned: frozenset[str] = frozenset(),
     ) -> None:
-        self.columns, self.stratifier = columns, stratifier
+        """`binned` are the measures of which each stratum has a histogram."""
+        self.columns, self.stratifier, self.binned = columns, stratifier, binned
         self.stratum = columns.compiled(stratum)[0] if stratum else None
         self.counts: list[str] = []
         self.sums: list[str] = []
@@ -176,7 +188,7 @@ class _Pass:
             slots["observations"] = self._count(seen)
             slots["total"] = self._sum(seen, value)
             slots["total_of_squares"] = self._sum(seen, f"{exact} * {exact}")
-            if measure.bins and not self.stratifier:
+            if measure.bins and (not self.stratifier or measure.id in self.binned):
                 self.histograms.append((measure, _all(seen), value))
 
     def _flag(self, text: str) -> list[str]:
@@ -257,10 +269,17 @@ class _Pass:
     def histograms_counted(self) -> list[str]:
         """A row of bins a facility and month, of each histogram and of each case mix."""
         form = self.columns.cases.form
+        stratum = "stratum" if self.stratum else None
+        split = [f"CAST({self.stratum} AS VARCHAR) AS stratum"] if self.stratum else []
         return [
             *(
                 bins.histogram(
-                    form, measure, self.columns.source([condition, value]), condition, value
+                    form,
+                    measure,
+                    self.columns.source([condition, value], *split),
+                    condition,
+                    value,
+                    stratum,
                 )
                 for measure, condition, value in self.histograms
             ),

@@ -17,9 +17,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import rates, standing
+from app.benchmarks.bins import series_of
 from app.benchmarks.expected import Adjusted, adjusted_of
 from app.benchmarks.ground import Ground, Serving, ground
 from app.benchmarks.layout import SUMS, Layout, Series
+from app.benchmarks.levels import Level, beside
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import Counts
 from app.benchmarks.standing import Spread, Standings
@@ -61,6 +63,8 @@ class Result:
     """So few cases that the interval says more than the rate."""
     withheld: str | None
     peers: tuple[Spread, ...] = ()
+    levels: tuple[Level, ...] = ()
+    """What its median is held against, where the snapshot tells it."""
     adjusted: Adjusted | str | None = None
     """Beside what its case mix leads to expect, or why not; None where that was not asked for, and of a
     measure without a case mix."""
@@ -97,6 +101,7 @@ async def results(
     """A facility's results: overall, or in the strata of a stratifier, or in one of them.
 
     A session in the facility's own scope is enough. Measures without the stratifier are left out.
+    Reference levels go with peers; of strata they are all that is told of these.
     Case mix goes with peers, overall alone.
     `on` is what they stand on, where it was read in this transaction. Results of `bare` periods have
     neither interval nor median, which cost more than all the rest.
@@ -108,10 +113,13 @@ async def results(
     serving = stands.serving
     as_of = AsOf(serving.feed_seq, serving.tabulated_at) if serving else AsOf(0, None)
     mixed = with_case_mix and with_peers and stratifier is None
+    levelled = [one for one in chosen if _by(one) == (stratifier,)]
     binned = [one.id for one in chosen if one.bins or (mixed and one.case_mix)]
+    if stratifier is not None:
+        binned = [series_of(one.id, name) for one in levelled for name in one.reference_strata]
     held = await _held(session, serving, facility_id, periods, chosen, stratifier, binned)
     peers = None
-    if with_peers and stratifier is None:
+    if with_peers and (stratifier is None or levelled):
         peers = await Standings.of(session, definition, stands, periods, chosen)
     found = []
     for measure in chosen:
@@ -132,11 +140,36 @@ async def results(
                     bare=over in bare,
                 )
                 if peers is not None:
+                    one = replace(one, levels=_levels(definition, one, peers))
+                if peers is not None and stratifier is None:
                     one = replace(one, peers=peers.beside(one))
                 if mixed and measure.case_mix:
                     one = replace(one, adjusted=_adjusted(definition, one, held))
                 found.append(one)
     return Answer(as_of, tuple(found))
+
+
+def _by(measure: Measure) -> tuple[str | None, ...]:
+    """The stratifier of a measure's reference levels, which may be none; empty without levels."""
+    return (measure.reference_levels.by,) if measure.reference_levels is not None else ()
+
+
+def _levels(definition: Definition, result: Result, peers: Standings) -> tuple[Level, ...]:
+    """The reference levels of a result that the snapshot of all facilities tells."""
+    if _by(result.measure) != (result.stratifier,):
+        return ()
+    everybody = {one.id for one in definition.peers if one.by == "all"}
+    told = next(
+        (
+            its.levels
+            for grouping, member, _ in peers.groups
+            if grouping in everybody
+            for its in [peers.told.get((result.measure.id, result.period.label, grouping, member))]
+            if its is not None
+        ),
+        None,
+    )
+    return beside(result.measure, result.stratum or "", result.median, told)
 
 
 def _gate(definition: Definition, held: "_Held", measure: Measure, over: Period) -> Fraction | None:
@@ -177,7 +210,8 @@ def _result(
     *,
     bare: bool,
 ) -> Result:
-    median = held.median(measure, over) if stratifier is None and not bare else None
+    binned = stratifier is None or _by(measure) == (stratifier,)
+    median = held.median(measure, over, stratum or "") if binned and not bare else None
     return judged(
         measure,
         facility_id,
@@ -298,8 +332,9 @@ class _Held:
         months = [bins for month, bins in self.bins[measure.id] if over.first <= month <= over.last]
         return [sum(column) for column in zip(*months, strict=True)][: size(measure.case_mix)]
 
-    def median(self, measure: Measure, over: Period) -> Fraction | None:
-        months = [bins for month, bins in self.bins[measure.id] if over.first <= month <= over.last]
+    def median(self, measure: Measure, over: Period, stratum: str = "") -> Fraction | None:
+        held = self.bins[series_of(measure.id, stratum)]
+        months = [bins for month, bins in held if over.first <= month <= over.last]
         if not measure.bins or not months:
             return None
         bins = [sum(column) for column in zip(*months, strict=True)]

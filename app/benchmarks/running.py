@@ -85,7 +85,7 @@ async def read_running(
         for one in definition.measures
         if one.scoring != "cohort" or one.id in volumes
     }
-    place = _Place(session, facilities, months[0])
+    place = Place(session, facilities, months[0])
     shape = month_place(*months) + 2, len(facilities)
     tables = [_Table(one, wanted) for one in layout.series if not one.stratifier]
     keys = [key for table in tables for key in table.keys]
@@ -105,24 +105,11 @@ async def read_running(
 
 
 async def _mix(
-    place: "_Place", generation_id: int, measure: Measure, shape: tuple[int, int]
+    place: "Place", generation_id: int, measure: Measure, shape: tuple[int, int]
 ) -> npt.NDArray[np.int32]:
     """Running sums of cases and events by combination of levels."""
     width = 2 * case_mix.size(measure.case_mix)
-    into = np.zeros((*shape, width), np.int32)
-
-    def put(rows: Records, month: Ints, facility: Ints) -> None:
-        into[month, facility] = rows["bins"]["value"]
-
-    columns: Columns = {"facility_id": INTEGER, "month": INTEGER, "bins": Array(width)}
-    await place.each(
-        "SELECT facility_id, month, bins FROM histograms"
-        " WHERE generation_id = $1 AND measure_id = $2",
-        (generation_id, measure.id),
-        columns,
-        put,
-    )
-    return np.cumsum(into, axis=0, out=into)
+    return await place.histogram(generation_id, measure.id, width, shape)
 
 
 def month_place(first: date, month: date) -> int:
@@ -150,7 +137,7 @@ class _Table:
         self.keys = [*self._counts, *self._totals]
         """Measure and population of each column of whole numbers."""
 
-    async def read(self, place: "_Place", generation_id: int, into: Ints) -> dict[str, Floats]:
+    async def read(self, place: "Place", generation_id: int, into: Ints) -> dict[str, Floats]:
         """Running sums of a generation's cells `into` month x column x facility, and those of squares."""
         if not self.keys:
             return {}
@@ -215,13 +202,32 @@ class _Table:
         return found
 
 
-class _Place:
+class Place:
     """Where rows of facilities' months belong."""
 
     def __init__(self, session: AsyncSession, facilities: Sequence[int], first: date) -> None:
         self._session, self._first = session, _months(first)
         self._ids = np.array(facilities)
         self._order = np.argsort(self._ids)
+
+    async def histogram(
+        self, generation_id: int, series: str, width: int, shape: tuple[int, int]
+    ) -> npt.NDArray[np.int32]:
+        """Running sums of bins: month x facility x bin, with a month of zeros before the first."""
+        into = np.zeros((*shape, width), np.int32)
+
+        def put(rows: Records, month: Ints, facility: Ints) -> None:
+            into[month, facility] = rows["bins"]["value"]
+
+        columns: Columns = {"facility_id": INTEGER, "month": INTEGER, "bins": Array(width)}
+        await self.each(
+            "SELECT facility_id, month, bins FROM histograms"
+            " WHERE generation_id = $1 AND measure_id = $2",
+            (generation_id, series),
+            columns,
+            put,
+        )
+        return np.cumsum(into, axis=0, out=into)
 
     async def each(
         self,

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from app.benchmarks import position, suppress
 from app.benchmarks.arrangement import Arrangement, Group
 from app.benchmarks.expected import Fits
+from app.benchmarks.levels import Levels
 from app.benchmarks.nation import Nation, Ratios
 from app.benchmarks.ordered import Ordered
 from app.benchmarks.periods import Period
@@ -33,6 +35,7 @@ from app.registries.schema import Definition
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
+EMPTY: Levels = MappingProxyType({})
 NAMES = ("low", "median", "high", "p10", "p90")
 YEAR = 12
 PIECE = 8
@@ -47,8 +50,12 @@ Said = tuple[dict[str, Any], Ints]
 class Spreads:
     """A nation's facilities, arranged to tell of any period."""
 
-    def __init__(self, definition: Definition, nation: Nation, today: date) -> None:
+    def __init__(
+        self, definition: Definition, nation: Nation, today: date, levels: Levels = EMPTY
+    ) -> None:
+        """`levels` are the reference levels of the periods that are asked for."""
         self._definition, self._nation, self._today = definition, nation, today
+        self._levels = levels
         members = {
             (grouping.id, peers): its
             for grouping in definition.peers
@@ -100,6 +107,8 @@ class Spreads:
             for group in self._everybody:
                 if (row, group) in told:
                     said, _ = told[row, group]
+                    if (levels := self._levels.get((measure.id, asked.label))) is not None:
+                        said["levels"] = levels
                     its = Ratios(*(one[row] for one in ratios))
                     place = self._arrangement.places[group]
                     of_group = Totals(*(one[place] for one in of_measures[row]))

@@ -53,6 +53,8 @@ class Spread:
     """What all facilities say of the measure (`app.benchmarks.position`): of the group of all alone."""
     case_mix: Mapping[str, Any] | None = None
     """What patients bring to it (`app.benchmarks.expected`): of the group of all alone."""
+    levels: Mapping[str, Any] | None = None
+    """The reference levels of the measure (`app.benchmarks.levels`): of the group of all alone."""
     quartile: int | None = None
     """Own rank: 1 is the best quarter, or the lowest values where neither direction is better."""
     percentile: int | None = None
@@ -174,6 +176,7 @@ def spread_of(
         pooled=said.get("pooled"),
         norm=row.norm,
         case_mix=row.case_mix,
+        levels=row.levels,
         quartile=quartile,
         percentile=percentile,
     )

@@ -35,6 +35,7 @@ class Told:
     said: Mapping[str, Decimal] | None
     norm: Mapping[str, str] | None
     case_mix: Mapping[str, Any] | None
+    levels: Mapping[str, Any] | None
     rank_bounds: Sequence[int] | None
     withheld: str | None
 
@@ -91,13 +92,14 @@ def _told(
     facilities: int | None, spread: str | None, bounds: list[int] | None, withheld: str | None
 ) -> Told:
     if spread is None:
-        return Told(facilities, None, None, None, None, withheld)
+        return Told(facilities, None, None, None, None, None, withheld)
     document: dict[str, Any] = json.loads(spread)
     norm = document.pop("norm", None)
     mix = document.pop("case_mix", None)
+    levels = document.pop("levels", None)
     said = {name: Decimal(value) for name, value in document.items()}
     ranks = None if bounds is None else array("q", bounds)
-    return Told(facilities, said, norm, mix, ranks, withheld)
+    return Told(facilities, said, norm, mix, levels, ranks, withheld)
 
 
 def _keep(taken: Taken, fresh: Mapping[Place, Told | None]) -> None:

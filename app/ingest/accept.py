@@ -20,6 +20,7 @@ from app.ingest.findings import Found, keep_findings, of_flaw
 from app.ingest.history import Event, History, Numbers, in_turn
 from app.ingest.ledger import Batch
 from app.ingest.lists import hold_against_lists
+from app.ingest.lookups import look_up
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.ingest.spelled import spelled
 from app.ingest.turns import oldest
@@ -96,6 +97,7 @@ async def _accept(
         cases = [case.id for case in moving if case.loaded_under == union.merged]
         await identities.record(session, registry, union, cases)
     found += _said(batch)
+    await look_up(session, vault, definitions, batch, history)
     await posting.forget_waiting(session, batch)
     await posting.write(session, batch, history)
     await keep_findings(session, found)

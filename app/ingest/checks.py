@@ -59,6 +59,8 @@ class FormAtWork:
             if one.list is not None
         )
         """The elements whose codes are on a facility's own list; of a row, with its group's path."""
+        self.looked_up = tuple(one for one in form.all_elements if one.from_list is not None)
+        """The elements that a facility's own list gives where they were left out."""
         self._work = RulesAtWork(definition, RowRules(definition, form.id))
         self.groups = tuple(
             (path, RulesAtWork(definition, RowRules(definition, form.id, path)))

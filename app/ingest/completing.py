@@ -19,7 +19,7 @@ from app.ingest.arising import CHANNEL
 from app.ingest.checks import text_of
 from app.ingest.findings import Found
 from app.ingest.halves import Desk, Halves, Values
-from app.ingest.history import Event, Key
+from app.ingest.history import Event, Key, Version
 from app.ingest.ledger import Batch
 from app.models.base import now
 from app.models.submission import Submission
@@ -155,15 +155,30 @@ async def _typed_before(
         for row in sealed
     }
     computed = {one.form.form.id: one.form.computed for one in events}
+    looked_up = await _looked_up(session, versions)
     for key, version in versions.items():
         half = halves[key]
         half.who = who.get(version.id, {})
         if version.id in elements:
             values: Values = orjson.loads(elements[version.id])
             half.typed = {
-                name: value for name, value in values.items() if name not in computed[key[1]]
+                name: value
+                for name, value in values.items()
+                if name not in computed[key[1]] and name not in looked_up.get(key, ())
             }
             half.changed = True
+
+
+async def _looked_up(
+    session: AsyncSession, versions: Mapping[Key, Version]
+) -> dict[Key, list[str]]:
+    """The elements of cases that nobody sent: lists gave them."""
+    cases = {one.case.id: key for key, one in versions.items() if one.case is not None}
+    rows = await session.execute(_LOOKED_UP, {"cases": list(cases)})
+    found: dict[Key, list[str]] = {}
+    for case, names in rows:
+        found.setdefault(cases[case], []).extend(names)
+    return found
 
 
 async def _entries(
@@ -171,17 +186,12 @@ async def _entries(
 ) -> dict[tuple[int, int], tuple[Values, dict[str, Any]]]:
     """The elements of entries, and those that identify."""
     wanted = [one.at for one in events if one.action != "withdraw"]
-    rows = await session.execute(
-        _ENTRIES, {"numbers": [at[0] for at in wanted], "rows": [at[1] for at in wanted]}
-    )
     return {
-        (row.submission_number, row.row): (
-            orjson.loads(row.elements),
-            identities.unseal(vault, registry, row.submission_number, row.row, bytes(row.identity))
-            if row.identity is not None
-            else {},
+        at: (
+            orjson.loads(elements),
+            identities.unseal(vault, registry, *at, sealed) if sealed is not None else {},
         )
-        for row in rows
+        for at, (elements, sealed) in (await ledger.whole_entries(session, wanted)).items()
     }
 
 
@@ -224,10 +234,8 @@ _IDENTITIES = text(
     " JOIN unnest(CAST(:ids AS bigint[]), CAST(:subjects AS bigint[])) AS w (id, subject)"
     " ON v.id = w.id AND v.subject_id = w.subject JOIN vault.identities i ON i.version_id = v.id"
 )
-_ENTRIES = text(
-    "SELECT e.submission_number, e.row, e.elements::text AS elements, e.identity FROM entries e"
-    " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:rows AS int[])) AS w (number, row)"
-    " ON e.submission_number = w.number AND e.row = w.row"
+_LOOKED_UP = text(
+    "SELECT case_id, elements FROM lookups WHERE case_id = ANY(CAST(:cases AS bigint[]))"
 )
 _REWRITE = text(
     "UPDATE entries e SET action = w.action, elements = CAST(w.elements AS jsonb),"

@@ -288,7 +288,7 @@ def _record(vault: Vault, registry: str, entry: Entry) -> tuple[Any, ...]:
         private = {one: shown.pop(one) for one in form.identifying if one in shown}
         written = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)
         secret = orjson.dumps(private, option=orjson.OPT_SORT_KEYS)
-        if not form.form.of_facility:  # what is about nobody has nothing to hide
+        if private or not form.form.of_facility:  # what is about nobody may have nothing to hide
             identity = identities.seal(vault, registry, entry.number, entry.row, secret)
         digest = vault.digest(registry, b"\n".join((form.form.id.encode(), written, secret)))
         public = written.decode()

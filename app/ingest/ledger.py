@@ -294,6 +294,25 @@ async def elements_of_entries(session: AsyncSession, places: Iterable[Place]) ->
     return {(number, row): elements for number, row, elements in rows}
 
 
+async def whole_entries(
+    session: AsyncSession, places: Iterable[Place]
+) -> dict[Place, tuple[str, bytes | None]]:
+    """The same with the elements that identify, sealed."""
+    wanted = list(places)
+    rows = await session.execute(
+        text(
+            "SELECT e.submission_number, e.row, e.elements::text, e.identity FROM entries e"
+            " JOIN unnest(CAST(:numbers AS bigint[]), CAST(:rows AS int[])) AS w (number, row)"
+            " ON e.submission_number = w.number AND e.row = w.row"
+        ),
+        {"numbers": [place[0] for place in wanted], "rows": [place[1] for place in wanted]},
+    )
+    return {
+        (number, row): (elements, None if sealed is None else bytes(sealed))
+        for number, row, elements, sealed in rows
+    }
+
+
 async def elements_of_versions(
     session: AsyncSession, versions: Sequence[Version]
 ) -> dict[int, str]:

@@ -39,7 +39,11 @@ async def hold_against_lists(
         registry = definitions[batch.versions[event.at[0]]]
         values = orjson.loads(elements[event.at])
         asked[id(event)] = [
-            (place, element, _key(vault, registry, event.facility, element, str(value)))
+            (
+                place,
+                element,
+                key_on_list(vault, registry, event.facility, element.list or "", str(value)),
+            )
             for place, element, value in _taken(event.form, values)
         ]
     wanted = {key for some in asked.values() for _, _, key in some}
@@ -71,11 +75,11 @@ def _taken(form: FormAtWork, values: dict[str, Any]) -> Iterator[tuple[str, Elem
                 yield place + element.id, element, value
 
 
-def _key(
-    vault: Vault, registry: RegistryAtWork, facility: int, element: Element, value: str
+def key_on_list(
+    vault: Vault, registry: RegistryAtWork, facility: int, list_form: str, value: str
 ) -> Key:
-    """The key under which the list would have it, spelled as the list spells its own."""
-    form = registry.form(element.list)
+    """The key under which a list would have it, spelled as the list spells its own."""
+    form = registry.form(list_form)
     assert form is not None
     (name,) = form.form.key
     own = form.check.check({name: value}, draft=True).values

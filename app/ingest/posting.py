@@ -64,9 +64,7 @@ async def write(session: AsyncSession, batch: Batch, history: History) -> None:
     for statement in _NEW_CASES, _CHANGED_CASES:
         await session.execute(text(statement), parameters)
     if history.changes:
-        base = (
-            await session.execute(text(_FEED), parameters | {"changes": history.changes})
-        ).scalar_one() - history.changes
+        base = await numbered(session, batch.registry, history.changes)
         for statement in _VERSIONS, _COPIES, _WITHDRAWALS:
             if statement is not _COPIES or any(one.copy_of for one in history.opened):
                 await session.execute(text(statement), parameters | {"base": base})
@@ -74,6 +72,12 @@ async def write(session: AsyncSession, batch: Batch, history: History) -> None:
             await session.execute(text(_CLOSE), {"base": base})
         await session.execute(text(_IDENTITIES), parameters)
     await session.execute(text(_END))
+
+
+async def numbered(session: AsyncSession, registry: str, changes: int) -> int:
+    """Take feed numbers for some changes: the one before the first. Held to the commit."""
+    taken = await session.execute(text(_FEED), {"registry": registry, "changes": changes})
+    return int(taken.scalar_one()) - changes
 
 
 async def _stage(
@@ -163,13 +167,13 @@ ON CONFLICT (registry_id) DO UPDATE SET feed_seq = feeds.feed_seq + :changes
 RETURNING feed_seq
 """
 
-_INTO_VERSIONS = """
+INTO_VERSIONS = """
 INSERT INTO versions (subject_id, id, registry_id, case_id, parent_id, facility_id, form, key_token,
     state, definition_version, case_date, elements, digest, submission_number, row, from_seq, to_seq)
 """
 
 _VERSIONS = (
-    _INTO_VERSIONS
+    INTO_VERSIONS
     + """
 SELECT o.subject_id, o.id, :registry, o.case_id, o.parent_id, o.facility_id, o.form, o.key_token,
     o.state, o.definition_version, (e.elements ->> o.period)::date,
@@ -183,7 +187,7 @@ ORDER BY o.opened
 )
 
 _WITHDRAWALS = (
-    _INTO_VERSIONS
+    INTO_VERSIONS
     + """
 SELECT o.subject_id, o.id, :registry, o.case_id, o.parent_id, o.facility_id, o.form, o.key_token,
     o.state, o.definition_version, NULL, '{}', NULL, o.number, o.row, CAST(:base AS bigint) + o.opened,
@@ -195,7 +199,7 @@ ORDER BY o.opened
 )
 
 _COPIES = (
-    _INTO_VERSIONS
+    INTO_VERSIONS
     + """
 SELECT o.subject_id, o.id, :registry, o.case_id, o.parent_id, o.facility_id, o.form, o.key_token,
     o.state, v.definition_version, v.case_date, v.elements, v.digest, v.submission_number, v.row,

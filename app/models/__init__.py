@@ -23,7 +23,7 @@ from app.models.benchmark import (
     SnapshotMember,
     SnapshotSpread,
 )
-from app.models.case import Case, Subject, Version
+from app.models.case import Case, LookedUp, Subject, Version
 from app.models.definition import PublishedDefinition
 from app.models.image import Instance, MeasuredCase, Series, Study
 from app.models.improvement import (
@@ -43,6 +43,7 @@ from app.models.vault import (
     Merge,
     QuarantineObject,
     SubjectToken,
+    Term,
 )
 from app.models.worklist import OpenLoop, WorklistEvent, WorklistMark
 
@@ -70,6 +71,7 @@ __all__ = [
     "IssuedReport",
     "Key",
     "LakeFile",
+    "LookedUp",
     "MeasuredCase",
     "Measurement",
     "Merge",
@@ -94,6 +96,7 @@ __all__ = [
     "Subject",
     "SubjectToken",
     "Submission",
+    "Term",
     "UseCase",
     "UseCaseComment",
     "UseCaseStep",

@@ -67,6 +67,30 @@ class Case(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class LookedUp(Base):
+    """That a case takes values from a facility's own list, and which version of the list's entry gave them.
+
+    There is a row for each case and list as long as something was left out that the list may say.
+    """
+
+    __tablename__ = "lookups"
+    __table_args__ = (
+        Index("ix_lookups_term", "registry_id", "facility_id", "list_form", "term"),
+        {"info": facility_bound()},
+    )
+
+    case_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    list_form: Mapped[str] = mapped_column(primary_key=True)
+    registry_id: Mapped[str]
+    facility_id: Mapped[int] = mapped_column(FacilityId)
+    term: Mapped[str]
+    """The key token under which the list would have it."""
+    elements: Mapped[list[str]]
+    """The elements that were left out."""
+    given_by: Mapped[int | None]
+    """The version of the list's entry that is in them; null where the list has none."""
+
+
 class Version(Base):
     """What was known of a case from feed number `from_seq` until `to_seq` (exclusive; null: in force).
 

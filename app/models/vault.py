@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Identity, Index, UniqueConstraint
+from sqlalchemy import Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, FacilityId, facility_bound, now
+from app.models.submission import Job
 
 SCHEMA = "vault"
 
@@ -47,6 +48,27 @@ class IdentityRecord(Base):
     registry_id: Mapped[str]
     facility_id: Mapped[int] = mapped_column(FacilityId)
     sealed: Mapped[bytes]
+
+
+class Term(Job, Base):
+    """What a facility calls something that one of its lists may know, sealed; and whether cases follow.
+
+    `settled`, or `changed` while cases may still have what the list said before.
+    """
+
+    __tablename__ = "terms"
+    __table_args__ = (
+        Index("ix_terms_changed", "not_before", postgresql_where=text("state = 'changed'")),
+        {"schema": SCHEMA, "info": facility_bound()},
+    )
+
+    registry_id: Mapped[str] = mapped_column(primary_key=True)
+    facility_id: Mapped[int] = mapped_column(FacilityId, primary_key=True)
+    list_form: Mapped[str] = mapped_column(primary_key=True)
+    term: Mapped[str] = mapped_column(primary_key=True)
+    """The key token under which the list would have it."""
+    sealed: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class SubjectToken(Base):

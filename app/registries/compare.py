@@ -194,6 +194,8 @@ def _element(
         yield Change("changed", place, f"keeps {after.scale} decimals, kept {before.scale}")
     if before.list != after.list:
         yield Change("refused", place, "codes of another list")
+    if before.from_list != after.from_list:
+        yield Change("changed", place, "is looked up otherwise; what was accepted before stays")
     if before.precision != after.precision:
         yield Change("refused", place, f"was a {before.precision}, is a {after.precision}")
     if before.identifying != after.identifying:

@@ -86,6 +86,17 @@ class ElementCodes(Part):
     radlex: str | None = None
 
 
+class Lookup(Part):
+    """Where a value that was left out is found: in the entry of a facility's own list that `by` names."""
+
+    list: Identifier
+    """The form of the list."""
+    by: Identifier
+    """The element of the same form whose value is the key of an entry of the list."""
+    element: Identifier
+    """The list's element whose value is taken."""
+
+
 class Element(Part):
     """One common data element of a form."""
 
@@ -105,6 +116,8 @@ class Element(Part):
     """For a code: the form of a facility's own list, whose key it must be."""
     unlisted: RuleSeverity = "reject"
     """What becomes of an entry with a code that is not on the list."""
+    from_list: Lookup | None = None
+    """Left out, it is what the facility's own list says; when the list changes, it follows."""
     range: Range | None = None
     unknown: tuple[str, ...] = ()
     """Sentinels that say "not known", spelled canonically: kept as sent, never counted as values."""

@@ -116,6 +116,25 @@ class Qpp(Part):
     reference: str | None = None
 
 
+class ReferenceLevel(Part):
+    """A named quantile of the facilities' medians."""
+
+    id: Slug
+    title: str
+    share: Annotated[Decimal, Field(gt=0, lt=1)]
+    """Of the facilities whose medians are at or below it: 0.75 of a diagnostic reference level."""
+
+
+class ReferenceLevels(Part):
+    """What facilities' medians are held against, registry-wide: of the measure, or of each stratum."""
+
+    by: Identifier | None = None
+    """The stratifier; of the whole measure when left out."""
+    levels: Annotated[tuple[ReferenceLevel, ...], Field(min_length=1, max_length=4)]
+    source: Source = "confirmed"
+    reference: str | None = None
+
+
 class Measure(Part):
     """What is counted, in the words of FHIR's Measure. NULL counts as FALSE everywhere.
 
@@ -158,6 +177,8 @@ class Measure(Part):
     ratio, and g, cases between events, where a quarter of the periods have none. `t` is days between."""
     bins: Annotated[tuple[Decimal, ...], Field(max_length=64)] = ()
     """Edges of the histogram of the observation: below the first, between, at or above the last."""
+    reference_levels: ReferenceLevels | None = None
+    """Quantiles of the facilities' medians that snapshots tell; the medians are read from `bins`."""
     unit: str | None = None
     section: str | None = None
     """The part of a feedback report it stands in."""
@@ -166,3 +187,11 @@ class Measure(Part):
     source: Source = "confirmed"
     reference: str | None = None
     examples: tuple[Example, ...] = ()
+
+    @property
+    def reference_strata(self) -> tuple[str, ...]:
+        """The strata that have reference levels; one without a name stands for the whole measure."""
+        if self.reference_levels is None:
+            return ()
+        by = self.reference_levels.by
+        return next((tuple(one.strata) for one in self.stratifiers if one.id == by), ("",))

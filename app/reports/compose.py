@@ -31,7 +31,7 @@ from app.reports.composition import (
     Section,
 )
 from app.reports.evidence import adjusted, change, funnel, peer_position
-from app.reports.figures import Split, figures, standing, strata
+from app.reports.figures import Split, figures, levelled, standing, strata
 from app.reports.methods import METHODS
 from app.reports.quality import quality
 from app.reports.runs import run
@@ -129,6 +129,7 @@ def feedback(told: Told) -> MeasureFeedback:
         trend=tuple(figures(one) for one in trend),
         standings=standings,
         split=strata(measure, told.split),
+        levels=levelled(measure, shown, told.split),
         change=changed,
         run=None
         if counted

@@ -52,6 +52,24 @@ class Strata(Part):
     strata: tuple[Stratum, ...]
 
 
+class ReportedLevel(Part):
+    """A quantile of the facilities' medians, and whether the facility's own is above it."""
+
+    title: str
+    value: str | None
+    above: bool | None
+    withheld: Withheld | None
+
+
+class Levelled(Part):
+    """A facility's median beside the reference levels of a measure or stratum."""
+
+    title: str
+    cases: int
+    median: str | None
+    levels: tuple[ReportedLevel, ...]
+
+
 class Standing(Part):
     """Where a facility stands in one peer group, by the latest dated snapshot."""
 
@@ -258,6 +276,11 @@ class MeasureFeedback(Part):
     trend: tuple[Figures, ...]
     standings: tuple[Standing, ...]
     split: tuple[Strata, ...] = Field(description="The same for each way to split the measure.")
+    levels: tuple[Levelled, ...] = Field(
+        default=(),
+        description="Of measures with reference levels, where the facility has cases: what its medians "
+        "are held against.",
+    )
     change: ReportedChange | None = None
     run: Run | None = None
     funnel: Funnel | None = None

@@ -10,7 +10,15 @@ from app.benchmarks.query import REASONS, Result, Spread
 from app.benchmarks.statistics import half_up
 from app.registries.measure import Measure
 from app.reports import words
-from app.reports.composition import Figures, Standing, Strata, Stratum, Withheld
+from app.reports.composition import (
+    Figures,
+    Levelled,
+    ReportedLevel,
+    Standing,
+    Strata,
+    Stratum,
+    Withheld,
+)
 
 MOST_DECIMALS = 2
 """Of a mean or a ratio: people read no more."""
@@ -92,6 +100,38 @@ def strata(measure: Measure, splits: Iterable[Split]) -> tuple[Strata, ...]:
         )
         for split in splits
         if split.measure_id == measure.id
+        and not (measure.reference_levels and measure.reference_levels.by == split.stratifier)
+    )
+
+
+def levelled(measure: Measure, shown: Result, splits: Iterable[Split]) -> tuple[Levelled, ...]:
+    """A measure's medians beside its reference levels, where there are cases."""
+    if measure.reference_levels is None:
+        return ()
+    by = measure.reference_levels.by
+    labels = next((one.strata for one in measure.stratifiers if one.id == by), {"": measure.title})
+    results = [one for split in splits if split.stratifier == by for one in split.results]
+
+    def told(value: Decimal | None) -> str | None:
+        return None if value is None else read(measure, value)
+
+    return tuple(
+        Levelled(
+            title=labels.get(one.stratum or "", one.stratum or ""),
+            cases=one.counts.observations,
+            median=told(one.median),
+            levels=tuple(
+                ReportedLevel(
+                    title=level.level.title,
+                    value=told(level.value),
+                    above=level.above,
+                    withheld=withheld(level.withheld),
+                )
+                for level in one.levels
+            ),
+        )
+        for one in (results if by is not None else [shown])
+        if one.counts.observations
     )
 
 

@@ -26,6 +26,8 @@ from app.reports.render import (
     delays_of,
     drawings,
     issue_says,
+    level_rows,
+    level_titles,
     not_shown_rows,
     rated,
     reached,
@@ -197,6 +199,8 @@ def _page(section: Section, measure: MeasureFeedback) -> dict[str, Any]:
             for one in split.strata
             if not hidden
         ],
+        "levels": [] if hidden else level_rows(measure),
+        "level_titles": level_titles(measure),
         "definition": definition_says(measure),
     }
 

@@ -17,7 +17,15 @@ from markupsafe import Markup
 
 from app.reports import charts, over_time
 from app.reports.changed import Difference
-from app.reports.composition import Composition, Figures, MeasureFeedback, Section, Standing, Strata
+from app.reports.composition import (
+    Composition,
+    Figures,
+    MeasureFeedback,
+    ReportedLevel,
+    Section,
+    Standing,
+    Strata,
+)
 from app.reports.drawing import Drawing, svg
 from app.reports.unshown import OWN
 
@@ -58,6 +66,8 @@ def page(
         step=step,
         figures_of=figures_of,
         adjusted_row=adjusted_row,
+        level_titles=level_titles,
+        level_rows=level_rows,
         beneath=beneath,
         counted_chart=counted_chart,
         blocks=blocks,
@@ -118,6 +128,31 @@ def adjusted_row(measure: MeasureFeedback) -> list[str] | None:
     title = f"{measure.shown.period}, allowing for what patients bring"
     cases = f"{measure.shown.denominator or 0:,}"
     return [title, f"{its.rate}{measure.unit}", f"{its.low} to {its.high}", cases]
+
+
+def level_titles(measure: MeasureFeedback) -> list[str]:
+    """What the reference levels of a measure are called."""
+    return next(([one.title for one in row.levels] for row in measure.levels if row.levels), [])
+
+
+def level_rows(measure: MeasureFeedback) -> list[list[str]]:
+    """A facility's medians beside reference levels: what, its cases, its median, and each level."""
+    blank = [""] * len(level_titles(measure))
+    return [
+        [
+            row.title,
+            f"{row.cases:,}",
+            "" if row.median is None else f"{row.median}{measure.unit}",
+            *([_level(one, measure.unit) for one in row.levels] or blank),
+        ]
+        for row in measure.levels
+    ]
+
+
+def _level(level: ReportedLevel, unit: str) -> str:
+    if level.withheld is not None:
+        return level.withheld.says
+    return f"{level.value}{unit}" + (" (own median is above)" if level.above else "")
 
 
 def drawings(measure: MeasureFeedback) -> list[tuple[str, str, Drawing]]:

@@ -166,6 +166,32 @@ def _sheets(report: Composition) -> Iterable[Sheet]:
         (44, 20, 24, 10, 12, 10, 10, 10, 60),
     )
     yield (
+        "Reference levels",
+        (
+            "Measure",
+            "Stratum",
+            "Cases",
+            "Own median",
+            "Unit",
+            "Level",
+            "Value",
+            "Own above",
+            "Withheld because",
+        ),
+        [
+            (
+                *(one.title, row.title, row.cases, _number(row.median), one.unit.strip()),
+                *(level.title, _number(level.value)),
+                *(None if level.above is None else "yes" if level.above else "no",),
+                level.withheld.says if level.withheld else None,
+            )
+            for one in report.measures
+            for row in one.levels
+            for level in row.levels
+        ],
+        (44, 44, 8, 10, 12, 28, 10, 10, 60),
+    )
+    yield (
         "Completeness",
         ("Form", "Element", "Title", "Cases", "Sent", "Share", "Not known", "Asked of every case"),
         [

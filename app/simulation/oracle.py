@@ -97,6 +97,15 @@ class Oracle:
         for case in truth:
             if case["state"] == "submitted":
                 by_form[case["form"]].append(case)
+        forms = self._definition.entry_forms
+        lists = {
+            (form.id, one["facility"], one["key"]): one["elements"]
+            for form in forms
+            if form.level == "facility-list"
+            for one in by_form[form.id]
+        }
+        for form in forms if lists else ():
+            by_form[form.id] = [_as_listed(form, one, lists) for one in by_form[form.id]]
         beside: dict[tuple[int, str], dict[str, Any]] = defaultdict(dict)
         for form in self._definition.entry_forms:
             if form.level == "subject":
@@ -104,6 +113,21 @@ class Oracle:
                 for case in by_form[form.id]:
                     beside[case["facility"], case["subject"]] |= rows.of(case["elements"])
         return by_form, beside
+
+
+def _as_listed(
+    form: Form, case: Mapping[str, Any], lists: Mapping[tuple[str, int, str], Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """A case with what its facility's lists give where it says nothing itself."""
+    own = case["elements"]
+    found = {
+        one.id: entry[one.from_list.element]
+        for one in form.all_elements
+        if one.from_list is not None and one.id not in own
+        for at in [(one.from_list.list, case["facility"], str(own.get(one.from_list.by)))]
+        if (entry := lists.get(at)) is not None and one.from_list.element in entry
+    }
+    return {**case, "elements": {**own, **found}} if found else case
 
 
 class _CaseForm:

@@ -13,6 +13,7 @@ CASE: Final = "case"
 SUBJECT: Final = "subject"
 SEAL: Final = "seal"
 IDENTITY: Final = "identity"
+TERM: Final = "term"
 QUARANTINE: Final = "quarantine"
 
 

@@ -18,6 +18,7 @@ GLOBAL: Mapping[str, Any] = {
     "peer_group": "all",
     "chart": "run",
     "module_id": "fleischner-2017",
+    "list_id": "exam_names",
     "worklist_id": "incidental-follow-up",
     "version": "1.11.0",
     "proposal_id": 1,

@@ -74,7 +74,7 @@ RELEASED = {
         "covid-19-image-repository",
         "1.0.0",
     ): "7bdadb861daffb3842dbc1a47771ab5044a25f021a5cf9003ab01033b4e7ba7d",
-    ("dose-index", "1.0.0"): "d3f98a0ece9bb87f3f40f9e85bedebaebca6e646848f01ced75cb8d650f6170d",
+    ("dose-index", "1.1.0"): "b114d84c5196cbd12e03be2f8a354378fb56d118e94b6d888954481c4f88a133",
 }
 """What databases out there have frozen. A definition that changes gets a new version, and a line here."""
 

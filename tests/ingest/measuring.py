@@ -14,12 +14,13 @@ from app.ingest.check import check
 from app.ingest.images import images
 from app.ingest.link import link
 from app.ingest.read import read
+from app.ingest.relist import relist
 from app.worker import Works
 from tests.ingest.imaging import rows
 from tests.make.accounts import Desk, account, admitted, bearer, facility, key_for
 from tests.make.instances import DICOM_PARTS, multipart
 
-STEPS: tuple[Callable[[Works], Awaitable[int]], ...] = (images, read, check, accept, link)
+STEPS: tuple[Callable[[Works], Awaitable[int]], ...] = (images, read, check, accept, relist, link)
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,13 @@ class Site:
         self, action: str = "submit", form: str = "exam", **values: Any
     ) -> dict[str, Any]:
         """An entry of somebody; its submission when it is through."""
-        body = {"form": form, "action": action, "elements": values}
+        return await self.send({"form": form, "action": action, "elements": values})
+
+    async def send(self, *entries: dict[str, Any]) -> dict[str, Any]:
+        """Entries of somebody; their submission when it is through."""
         answer = await self.client.post(
             f"/v1/registries/{self.registry}/submissions",
-            content=orjson.dumps({"entries": [body]}),
+            content=orjson.dumps({"entries": entries}),
             headers={**bearer(self.key), "Content-Type": "application/json"},
         )
         assert answer.status_code == 202, answer.text

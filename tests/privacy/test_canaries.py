@@ -209,6 +209,7 @@ async def addresses_known(office, heard, key, facility) -> dict[str, list[str]]:
         "case_id": [str(one["id"]) for one in cases],
         "case": [str(cases[0]["id"])],
         "observation_id": [f"case-{one['id']}-0" for one in cases[:3]],
+        "list_id": ["exam_names"],
         "worklist_id": ["annual-screens", "positive-screens"],
         "measure_id": ["ppv1"],
         "chart": ["run", "control", "funnel", "peers", "strata"],

@@ -143,7 +143,7 @@ def test_a_new_version_says_what_becomes_of_images(tmp_path: Path) -> None:
 
 
 def test_the_dictionary_says_where_elements_are_read() -> None:
-    page = markdown(load(PACKAGED / "dose-index" / "1.0.0"))
+    page = markdown(load(PACKAGED / "dose-index" / "1.1.0"))
     assert "| Dose report of a CT | `exam` | 1.2.840.10008.5.1.4.1.1.88.67, " in page
     assert "| `exam.patient_weight` | PatientWeight | first |" in page
     assert "(DCM 113811 > DCM 113813) | sum |" in page

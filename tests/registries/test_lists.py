@@ -16,9 +16,14 @@ level: facility-list
 key: [room]
 elements:
   - {id: room, source_name: Room, title: Room, type: text, max_length: 30}
+  - {id: floor, source_name: Floor, title: Floor, type: integer}
 """
 VISIT = SMALL["elements_visit"] + (
     "  - {id: seen_in, source_name: Seen_In, title: Seen in, type: code, list: rooms, max_length: 10}\n"
+    "  - {id: called, source_name: Called, title: Called, type: text, max_length: 30, identifying: true}\n"
+    "  - {id: on_floor, source_name: On_Floor, title: Floor, type: integer, from_list: {list: rooms, by: called, element: floor}}\n"
+    "  - {id: other, source_name: Other, title: Other, type: text, max_length: 30}\n"
+    "  - {id: in_room, source_name: In_Room, title: Room, type: text, from_list: {list: rooms, by: called, element: room}}\n"
 )
 
 
@@ -41,7 +46,14 @@ def test_a_code_of_a_list_is_a_text_until_its_list_is_asked(tmp_path: Path) -> N
         ("visit", "list: rooms", "list: rooms, identifying: true", "elements/visit.yaml:22: what is on a list is sent, and identifies nobody"),
         ("rooms", "key: [room]", "key: []", "elements/rooms.yaml:1: a facility's list has a `key` of one text"),
         ("rooms", "type: text", "type: integer", "elements/rooms.yaml:1: a facility's list has a `key` of one text"),
-        ("rooms", "max_length: 30", "max_length: 30, identifying: true", "elements/rooms.yaml:6: `room` is about a person, and the form is a facility's"),
+        ("rooms", "max_length: 30", "max_length: 30, identity: local_id", "elements/rooms.yaml:6: `room` is about a person, and the form is a facility's"),
+        ("visit", "element: floor", "element: flor", "elements/visit.yaml:24: there is no element `flor`; did you mean `floor`?"),
+        ("visit", "list: rooms, by", "list: roms, by", "elements/visit.yaml:24: there is no list of facilities `roms`; did you mean `rooms`?"),
+        ("visit", "by: called", "by: floor", "elements/visit.yaml:24: `floor` is no text of this form"),
+        ("visit", "type: integer, from_list", "type: decimal, from_list", "elements/visit.yaml:24: `floor` has values of another kind"),
+        ("visit", "type: integer, from_list", "type: integer, required: true, from_list", "elements/visit.yaml:24: is looked up when an entry was checked: it cannot be required"),
+        ("visit", "type: integer, from_list", "type: integer, identifying: true, from_list", "elements/visit.yaml:24: what is worked out, identifies or is a list's own key is not looked up"),
+        ("visit", "list: rooms, by: called, element: room", "list: rooms, by: other, element: room", "elements/visit.yaml:26: one list is looked up by one element of a form"),
     ],
 )  # fmt: skip
 def test_what_a_list_cannot_be(

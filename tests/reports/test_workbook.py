@@ -39,6 +39,7 @@ def test_every_part_of_the_report_has_its_sheet() -> None:
             "Case mix",
             "Control charts",
             "Strata",
+            "Reference levels",
             "Completeness",
             "Not shown",
             "Methods",

@@ -11,7 +11,7 @@ from app import errors
 from app.access import Act
 from app.api.dependencies import Asker, RegistryInForce, Transactions
 from app.api.problems import problems
-from app.api.v1.beside import Withheld
+from app.api.v1.beside import ReferenceLevel, Withheld, told_levels
 from app.api.v1.metrics import (
     MeasureIds,
     Peers,
@@ -20,7 +20,7 @@ from app.api.v1.metrics import (
     asked_periods,
     told_peers,
 )
-from app.benchmarks import standing
+from app.benchmarks import levels, standing
 from app.benchmarks.peers import grouping
 
 router = APIRouter(prefix="/registries/{registry_id}/benchmarks", tags=["benchmarks"])
@@ -86,6 +86,10 @@ class Benchmark(Peers):
 
     measure: str
     period: str
+    reference_levels: list[ReferenceLevel] = Field(
+        description="Of all facilities, for measures that have them: quantiles of the facilities' medians, "
+        "by stratum."
+    )
     norm: Norm | None = Field(
         description="With `include=norm`: of all facilities, twenty or more, where the pooled rate is told."
     )
@@ -142,6 +146,14 @@ async def read_benchmarks(
             Benchmark(
                 measure=measure_id,
                 period=over,
+                reference_levels=[
+                    one
+                    for stratum in definition.measure(measure_id).reference_strata
+                    for one in told_levels(
+                        levels.beside(definition.measure(measure_id), stratum, None, spread.levels),
+                        stratum,
+                    )
+                ],
                 norm=_norm(spread) if include else None,
                 case_mix=_case_mix(spread) if include else None,
                 **told_peers(spread),

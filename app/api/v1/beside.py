@@ -1,12 +1,12 @@
 """What may stand beside a facility's rate when it is asked for: change, course, control chart, position."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.benchmarks import control, course, periods, position, query, rates
+from app.benchmarks import control, course, levels, periods, position, query, rates
 from app.benchmarks.statistics import charts, run_charts
 
 
@@ -26,6 +26,35 @@ class Interval(BaseModel):
 
     low: float
     high: float
+
+
+class ReferenceLevel(BaseModel):
+    """A quantile of the facilities' own medians, of a measure or one of its strata."""
+
+    level: str = Field(description="Its id in the definition, such as `drl`.")
+    title: str
+    stratum: str | None
+    value: float | None = Field(description="Rounded, in the measure's unit.")
+    facilities: int | None = Field(description="Whose medians it is made of.")
+    above: bool | None = Field(
+        description="Whether the facility's own median is above it; null where none is shown."
+    )
+    withheld: Withheld | None
+
+
+def told_levels(found: Iterable[levels.Level], stratum: str | None) -> list[ReferenceLevel]:
+    return [
+        ReferenceLevel(
+            level=one.level.id,
+            title=one.level.title,
+            stratum=stratum or None,
+            value=number(one.value),
+            facilities=one.facilities,
+            above=one.above,
+            withheld=Withheld.of(one.withheld),
+        )
+        for one in found
+    ]
 
 
 class Change(BaseModel):

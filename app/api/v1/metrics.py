@@ -24,12 +24,14 @@ from app.api.v1.beside import (
     Course,
     Interval,
     Position,
+    ReferenceLevel,
     Withheld,
     number,
     told_adjusted,
     told_change,
     told_control,
     told_course,
+    told_levels,
     told_position,
 )
 from app.api.v1.measures import known_measure
@@ -114,6 +116,10 @@ class Metric(BaseModel):
     improvement: Improvement
     caution: bool = Field(description="Few cases: read the interval, not the rate.")
     peers: list[Peers]
+    reference_levels: list[ReferenceLevel] = Field(
+        description="What the median is held against: of measures that have them, overall or by their "
+        "stratifier."
+    )
     change: Change | None = Field(description="With `include=change`, where both may be shown.")
     course: Course | None = Field(description="With `include=course`.")
     control: Control | None = Field(description="With `include=control`, of ten points or more.")
@@ -312,6 +318,7 @@ def shown(result: query.Result, beside: course.Beside, *, positioned: bool) -> M
         improvement=measure.improvement,
         caution=result.caution,
         peers=[peers(one) for one in result.peers],
+        reference_levels=told_levels(result.levels, result.stratum),
         change=told_change(beside.changes.get(key)),
         course=told_course(beside.courses.get(key)),
         control=told_control(beside.controls.get(key)),

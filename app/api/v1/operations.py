@@ -23,6 +23,7 @@ from app.api.problems import kinds, problems
 from app.database import EVERYTHING
 from app.models.image import Instance
 from app.models.submission import Submission
+from app.models.vault import Term
 
 router = APIRouter(tags=["operations"])
 
@@ -110,6 +111,7 @@ async def waiting(session: AsyncSession) -> list[tuple[str, str, int]]:
     for job, state, states in (
         ("submission", Submission.state, ("received", "read", "checked", "held")),
         ("instance", Instance.state, ("received", "held")),
+        ("term", Term.state, ("changed", "held")),
     ):
         found = await session.execute(
             select(state, func.count()).where(state.in_(states)).group_by(state)

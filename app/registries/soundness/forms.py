@@ -168,9 +168,41 @@ class Forms:
         if form.part or form.of_facility:
             yield (*place, "list"), "is of a form of cases, follow-ups or subjects", 0
 
+    def looked_up(
+        self, place: Place, form: Form, element: Element, group: str | None
+    ) -> Complaints:
+        """A value that a facility's own list has where it was left out."""
+        at = (*place, "from_list")
+        told = element.from_list
+        assert told is not None
+        if group is not None or form.level != "case" or form.part:
+            yield at, "is of a form of cases, and of no group's rows", 0
+        if element.computed is not None or element.identifying or element.list is not None:
+            yield at, "what is worked out, identifies or is a list's own key is not looked up", 0
+        if element.required or element.required_when is not None:
+            yield at, "is looked up when an entry was checked: it cannot be required", 0
+        by = form.by_id.get(told.by)
+        if by is None or by.type != "text":
+            yield (*at, "by"), f"`{told.by}` is no text of this form", 0
+        others = [one.from_list for one in form.all_elements if one.from_list is not None]
+        if any(one.list == told.list and one.by != told.by for one in others):
+            yield (*at, "by"), "one list is looked up by one element of a form", 0
+        lists = [one.id for one in self.ground.forms.values() if one.level == "facility-list"]
+        yield from self.ground.missing((*at, "list"), told.list, lists, "list of facilities")
+        listed = self.ground.forms.get(told.list)
+        if listed is None:
+            return
+        yield from self.ground.missing((*at, "element"), told.element, listed.by_id, "element")
+        given = listed.by_id.get(told.element)
+        if given is not None and _kind(given) != _kind(element):
+            yield (*at, "element"), f"`{told.element}` has values of another kind", 0
+
     def about_nobody(self, place: Place, form: Form) -> Complaints:
+        """A list may have names in the vault; who somebody is stands in no form of a facility's own."""
+        secret = form.level == "facility-list"
         for number, element in enumerate(form.elements):
-            if element.identifying or element.identity not in (None, "facility"):
+            identifying = element.identifying and not secret
+            if identifying or element.identity not in (None, "facility"):
                 at = (*place, "elements", number)
                 yield at, f"`{element.id}` is about a person, and the form is a facility's", 0
 
@@ -183,6 +215,8 @@ class Forms:
             yield (*place, "id"), f"`{element.id}` looks like a column of our own", 0
         yield from self.moment(place, form, element)
         coded = element.type in ("code", "codes")
+        if element.from_list is not None:
+            yield from self.looked_up(place, form, element, group)
         if element.list is not None:
             yield from self.listed(place, form, element, group)
         elif coded and element.value_set is None:
@@ -324,3 +358,8 @@ class Forms:
             yield place, f"`{form.id}` has no period: say of which date, `by`", 0
         if rule.since is not None and rule.until is not None and rule.until < rule.since:
             yield (*place, "until"), "is before `since`", 0
+
+
+def _kind(element: Element) -> tuple[object, ...]:
+    """What values of two elements have alike where one may stand for the other."""
+    return element.type, element.value_set, element.scale, element.unit, element.precision

@@ -44,6 +44,7 @@ class Measures:
             at = (*place, "stratifiers", number, "expression")
             yield from self.ground.expression(at, one.expression, seen, "text")
         yield from self.case_mix((*place, "case_mix"), measure, seen)
+        yield from self.reference_levels((*place, "reference_levels"), measure)
         if measure.control_chart in ("p", "u", "g", "t") and measure.scoring != "proportion":
             yield (*place, "control_chart"), "is of proportions: others have `xmr`", 0
         if measure.shown_when is not None:
@@ -75,6 +76,22 @@ class Measures:
                     f"`{case_mix.UNKNOWN}` is a level of every factor by itself",
                     0,
                 )
+
+    def reference_levels(self, place: Place, measure: Measure) -> Complaints:
+        told = measure.reference_levels
+        if told is None:
+            return
+        if measure.scoring != "continuous-variable" or not measure.bins:
+            yield place, "are of a continuous-variable with `bins`", 0
+        if measure.shown_when is not None or measure.matures_after:
+            yield place, "are not of a measure that is shown under a condition or later", 0
+        yield from self.ground.repeated((*place, "levels"), (one.id for one in told.levels))
+        if told.by is None:
+            return
+        ids = [one.id for one in measure.stratifiers]
+        yield from self.ground.missing((*place, "by"), told.by, ids, "stratifier")
+        if any(one.id == told.by and not one.strata for one in measure.stratifiers):
+            yield (*place, "by"), f"`{told.by}` does not name its strata", 0
 
     def observation(self, place: Place, measure: Measure, seen: Mapping[str, Type]) -> Complaints:
         needs = {"proportion": "numerator", "cohort": None}.get(measure.scoring, "observation")

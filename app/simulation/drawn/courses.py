@@ -15,7 +15,7 @@ from typing import Any
 
 from app.errors import Unprocessable
 from app.registries.profile import Bell, FormProfile
-from app.registries.schema import Definition, Form
+from app.registries.schema import Definition, Element, Form
 from app.simulation.drawn import examples
 from app.simulation.drawn.examples import Course, Told
 from app.simulation.drawn.flaws import EMPTY, Flaws
@@ -37,6 +37,8 @@ _AHEAD = 0.06
 """Follow-ups that come before their case."""
 _CORRECTED = 0.55
 _DRAFTED, _AGAIN, _AMENDED, _WITHDRAWN = 0.012, 0.015, 0.03, 0.008
+_LATE_ON_LIST, _AMENDED_ON_LIST, _WITHDRAWN_OF_LIST = 0.25, 0.3, 0.1
+"""How often a list that cases follow says something late, says otherwise, or says it no more."""
 _REGISTERED = 0.3
 """How often a subject is also registered by an entry of its own."""
 _PATIENCE = 40
@@ -61,6 +63,11 @@ class Courses:
         self._examples = examples.courses(definition)
         self._first = int(any(form.level == "facility-list" for form in forms))
         """The wave of whatever may refer to a list, which comes in the one before."""
+        # What is known without an entry of the list may wait for it, and follow it.
+        every = [one for form in forms for one in _elements_of(form)]
+        self._followed = {one.from_list.list for one in every if one.from_list} - {
+            one.list for one in every
+        }
         self._days = (plan.until - plan.since).days
         self._keys: set[tuple[int, str, str]] = set()
         self._serial = 0
@@ -142,9 +149,29 @@ class Courses:
         for name in listed(form, self._places.facilities[place], self._plan.seed):
             own = {form.key[0]: name}
             made = self._entry(rng, form, nobody, place, day, {}, None, own)
-            if made is not None:
-                made.wave = 0
+            if made is None:
+                continue
+            made.wave = 0
+            if form.id not in self._followed:
                 yield made
+                continue
+            if rng.random() < _LATE_ON_LIST:  # the cases of before follow
+                made.wave = _LAST
+                yield made
+                continue
+            yield made
+            again = rng.random()
+            if again < _AMENDED_ON_LIST:
+                moment = self._moment(nobody, place, day)
+                stays = self._stays[form.id]
+                told = self._sound[form.id].amended(
+                    rng, moment, made.elements, self._today, None, stays
+                )
+                yield self._like(made, told, _LAST)
+            elif again < _AMENDED_ON_LIST + _WITHDRAWN_OF_LIST:
+                gone = self._like(made, made.elements, _LAST)
+                self._withdraw(form, gone)
+                yield gone
 
     # --- subjects ---
 
@@ -437,6 +464,13 @@ class Courses:
             key=entry.key, wave=wave, person=entry.person, follow_up=entry.follow_up,
             findings=entry.findings if elements is entry.elements else (),
         )  # fmt: skip
+
+
+def _elements_of(form: Form) -> Iterator[Element]:
+    """The elements of a form and of its rows."""
+    yield from form.all_elements
+    for chain in form.group_paths.values():
+        yield from chain[-1].elements
 
 
 def _told_day(form: Form, entry: Entry, on: date) -> date:

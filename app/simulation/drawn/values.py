@@ -28,6 +28,8 @@ from app.simulation.plan import dice
 _WIDEST = 10**9
 """Numbers without limits do not go further: they have to pass through spreadsheets."""
 _MORE_CODES = 0.35
+_ON_LIST = 0.8
+"""How often what is looked up in a facility's list stands on it."""
 _LITERAL = 0.25
 """How often a number or text is one that the definition speaks of, or lies next to it."""
 
@@ -94,6 +96,9 @@ class Values:
             one.id: (profile.elements.get(one.id) if profile else None) or Draw()
             for one in form.all_elements
         }
+        self._named = {
+            one.from_list.by: one.from_list.list for one in form.all_elements if one.from_list
+        }
         self._plain = {
             one.id: self._by_type(one) for one in form.all_elements if one.computed is None
         }
@@ -149,8 +154,19 @@ class Values:
                 return lambda rng, moment: rng.choice(
                     moment.facility.radiologists if physician else moment.facility.referrers
                 )
+            case "text" if element.id in self._named:
+                return self._called(element, self._definition.form(self._named[element.id]))
             case "text":
                 return self._text(element)
+
+    def _called(self, element: Element, form: Form) -> Drawing:
+        """What a facility calls something: as its list has it, or now and then as no list does."""
+        listed, other = self._on_list(form), self._text(element)
+        return lambda rng, moment: (
+            fitted(element, rng, listed(rng, moment))
+            if rng.random() < _ON_LIST
+            else other(rng, moment)
+        )
 
     def _on_list(self, form: Form) -> Drawing:
         lists: dict[int, tuple[str, ...]] = {}
@@ -200,14 +216,7 @@ class Values:
 
     def _text(self, element: Element) -> Drawing:
         if element.identifying:
-            # Unlike anything the service would write: it must never be seen again.
-            seed, mark = self._seed, 1_000 + sum(element.id.encode()) % 997
-            return lambda rng, moment: fitted(
-                element,
-                rng,
-                name("Zq", mark, rng.randrange(1 << 24), seed),
-                "MQ" + code(mark, rng.randrange(1 << 30), seed),
-            )
+            return lambda rng, moment: _secret(element, rng, self._seed)
         spoken = [one for one in self._spoken.get(element.id, ()) if _takes(element, one)]
         words = [one for one in _WORDS if _takes(element, one)]
         return lambda rng, moment: (
@@ -282,11 +291,22 @@ def listed(form: Form, facility: Facility, seed: int) -> tuple[str, ...]:
     """What a facility has on its own list of this form: the keys of its entries."""
     element = form.by_id[form.key[0]]
     rng = dice("listed", seed, facility.place, form.id)
-    names = (
-        fitted(element, rng, f"{element.title} {letter}", letter)
-        for letter in _LETTERS[: rng.randint(2, 5)]
-    )
+    letters = _LETTERS[: rng.randint(2, 5)]
+    if element.identifying:
+        return tuple(dict.fromkeys(_secret(element, rng, seed) for _ in letters))
+    names = (fitted(element, rng, f"{element.title} {letter}", letter) for letter in letters)
     return tuple(dict.fromkeys(names))
+
+
+def _secret(element: Element, rng: Random, seed: int) -> str:
+    """Unlike anything the service would write: it must never be seen again."""
+    mark = 1_000 + sum(element.id.encode()) % 997
+    return fitted(
+        element,
+        rng,
+        name("Zq", mark, rng.randrange(1 << 24), seed),
+        "MQ" + code(mark, rng.randrange(1 << 30), seed),
+    )
 
 
 def day_of(element: Element, day: date) -> str:
