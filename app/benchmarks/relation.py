@@ -14,15 +14,9 @@ from sqlglot import exp, parse_one
 
 from app.registries.expressions import (
     BOOLEAN,
-    DATE,
-    DATETIME,
-    INTEGER,
-    LIST,
-    TEXT,
     Expression,
     Type,
     compile,
-    decimal,
 )
 from app.registries.lineage import as_read, mark
 from app.registries.rows import (
@@ -35,6 +29,8 @@ from app.registries.rows import (
     follow_up_columns,
     group_columns,
     sql_columns,
+    sql_type,
+    type_of_derived,
     windows,
 )
 from app.registries.schema import Definition, Derived, Form, Group
@@ -121,7 +117,9 @@ def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> froz
     everything = case_columns(definition, form)
     for follow_up in definition.follow_up_forms(form_id):
         everything = follow_up_columns(definition, form, follow_up) | everything
-    everything |= {one.id: _type(one) for one in definition.derived if one.form == form_id}
+    everything |= {
+        one.id: type_of_derived(one) for one in definition.derived if one.form == form_id
+    }
     # Elements of a row are not the case's; two groups may call theirs alike.
     within = {path: group_columns(definition, form, path) for path in form.group_paths}
     for one in reversed(definition.derived):  # a derived column sees those declared above it
@@ -229,19 +227,19 @@ class _Building:
                 self._select(layer, texts)
             case "case":
                 self._select(layer, [compile(one.expression, self.types) for one in layer])
-        self.columns |= {one.id: _sql_type(one) for one in layer}
-        self.types |= {one.id: _type(one) for one in layer}
+        self.columns |= {one.id: sql_type(one) for one in layer}
+        self.types |= {one.id: type_of_derived(one) for one in layer}
 
     def _select(self, layer: list[Derived], texts: list[Expression]) -> None:
         made = {one.id: text for one, text in zip(layer, texts, strict=True)}
         values = ", ".join(
-            f'CAST({made[one.id].duckdb} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
+            f'CAST({made[one.id].duckdb} AS {sql_type(one)}) AS "{one.id}"' for one in layer
         )
         self.steps.append(f"SELECT *, {values} FROM {self.last}")
         for one in layer:
             text = made[one.id]
             behind = [self.marks[name] for name in sorted(text.columns) if name in self.marks]
-            self.marks[one.id] = _mark(text.duckdb, _sql_type(one), *behind)
+            self.marks[one.id] = _mark(text.duckdb, sql_type(one), *behind)
         self.worked_out |= made
 
     def _over_follow_ups(self, layer: list[Derived]) -> None:
@@ -313,12 +311,12 @@ class _Building:
                 {column.name for column in parse_one(text, read="duckdb").find_all(exp.Column)}
             )
             behind = [made.get(name) or self.marks[name] for name in read]
-            self.marks[one.id] = _mark(text, _sql_type(one), *behind)
+            self.marks[one.id] = _mark(text, sql_type(one), *behind)
             self.gathered.add(one.id)
         values = ", ".join(f'{_aggregate(one, types)} AS "{one.id}"' for one in layer)
         gathered = f"SELECT case_id, weight, {values} FROM ({joined}) GROUP BY case_id, weight"
         names = ", ".join(
-            f'CAST({_of_none(one)} AS {_sql_type(one)}) AS "{one.id}"' for one in layer
+            f'CAST({_of_none(one)} AS {sql_type(one)}) AS "{one.id}"' for one in layer
         )
         self.steps.append(
             f"SELECT cases.*, {names} FROM {self.last} AS cases LEFT JOIN ({gathered}) AS gathered"
@@ -411,25 +409,3 @@ def _of_none(one: Derived) -> str:
     nothing = {"any": "FALSE", "count": "0"}.get(one.aggregate or "")
     column = f'gathered."{one.id}"'
     return f"COALESCE({column}, {nothing})" if nothing else column
-
-
-def _type(one: Derived) -> Type:
-    return {
-        "integer": INTEGER,
-        "decimal": decimal(one.scale),
-        "date": DATE,
-        "datetime": DATETIME,
-        "boolean": BOOLEAN,
-        "codes": LIST,
-    }.get(one.type, TEXT)
-
-
-def _sql_type(one: Derived) -> str:
-    return {
-        "integer": "BIGINT",
-        "decimal": f"DECIMAL(18, {one.scale})",
-        "date": "DATE",
-        "datetime": "BIGINT",
-        "boolean": "BOOLEAN",
-        "codes": "VARCHAR[]",
-    }.get(one.type, "VARCHAR")

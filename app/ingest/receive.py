@@ -17,7 +17,7 @@ from app.claim import ring
 from app.errors import Forbidden, KeyUsedForOtherContent, NotFound, UnsupportedMedia
 from app.ingest.formats import CHANNELS, Door
 from app.models.submission import Submission
-from app.registries.schema import Definition
+from app.registries.schema import Definition, Policy
 from app.vault.quarantine import Quarantine, Quarantined
 
 
@@ -77,11 +77,12 @@ async def receive(
     idempotency_key: str | None = None,
     traceparent: str | None = None,
     version: str | None = None,
+    policy: Policy | None = None,
     taking: Callable[[], Definition] | None = None,
 ) -> tuple[Submission, bool]:
     """Take a submission in; the earlier one and True if this key brought the same before.
 
-    `version` is the one that was asked for. `taking` says of what is new here in which version it is
+    `version` is the one that was asked for, `policy` one that holds instead of the registry's. `taking` says of what is new here in which version it is
     taken, and is not asked of a repetition.
     """
     only, carried = await sent_for(session, definition, sender, facility)
@@ -111,7 +112,7 @@ async def receive(
         body_digest=digest,
         body_size=quarantined.size,
         quarantine_id=quarantined.id,
-        policy=definition.policy,
+        policy=policy or definition.policy,
         traceparent=traceparent,
         rows_read=0,
         rows_checked=0,

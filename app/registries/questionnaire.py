@@ -1,10 +1,12 @@
 """A form as a FHIR R4 Questionnaire: https://hl7.org/fhir/R4/questionnaire.html."""
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
 from app.registries.conditions import Asked, condition
 from app.registries.schema import Definition, Element, Form
 
+LONGEST_ID: Final = 64
 _TYPES = {
     "text": "string",
     "code": "choice",
@@ -36,8 +38,8 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
     form = definition.form(form_id)
     return {
         "resourceType": "Questionnaire",
-        "id": questionnaire_id(definition, form)[:64],
-        "url": f"{address}/fhir/Questionnaire/{questionnaire_id(definition, form)}",
+        "id": questionnaire_id(definition, form),
+        "url": canonical(definition, form, address),
         "version": definition.version,
         "name": "".join(
             part.title() for part in f"{definition.id}-{form.id}".replace("_", "-").split("-")
@@ -52,8 +54,21 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
 
 
 def questionnaire_id(definition: Definition, form: Form) -> str:
-    """What its canonical address ends with; a response names it."""
-    return f"{definition.id}-{form.id.replace('_', '-')}"
+    """What its canonical address ends with; a response names it. At most 64 characters, as FHIR has it."""
+    whole = f"{definition.id}-{form.id.replace('_', '-')}"
+    if len(whole) <= LONGEST_ID:
+        return whole
+    return f"{whole[: LONGEST_ID - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def canonical(definition: Definition, form: Form, address: str) -> str:
+    """The address of a form's Questionnaire, in the FHIR base of its registry."""
+    return f"{address}/fhir/{definition.id}/Questionnaire/{questionnaire_id(definition, form)}"
+
+
+def system_of(definition: Definition, value_set: str) -> str:
+    """The system of a value set's codes."""
+    return f"urn:hounsfield:{definition.id}:{value_set}"
 
 
 def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:
@@ -109,7 +124,7 @@ def _item(
     if element.type == "text" or element.list:
         item["maxLength"] = element.max_length
     if (value_set := definition.value_set(element)) is not None:
-        system = f"urn:hounsfield:{definition.id}:{value_set.id}"
+        system = system_of(definition, value_set.id)
         item["answerOption"] = [
             {
                 "valueCoding": {"system": system, "code": one.code, "display": one.label},
@@ -168,7 +183,7 @@ def _enable(definition: Definition, form: Form, path: str | None, one: Asked) ->
     value_set = definition.value_set(asked)
     if value_set is None:
         return {"question": link, "operator": operator, "answerString": one.code}
-    system = f"urn:hounsfield:{definition.id}:{value_set.id}"
+    system = system_of(definition, value_set.id)
     return {
         "question": link,
         "operator": operator,

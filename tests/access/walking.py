@@ -19,6 +19,7 @@ GLOBAL: Mapping[str, Any] = {
     "chart": "run",
     "module_id": "fleischner-2017",
     "worklist_id": "incidental-follow-up",
+    "questionnaire_id": "early-lung-cancer-detection-exam",
     "measure_id": None,  # any there is
     "registry_id": None,
 }
