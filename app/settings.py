@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         default="4g",
         description="Memory of Spark's driver, and of each executor, as Spark writes it.",
     )
+    spark_settings: dict[str, str] = Field(
+        default={},
+        description="Further settings of Spark's, as a JSON object: they go before the service's own.",
+    )
     qpp_vendor: str | None = Field(
         default=None,
         pattern=r"^[0-9]{7}$",

@@ -50,7 +50,7 @@ def test_the_packaged_registry_is_there_without_a_database(settings: Settings) -
     assert {one.id for one in catalogue.registries()} == {
         folder.parts[-2] for folder in folders(PACKAGED)
     }
-    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.11.0")
+    assert catalogue.in_force(LUNG) == catalogue.registry(LUNG, version="1.12.0")
     for wrong in ({"version": "9.9.9"}, {"at": datetime(1990, 1, 1, tzinfo=UTC)}):
         with pytest.raises(NotFound):
             catalogue.registry(LUNG, **wrong)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ async def numbers(worker: Database) -> AsyncIterator[list[int]]:
 def submission(size: int = 10, **changes: Any) -> Submission:
     given = {
         "registry_id": "early-lung-cancer-detection",
-        "definition_version": "1.11.0",
+        "definition_version": "1.12.0",
         "facility_id": 123456,
         "facility_ids": [123456],
         "kind": "entries",

@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.api.outcomes import MEDIA_TYPE as FHIR
 from app.archive import Archive
 from app.benchmarks.periods import period
 from app.commands.definitions import newest
@@ -38,6 +39,7 @@ from app.commands.serve import OPENAPI
 from app.database import Database, Role
 from app.main import create_app
 from app.postgres import addresses
+from app.registries.answers import response
 from app.reports import issue
 from app.settings import Settings
 from tests.access.walking import operations
@@ -75,8 +77,9 @@ KNOWN: dict[str, list[Any]] = {
     "year": [2024, 2026],
     "module_id": ["lung-rads-2022", "covid-19-chest-ct"],
     "list_id": ["exam_names"],
+    "questionnaire_id": [f"{REGISTRY}-exam", f"{REGISTRY}-follow-up"],
     "worklist_id": ["positive-screens", "incidental-follow-up"],
-    "version": ["1.11.0"],
+    "version": ["1.12.0"],
     "accept_from": ["2100-01-01"],
     "use_case_id": ["HUC-01260001"],
     "use_case_version": [1],
@@ -261,6 +264,7 @@ def things(service: Served) -> dict[str, list[Any]]:
         key = ask("POST", "/v1/keys", service.operator, json=spare).json()
         return {
             "submission_id": [submission, delivered],
+            "response_id": [f"{submission}-1", f"{submission}-2"],
             "case_id": [one["id"] for one in cases],
             "case": [one["id"] for one in cases],
             "observation_id": [f"case-{one['id']}-0" for one in cases],
@@ -380,6 +384,7 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
         ask("POST", path, content=content, headers={"Content-Type": media})
     ask("POST", path, files={"file": ("exams.csv", table, "text/csv")})
 
+    send_responses(ask, {**told, "exam_unique_id": "W-3"})
     path = "/v1/registries/{registry_id}/cases/search"
     (case,) = ask("POST", path, json={"key": {"exam_unique_id": "W-1"}, "form": "exam"}).json()
     tell("DELETE", "/v1/cases/{case_id}", served.registrar, where={"case_id": case["id"]})
@@ -414,6 +419,19 @@ def write_everything(tell: Teller, served: Served) -> dict[str, Any]:
         "account_id": account,
         "/v1/facilities/{facility_id}/administrator facility_id": facility["id"],
     }
+
+
+def send_responses(ask: partial[httpx.Response], elements: dict[str, Any]) -> None:
+    """The doors of FHIR, with the response that a form filler makes of an exam."""
+    definition = newest(REGISTRY)
+    form = definition.entry_forms[0]
+    one = response(definition, form, elements, "completed", "http://hounsfield.test")
+    typed = {"headers": {"Content-Type": FHIR, "Prefer": "wait=30"}}
+    path = "/fhir/{registry_id}/QuestionnaireResponse"
+    assert ask("POST", path, content=json.dumps(one), **typed).status_code == 201
+    assert ask("POST", path, content=json.dumps(one), **typed).status_code == 200
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": one}]}
+    ask("POST", "/fhir/{registry_id}", content=json.dumps(bundle), **typed)
 
 
 def write_project(ask: partial[httpx.Response]) -> int:

@@ -73,8 +73,10 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for status, response in ours.items():
         kept = responses.get(str(status), {})
         content = kept.get("content", {})
-        if not content or any("HTTPValidationError" in str(body) for body in content.values()):
-            content = OUTCOME if path.startswith(outcomes.PREFIX) else response["content"]
+        if path.startswith(outcomes.PREFIX):
+            content = OUTCOME
+        elif not content or any("HTTPValidationError" in str(body) for body in content.values()):
+            content = response["content"]
         responses[str(status)] = {**response, **kept, "content": content}
     operation["responses"] = dict(sorted(responses.items()))
 

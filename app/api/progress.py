@@ -3,11 +3,11 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import Select, tuple_
 
 from app.api.dependencies import ScopedTransactions
 from app.errors import NotAcceptable, RegistryError
@@ -35,6 +35,9 @@ LONGEST: Final = 3_600.0
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
+Row = TypeVar("Row")
+
+
 def moment(given: datetime) -> datetime:
     """A moment that came without a zone is meant in UTC."""
     return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
@@ -59,36 +62,54 @@ def prefers_csv(accept: str | None) -> bool:
     raise NotAcceptable(["application/json", CSV])
 
 
-async def findings_table(
+async def table(
+    columns: Iterable[object],
+    run: Callable[[Row | None], Awaitable[tuple[Sequence[Row], Iterable[Iterable[object]]]]],
+    most: int,
+) -> AsyncIterator[str]:
+    """A table as CSV, read in runs.
+
+    `run` is given the last row of the run before it, and answers with at most `most` rows after that
+    one and the cells of the lines they come to.
+    """
+    yield line(columns)
+    last: Row | None = None
+    while True:
+        rows, lines = await run(last)
+        for one in lines:
+            yield line(one)
+        if len(rows) < most:
+            return
+        last = rows[-1]
+
+
+def findings_table(
     transactions: ScopedTransactions, statement: Select[Finding]
 ) -> AsyncIterator[str]:
     """Every finding as a line of CSV, fetched in runs by short transactions."""
     columns = ("entry", "form", "place", "code", "severity", "remedy", "allowed", "facility")
-    yield line(columns)
-    last: tuple[int, int] | None = None
-    while True:
-        run = statement.order_by(Finding.row, Finding.id).limit(ROWS)
+
+    async def run(last: Finding | None) -> tuple[Sequence[Finding], list[tuple[object, ...]]]:
+        after = statement.order_by(Finding.row, Finding.id).limit(ROWS)
         if last is not None:
-            row, id = last
-            run = run.where((Finding.row > row) | ((Finding.row == row) & (Finding.id > id)))
+            after = after.where(tuple_(Finding.row, Finding.id) > (last.row, last.id))
         async with transactions.begin() as session:
-            rows = (await session.scalars(run)).all()
-        for one in rows:
-            yield line(
-                (
-                    one.row,
-                    one.form,
-                    one.place,
-                    one.code,
-                    one.severity,
-                    one.remedy,
-                    one.allowed,
-                    one.facility_id,
-                )
+            rows = (await session.scalars(after)).all()
+        return rows, [
+            (
+                one.row,
+                one.form,
+                one.place,
+                one.code,
+                one.severity,
+                one.remedy,
+                one.allowed,
+                one.facility_id,
             )
-        if len(rows) < ROWS:
-            return
-        last = rows[-1].row, rows[-1].id
+            for one in rows
+        ]
+
+    return table(columns, run, ROWS)
 
 
 def line(cells: Iterable[object]) -> str:

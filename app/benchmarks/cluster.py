@@ -31,12 +31,18 @@ class Cluster:
     """Where it spills to, on each machine."""
     lake_url: str | None = None
     more: Mapping[str, str] = field(default_factory=dict)
-    """Further settings of Spark's: they go before ours."""
+    """Further settings of Spark's (`HOUNSFIELD_SPARK_SETTINGS`): they go before ours."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Cluster":
         url = settings.lake_url if not settings.spark_master.startswith("local") else None
-        return cls(settings.spark_master, settings.spark_memory, settings.data / "spill", url)
+        return cls(
+            settings.spark_master,
+            settings.spark_memory,
+            settings.data / "spill",
+            url,
+            settings.spark_settings,
+        )
 
     def session(self) -> "SparkSession":
         """The process's session, begun if there is none."""

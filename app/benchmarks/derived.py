@@ -4,18 +4,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from app.registries.expressions import (
-    BOOLEAN,
-    DATE,
-    DATETIME,
-    INTEGER,
-    LIST,
-    TEXT,
-    Expression,
-    Type,
-    compile,
-    decimal,
-)
+from app.registries.expressions import BOOLEAN, Expression, Type, compile
 from app.registries.schema import Definition, Derived
 
 
@@ -69,27 +58,3 @@ def of_none(one: Derived) -> str:
     nothing = {"any": "FALSE", "count": "0"}.get(one.aggregate or "")
     column = f'gathered."{one.id}"'
     return f"COALESCE({column}, {nothing})" if nothing else column
-
-
-def type_of(one: Derived) -> Type:
-    """What expressions take a derived column for."""
-    return {
-        "integer": INTEGER,
-        "decimal": decimal(one.scale),
-        "date": DATE,
-        "datetime": DATETIME,
-        "boolean": BOOLEAN,
-        "codes": LIST,
-    }.get(one.type, TEXT)
-
-
-def sql_type(one: Derived) -> str:
-    """As what it stands in the relation."""
-    return {
-        "integer": "BIGINT",
-        "decimal": f"DECIMAL(18, {one.scale})",
-        "date": "DATE",
-        "datetime": "BIGINT",
-        "boolean": "BOOLEAN",
-        "codes": "VARCHAR[]",
-    }.get(one.type, "VARCHAR")

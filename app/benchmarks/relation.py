@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp, parse_one
 
-from app.benchmarks.derived import aggregated, each_side_apart, layers, of_none, sql_type, type_of
+from app.benchmarks.derived import aggregated, each_side_apart, layers, of_none
 from app.registries.expressions import Expression, Type, compile
 from app.registries.lineage import as_read, mark
 from app.registries.rows import (
@@ -25,6 +25,8 @@ from app.registries.rows import (
     follow_up_columns,
     group_columns,
     sql_columns,
+    sql_type,
+    type_of_derived,
     windows,
 )
 from app.registries.schema import Definition, Derived, Form, Group
@@ -111,7 +113,9 @@ def behind(definition: Definition, form_id: str, wanted: frozenset[str]) -> froz
     everything = case_columns(definition, form)
     for follow_up in definition.follow_up_forms(form_id):
         everything = follow_up_columns(definition, form, follow_up) | everything
-    everything |= {one.id: type_of(one) for one in definition.derived if one.form == form_id}
+    everything |= {
+        one.id: type_of_derived(one) for one in definition.derived if one.form == form_id
+    }
     # Elements of a row are not the case's; two groups may call theirs alike.
     within = {path: group_columns(definition, form, path) for path in form.group_paths}
     for one in reversed(definition.derived):  # a derived column sees those declared above it
@@ -220,7 +224,7 @@ class _Building:
             case "case":
                 self._select(layer, [compile(one.expression, self.types) for one in layer])
         self.columns |= {one.id: sql_type(one) for one in layer}
-        self.types |= {one.id: type_of(one) for one in layer}
+        self.types |= {one.id: type_of_derived(one) for one in layer}
 
     def _select(self, layer: list[Derived], texts: list[Expression]) -> None:
         made = {one.id: text for one, text in zip(layer, texts, strict=True)}

@@ -41,16 +41,12 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def are_small(counts: Ints) -> npt.NDArray[np.bool_]:
-    """Whether counts (rows; one number an account) come to 1 to 10, or do without those of some one account.
+def are_small(totals: Ints, most: Ints) -> npt.NDArray[np.bool_]:
+    """Whether counts come to 1 to 10, or do without `most`: those of the one account that has most.
 
     That there is none may be said. Whoever holds most of a count that is withheld then knows of the rest
     no more than anybody does of a small count: that it is at most 10.
     """
-    return _small(counts.sum(axis=1), _most(counts))
-
-
-def _small(totals: Ints, most: Ints) -> npt.NDArray[np.bool_]:
     small: npt.NDArray[np.bool_] = (totals > 0) & (totals - most < SMALLEST_COUNT)
     return small
 
@@ -142,9 +138,9 @@ def _limits(groups: Totals) -> tuple[npt.NDArray[np.bool_], ...]:
     return (
         (count < FEWEST_FACILITIES) | (count - groups.most_facilities < FEWEST_OTHERS),
         groups.most_volumes * 100 > volumes * MOST_PERCENT,
-        _small(volumes, groups.most_volumes)
-        | _small(groups.met, groups.most_met)
-        | _small(volumes - groups.met, groups.most_unmet),
+        are_small(volumes, groups.most_volumes)
+        | are_small(groups.met, groups.most_met)
+        | are_small(volumes - groups.met, groups.most_unmet),
     )
 
 

@@ -6,6 +6,7 @@ goes, however it went, the pipe closes and they stop by themselves.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -213,7 +214,8 @@ def environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         if value is not None:
             plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-            told[f"HOUNSFIELD_{name.upper()}"] = str(plain)
+            written = json.dumps(plain) if isinstance(plain, dict) else str(plain)
+            told[f"HOUNSFIELD_{name.upper()}"] = written
     return told
 
 

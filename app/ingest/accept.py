@@ -9,6 +9,7 @@ and held to the commit, so that number order is commit order.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +28,7 @@ from app.ingest.turns import oldest
 from app.models.base import now
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity, severity
+from app.registries.lineage import now_called
 from app.registries.values.given import Flaw
 from app.vault import Vault, identities
 
@@ -137,6 +139,11 @@ async def _hold_against_cases(
             continue  # a newer version that has no such form asks nothing of it
         sent = [(batch.versions[event.at[0]], own[event.at]) for event, _, _ in held]
         parent = form.form.parent
+        # A sender is told of an element by the name that it has in the version that was sent.
+        called = {
+            mine: {now: was for was, now in now_called(registry.definition, form_id, mine).items()}
+            for mine, _ in sent
+        }
         rows = [
             Row(elements, batch.received[event.at[0]])
             for (event, _, _), elements in zip(
@@ -149,7 +156,12 @@ async def _hold_against_cases(
         for (event, _, _), (before, said), (after, now_said) in zip(
             held, alone, beside, strict=True
         ):
-            fresh = [flaw for flaw in now_said if flaw not in said]
+            names = called.get(batch.versions[event.at[0]], {})
+            fresh = [
+                replace(flaw, place=names.get(flaw.place, flaw.place))
+                for flaw in now_said
+                if flaw not in said
+            ]
             found += [_finding(event, flaw) for flaw in fresh]
             if any(flaw.severity is Severity.REJECT for flaw in fresh):
                 event.outcome = "rejected"

@@ -106,7 +106,9 @@ class RulesAtWork:
         self.rules = rules
         keep = ("entry", "draft", "flawed", "received_on")
         parents = tuple(name for name, _ in rules.parent_columns)
-        self._rows = unpacked(rules.form, _RELATION, keep=keep, only=rules.elements, arriving=True)
+        self._rows = unpacked(
+            rules.form, _RELATION, keep=keep, only=rules.elements, arriving=True, rows=rules.rows
+        )
         self._alone = rules.statement(self._with_parents(parents, known=False))
         self._beside = rules.statement(self._with_parents(parents, known=True))
         self._benches: list[_Bench] = []

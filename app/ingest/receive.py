@@ -18,7 +18,7 @@ from app.claim import ring
 from app.errors import Forbidden, KeyUsedForOtherContent, NotFound, UnsupportedMedia
 from app.ingest.formats import CHANNELS, Door
 from app.models.submission import Submission
-from app.registries.schema import Definition
+from app.registries.schema import Definition, Policy
 from app.vault.quarantine import Quarantine, Quarantined
 
 
@@ -78,12 +78,13 @@ async def receive(
     idempotency_key: str | None = None,
     traceparent: str | None = None,
     version: str | None = None,
+    policy: Policy | None = None,
     taking: Callable[[], Definition] | None = None,
 ) -> tuple[Submission, bool]:
     """Take a submission in; the earlier one and True if this key brought the same before.
 
-    `version` is the one that was asked for. `taking` says of what is new here in which version it is
-    taken, and is not asked of a repetition.
+    `version` is the one that was asked for, `policy` one that holds instead of the
+    registry's. `taking` says of what is new here in which version it is taken, and is not asked of a repetition.
     """
     only, carried = await sent_for(session, definition, sender, facility)
     asked = f"\0{door}\0{facility}" + (f"\0{version}" if version is not None else "")
@@ -109,7 +110,7 @@ async def receive(
         size=quarantined.size,
     )
     submission.facility_id = only
-    submission.policy = definition.policy
+    submission.policy = policy or definition.policy
     submission.idempotency_key = idempotency_key
     submission.quarantine_id = quarantined.id
     submission.traceparent = traceparent

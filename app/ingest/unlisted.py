@@ -36,7 +36,7 @@ NOTHING = Waiting(0, 0)
 
 
 async def entries_of(
-    session: AsyncSession, vault: Vault, registry_id: str, facility: int, form: Form
+    session: AsyncSession, vault: Vault, definition: Definition, facility: int, form: Form
 ) -> list[dict[str, object]]:
     """What is on a facility's list: the elements of each entry, by their keys' order."""
     rows = (
@@ -46,14 +46,14 @@ async def entries_of(
                 Version, (Version.subject_id == Case.subject_id) & (Version.id == Case.version_id)
             )
             .where(
-                Case.registry_id == registry_id,
+                Case.registry_id == definition.id,
                 Case.facility_id == facility,
                 Case.form == form.id,
                 Case.state == "submitted",
             )
         )
     ).all()
-    who = await identities_of(session, vault, registry_id, [row.id for row in rows])
+    who = await identities_of(session, vault, definition, [row.id for row in rows])
     (key,) = form.key
     found = [{**row.elements, **who.get(row.id, {})} for row in rows]
     return sorted(found, key=lambda one: str(one.get(key, "")))
@@ -85,7 +85,7 @@ async def unlisted(
             },
         )
     ).all()
-    known = await entries_of(session, vault, definition.id, facility, form) if rows else []
+    known = await entries_of(session, vault, definition, facility, form) if rows else []
     called = {name: _called(definition, form, name, known) for name in taken_from(definition, form)}
     found = []
     for row in rows:

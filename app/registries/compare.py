@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.registries.lineage import conversion_of
+from app.registries.lineage import called, conversion_of
 from app.registries.measure import Measure
 from app.registries.schema import Definition, Element, Form, Limits
 from app.registries.soundness.conversions import holes, spoken_of
@@ -113,6 +113,7 @@ def _changes(old: Definition, new: Definition) -> Iterator[Change]:
 
 
 def _form(old: Definition, new: Definition, before: Form, after: Form) -> Iterator[Change]:
+    renamed = called(conversion_of(new, old.version), before.id)
     for name, says in (
         ("level", "another level: old records would count as something else"),
         ("key", "another key: old and new records of one case would not meet"),
@@ -122,21 +123,13 @@ def _form(old: Definition, new: Definition, before: Form, after: Form) -> Iterat
     ):
         was = getattr(before, name)
         if name == "period":
-            was = _renamed(old, new, before.id).get(was, was)
+            was = renamed.get(was, was)
+        elif name in ("key", "otherwise_key"):
+            was = tuple(renamed.get(one, one) for one in was)
         if was != getattr(after, name):
             yield Change("refused", f"{before.id}.{name}", says)
     yield from _elements(old, new, before.id, before.by_id, after.by_id)
     yield from _groups(old, new, before, after)
-
-
-def _renamed(old: Definition, new: Definition, form: str) -> dict[str, str]:
-    """Elements of a form that the conversion only calls otherwise: what they were -> what they are."""
-    conversion = conversion_of(new, old.version)
-    return {
-        one.was: one.element
-        for one in (conversion.elements if conversion is not None else ())
-        if one.form == form and one.group is None and one.was is not None and not one.codes
-    }
 
 
 def _groups(old: Definition, new: Definition, before: Form, after: Form) -> Iterator[Change]:

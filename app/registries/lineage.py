@@ -63,6 +63,28 @@ def conversion_of(definition: Definition, version: str) -> Conversion | None:
     return next((one for one in definition.conversions if one.converts == version), None)
 
 
+def called(conversion: Conversion | None, form_id: str) -> dict[str, str]:
+    """Elements of a form that a conversion only calls otherwise: what they were -> what they are."""
+    return {
+        one.was: one.element
+        for one in (conversion.elements if conversion is not None else ())
+        if one.form == form_id and one.group is None and one.was is not None and not one.codes
+    }
+
+
+def now_called(definition: Definition, form_id: str, version: str) -> dict[str, str]:
+    """What elements of a form were called in a version -> what they are called in this definition.
+
+    Those that are called alike are left out.
+    """
+    found: dict[str, str] = {}
+    for step in steps(definition, version):
+        here = called(step.conversion, form_id)
+        new = {was: now for was, now in here.items() if was not in found.values()}
+        found = {was: here.get(now, now) for was, now in found.items()} | new
+    return found
+
+
 def as_read(definition: Definition, form_id: str, source: str = "versions") -> str:
     """
     What follows FROM for a form's entries with their `elements` as this version spells them.

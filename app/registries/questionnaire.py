@@ -1,10 +1,12 @@
 """A form as a FHIR R4 Questionnaire: https://hl7.org/fhir/R4/questionnaire.html."""
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 
 from app.registries.conditions import Asked, condition
-from app.registries.schema import Definition, Element, Form, ValueSet
+from app.registries.schema import Definition, Element, Form
 
+LONGEST_ID: Final = 64
 _TYPES = {
     "text": "string",
     "code": "choice",
@@ -36,8 +38,8 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
     form = definition.form(form_id)
     return {
         "resourceType": "Questionnaire",
-        "id": questionnaire_id(definition, form)[:64],
-        "url": f"{address}/fhir/Questionnaire/{questionnaire_id(definition, form)}",
+        "id": questionnaire_id(definition, form),
+        "url": canonical(definition, form, address),
         "version": definition.version,
         "name": "".join(
             part.title() for part in f"{definition.id}-{form.id}".replace("_", "-").split("-")
@@ -52,8 +54,23 @@ def questionnaire(definition: Definition, form_id: str, address: str) -> dict[st
 
 
 def questionnaire_id(definition: Definition, form: Form) -> str:
-    """What its canonical address ends with; a response names it."""
-    return f"{definition.id}-{form.id.replace('_', '-')}"
+    """What its canonical address ends with; a response names it. At most 64 characters, as FHIR has it."""
+    whole = f"{definition.id}-{form.id.replace('_', '-')}"
+    if len(whole) <= LONGEST_ID:
+        return whole
+    return f"{whole[: LONGEST_ID - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def canonical(definition: Definition, form: Form, address: str) -> str:
+    """The address of a form's Questionnaire, in the FHIR base of its registry."""
+    return f"{address}/fhir/{definition.id}/Questionnaire/{questionnaire_id(definition, form)}"
+
+
+def coding(definition: Definition, value_set: str, code: str) -> dict[str, str]:
+    """A code with the vocabulary it is of: another's, or the value set's own."""
+    known = definition.value_sets[value_set].by_code.get(code)
+    system = known.system if known is not None else None
+    return {"system": system or f"urn:hounsfield:{definition.id}:{value_set}", "code": code}
 
 
 def _group(definition: Definition, form: Form, part: Form) -> dict[str, Any]:
@@ -97,13 +114,13 @@ def _item(
         "type": "string" if element.list else _TYPES[element.type],
         "required": element.required or (path is None and element.id in form.key[:1]),
     }
-    coding = [
+    meant = [
         {"system": system, "code": code}
         for name, system in _SYSTEMS.items()
         if (code := getattr(element.codes, name)) is not None
     ]
-    if coding:
-        item["code"] = coding
+    if meant:
+        item["code"] = meant
     if element.type == "codes":
         item["repeats"] = True
     if element.type == "text" or element.list:
@@ -111,7 +128,7 @@ def _item(
     if (value_set := definition.value_set(element)) is not None:
         item["answerOption"] = [
             {
-                "valueCoding": _coding(definition, value_set, one.code) | {"display": one.label},
+                "valueCoding": coding(definition, value_set.id, one.code) | {"display": one.label},
                 **(
                     {"extension": [{"url": _EXCLUSIVE, "valueBoolean": True}]}
                     if one.code in value_set.exclusive
@@ -170,12 +187,5 @@ def _enable(definition: Definition, form: Form, path: str | None, one: Asked) ->
     return {
         "question": link,
         "operator": operator,
-        "answerCoding": _coding(definition, value_set, one.code),
+        "answerCoding": coding(definition, value_set.id, one.code),
     }
-
-
-def _coding(definition: Definition, value_set: ValueSet, code: str) -> dict[str, str]:
-    """A code with the vocabulary it is of: another's, or the value set's own."""
-    known = value_set.by_code.get(code)
-    system = known.system if known is not None else None
-    return {"system": system or f"urn:hounsfield:{definition.id}:{value_set.id}", "code": code}

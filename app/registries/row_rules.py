@@ -13,6 +13,7 @@ from decimal import Decimal
 from app.registries import expressions
 from app.registries.expressions import Expression
 from app.registries.findings import FindingCode, Severity
+from app.registries.gathered import gathered, requiring_columns, rows_of
 from app.registries.rows import PARENT, companions, rule_columns, sql_type
 from app.registries.schema import Definition, Element, Limits
 from app.registries.values.given import Canonical, Flaw, flaw
@@ -37,12 +38,15 @@ class RowRules:
     `flawed` VARCHAR[] (elements whose value could not be used), `received_on` DATE, and for a
     follow-up form a column for each of `parent_columns`, NULL where its case is not known yet. It
     gives `entry`, each computed element, and `broken`: numbers into `flaws`. With `group`, the
-    relation has a row for each row of that group, beside the elements that stand around it.
+    relation has a row for each row of that group, beside the elements that stand around it. `rows` are
+    columns that it has beside: all rows of the groups that a rule gathers something of.
     """
 
     def __init__(self, definition: Definition, form_id: str, group: str | None = None) -> None:
         form = definition.form(form_id)
         self._columns = rule_columns(definition, form, group)
+        self._requiring = requiring_columns(definition, form, group)
+        gathering = gathered(definition, form) if group is None else {}
         self.form = form if group is None else form.row_of(group)
         self._computed = {
             one.id: expressions.compile(one.computed, self._columns)
@@ -68,10 +72,18 @@ class RowRules:
         for one in self.form.all_elements:
             for name in _names_of(one):
                 self._behind_column.setdefault(name, []).append(one.id)
+        self._gathered = {
+            name: one
+            for name, one in gathering.items()
+            if any(name in each.reads for each in checks)
+        }
+        self.rows = tuple(
+            rows_of(form, path) for path in sorted({one.group for one in self._gathered.values()})
+        )
         self.flaws = tuple(check.flaw for check in checks)
         self.computed = tuple(one for one in self.form.all_elements if one.computed is not None)
         self._sql = self._statement(checks)
-        seen = {name for check in checks for name in check.reads}
+        seen = {name for check in checks for name in self._around(check.reads)}
         computing = {name for one in self._computed.values() for name in one.columns}
         self.elements = frozenset(
             one.id for one in self.form.all_elements if _names_of(one) & (seen | computing)
@@ -164,15 +176,16 @@ class RowRules:
             )
 
     def _of_rule(self, requires: str, place: str, remedy: str, *, warn: bool) -> _Check:
-        rule = self._compiled(requires)
+        rule = expressions.compile(requires, self._requiring, gives="boolean")
         found = Flaw(place, FindingCode.RULE, Severity.WARN if warn else Severity.REJECT, remedy)
         return _Check(f"NOT ({rule.duckdb})", rule.columns, found)
 
     def _statement(self, checks: list[_Check]) -> str:
         computed = [f'{one.duckdb} AS "{name}"' for name, one in self._computed.items()]
+        computed += [f'{one.sql} AS "{name}"' for name, one in self._gathered.items()]
         rows = "{source}"
         if computed:
-            # A computed element has no column of its own in what came in.
+            # What is worked out has no column of its own in what came in.
             rows = f"(SELECT *, {', '.join(computed)} FROM {{source}})"
         tests = [
             f"CASE WHEN {self._unflawed(check.reads)}({check.broken}) THEN {number} END"
@@ -192,11 +205,24 @@ class RowRules:
         own = sorted(
             {name for column in self._behind(reads) for name in self._behind_column.get(column, ())}
         )
-        if not own:
-            return ""
-        return f"NOT list_has_any(flawed, [{', '.join(repr(name) for name in own)}]) AND "
+        said = (
+            f"NOT list_has_any(flawed, [{', '.join(repr(name) for name in own)}]) AND "
+            if own
+            else ""
+        )
+        for group in sorted(
+            {one.outermost for name, one in self._gathered.items() if name in reads}
+        ):
+            inside = f"p = '{group}' OR starts_with(p, '{group}[')"
+            said += f"len(list_filter(flawed, lambda p: {inside})) = 0 AND "
+        return said
+
+    def _around(self, reads: frozenset[str]) -> frozenset[str]:
+        """The columns that are read, those around rows that something is gathered of among them."""
+        return reads.union(*(one.reads for name, one in self._gathered.items() if name in reads))
 
     def _behind(self, reads: frozenset[str]) -> frozenset[str]:
+        reads = self._around(reads)
         return reads.union(*(self._computed[one].columns for one in reads if one in self._computed))
 
 

@@ -17,8 +17,9 @@ from app.registries.expressions import (
     TEXT,
     Type,
     Windows,
+    decimal,
 )
-from app.registries.schema import Definition, Element, Form
+from app.registries.schema import Definition, Derived, Element, Form
 
 RECEIVED_ON = "received_on"
 """The day a submission came, as a column; rules have no other clock."""
@@ -90,8 +91,20 @@ def _digits(element: Element) -> int:
     return min(18, max(furthest.adjusted() + 1, 1) + element.scale)
 
 
-def sql_type(element: Element) -> str:
-    """The type of an element's column, as DuckDB writes it."""
+def type_of_derived(one: Derived) -> Type:
+    """The type expressions see of a derived column."""
+    return {
+        "integer": INTEGER,
+        "decimal": decimal(one.scale),
+        "date": DATE,
+        "datetime": DATETIME,
+        "boolean": BOOLEAN,
+        "codes": LIST,
+    }.get(one.type, TEXT)
+
+
+def sql_type(element: Element | Derived) -> str:
+    """The type of an element's column, or of a derived one, as DuckDB writes it."""
     match element.type:
         case "integer":
             return "BIGINT"
@@ -126,11 +139,11 @@ def sql_columns(form: Form, *, arriving: bool = False) -> tuple[Column, ...]:
     )
 
 
-def columns_of(elements: Iterable[Element]) -> tuple[Column, ...]:
-    """The columns of some elements, in order, read out of a struct `e` that has them as members."""
+def columns_of(elements: Iterable[Element], of: str = "e") -> tuple[Column, ...]:
+    """The columns of some elements, in order, read out of a struct that has them as members."""
     found: list[Column] = []
     for element in elements:
-        value = f'e."{element.id}"'
+        value = f'{of}."{element.id}"'
         if element.type == "datetime":
             second = f"CAST(epoch(CAST({value} AS TIMESTAMPTZ)) AS BIGINT)"
             day = f"CAST(left({value}, 10) AS DATE)"
@@ -161,11 +174,17 @@ def _literal(element: Element, sentinel: str) -> str:
     )
 
 
-def structure(form: Form, *, only: frozenset[str] | None = None, arriving: bool = False) -> str:
+def structure(
+    form: Form,
+    *,
+    only: frozenset[str] | None = None,
+    arriving: bool = False,
+    rows: Iterable[Column] = (),
+) -> str:
     """The shape for DuckDB's `json_transform`; it gives a struct with one member an element."""
     members = {
         column.element: column.shape or column.type
-        for column in _some_columns(form, only, arriving)
+        for column in (*_some_columns(form, only, arriving), *rows)
         if not column.name.endswith("_unknown") or column.name == column.element
     }
     shapes = (f'"{name}": {_json_shape(kind)}' for name, kind in members.items())
@@ -181,6 +200,8 @@ def _some_columns(form: Form, only: frozenset[str] | None, arriving: bool) -> li
 
 
 def _json_shape(kind: str) -> str:
+    if kind.startswith("["):  # rows: see `gathered`
+        return kind
     return '["VARCHAR"]' if kind == "VARCHAR[]" else f'"{kind}"'
 
 
@@ -192,21 +213,23 @@ def unpacked(
     keep: Iterable[str] = (),
     only: frozenset[str] | None = None,
     arriving: bool = False,
+    rows: Iterable[Column] = (),
 ) -> str:
     """
     SELECT the columns in `keep` and every element, typed, from a relation with canonical JSON.
 
     `source` is the relation's name, `json` its column of canonical elements as JSON text. With
-    `only`, no other elements than these are unpacked.
+    `only`, no other elements than these are unpacked. `rows` are columns of groups' rows to have beside.
     """
     kept = [f'"{name}"' for name in keep]
-    columns = _some_columns(form, only, arriving)
+    beside = tuple(rows)
+    columns = [*_some_columns(form, only, arriving), *beside]
     if not columns:
         return f"SELECT {', '.join(kept)} FROM {source}"
     selected = ", ".join(
         [*kept, *(f'{column.expression} AS "{column.name}"' for column in columns)]
     )
-    shape = structure(form, only=only, arriving=arriving)
+    shape = structure(form, only=only, arriving=arriving, rows=beside)
     inner = ", ".join([*kept, f"json_transform(\"{json}\", '{shape}') AS e"])
     return f"SELECT {selected} FROM (SELECT {inner} FROM {source})"
 

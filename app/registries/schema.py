@@ -71,6 +71,9 @@ __all__ = [
 Level = Literal["subject", "case", "follow-up", "facility-period", "facility-list"]
 Aggregate = Literal["any", "min", "max", "count", "sum"]
 Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
+Policy = Literal["per-entry", "whole-file"]
+"""Whether a flaw costs its own entry alone, or all that came with it."""
+
 Channel = Literal["web-form", "json", "ndjson", "delimited", "xlsx", "fhir", "dicomweb"]
 
 
@@ -107,7 +110,8 @@ class Form(Part):
     """The date that places a record in a month; of a facility's periods, the month or year itself."""
     codes: ElementCodes = ElementCodes()
     physician: Identifier | None = None
-    """The element with the NPI of the physician whose own results a case counts in."""
+    """The element with the NPI of the physician whose own results a case counts in. A facility's periods
+    are reported for each physician where it is a part of the `key`."""
     elements: Annotated[tuple[Element, ...], Field(min_length=1)]
     groups: tuple[Group, ...] = ()
     """What is asked row by row: the parts of a model, the nodules of an exam."""
@@ -300,7 +304,7 @@ class Definition(Part):
     accept_until: Bound | None = None
     """The last day, or the last second, at which entries of this version are taken; none while it
     has no successor."""
-    policy: Literal["per-entry", "whole-file"] = "per-entry"
+    policy: Policy = "per-entry"
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
     value_sets: dict[str, ValueSet] = {}
     forms: Annotated[tuple[Form, ...], Field(min_length=1)]

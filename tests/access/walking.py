@@ -20,12 +20,13 @@ GLOBAL: Mapping[str, Any] = {
     "module_id": "fleischner-2017",
     "list_id": "exam_names",
     "worklist_id": "incidental-follow-up",
-    "version": "1.11.0",
+    "version": "1.12.0",
     "proposal_id": 1,
     "accept_from": "2100-01-01",
     "use_case_id": "HUC-01260001",
     "use_case_version": 1,
     "comment_id": 1,
+    "questionnaire_id": "early-lung-cancer-detection-exam",
     "measure_id": None,  # any there is
     "registry_id": None,
 }

@@ -207,19 +207,26 @@ async def test_the_capability_statement_names_what_exists_and_nothing_else(
 ) -> None:
     found = (await client.get(f"{BASE}/metadata", headers=world.here)).json()
     assert (found["resourceType"], found["fhirVersion"]) == ("CapabilityStatement", "4.0.1")
-    ((measure, observation),) = [one["resource"] for one in found["rest"]]
+    (asked, measure, observation), *none = [one["resource"] for one in found["rest"]]
+    assert none == []
     described = (await client.get("/openapi.json")).json()["paths"]
     ours = {path.removeprefix("/fhir/{registry_id}") for path in described if "/fhir/" in path}
     assert ours == {
+        "",
         "/metadata",
+        "/Questionnaire",
+        "/Questionnaire/{questionnaire_id}",
+        "/QuestionnaireResponse",
+        "/QuestionnaireResponse/{response_id}",
         "/Measure",
         "/Measure/{measure_id}",
         "/Measure/{measure_id}/$evaluate-measure",
         "/Observation",
         "/Observation/{observation_id}",
     }
-    assert (measure["type"], observation["type"]) == ("Measure", "Observation")
-    for resource in (measure, observation):
+    told = (asked["type"], measure["type"], observation["type"])
+    assert told == ("Questionnaire", "Measure", "Observation"), "the registry takes no responses"
+    for resource in (asked, measure, observation):
         assert {one["code"] for one in resource["interaction"]} == {"read", "search-type"}
     assert [one["name"] for one in measure["operation"]] == ["evaluate-measure"]
     assert "operation" not in observation

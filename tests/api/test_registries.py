@@ -32,7 +32,7 @@ async def test_every_registry_is_listed_in_the_version_in_force(operator: Desk) 
     body = (await operator("GET", "/v1/registries")).json()
     listed = [(one["id"], one["version"]) for one in body["registries"]]
     assert len(dict(listed)) == len(listed)
-    assert dict(listed)[REGISTRY] == "1.11.0"
+    assert dict(listed)[REGISTRY] == "1.12.0"
     assert set(dict(listed)) == {folder.parts[-2] for folder in folders(PACKAGED)}
 
 
@@ -48,14 +48,14 @@ async def test_a_registry_tells_its_forms_rules_and_peers(operator: Desk) -> Non
     assert body["measures"] == 47
     again = await operator("GET", HERE, headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
-    versioned = await operator("GET", f"{HERE}?version=1.11.0")
+    versioned = await operator("GET", f"{HERE}?version=1.12.0")
     assert versioned.json() == body
 
 
 async def test_versions_say_which_is_in_force(operator: Desk) -> None:
     body = (await operator("GET", f"{HERE}/versions")).json()
     assert [(one["version"], one["in_force"]) for one in body["versions"]] == [
-        ("1.11.0", True),
+        ("1.12.0", True),
         ("1.1.0", False),
     ]
 
@@ -74,12 +74,14 @@ async def test_forms_come_as_schema_questionnaire_page_and_workbook(operator: De
     assert schema.json()["$id"].startswith("http://hounsfield.test/v1/registries/")
     asked = await operator("GET", f"{HERE}/forms/exam/questionnaire")
     assert asked.headers["Content-Type"].startswith("application/fhir+json")
-    assert asked.json()["url"].startswith("http://hounsfield.test/fhir/Questionnaire/")
+    assert asked.json()["url"].startswith(
+        "http://hounsfield.test/fhir/early-lung-cancer-detection/Questionnaire/"
+    )
     page = await operator("GET", f"{HERE}/forms/follow_up")
     assert page.json()["form"] == "follow_up"
     book = await operator("GET", f"{HERE}/forms/exam/template")
     assert book.headers["Content-Disposition"] == (
-        'attachment; filename="early-lung-cancer-detection-exam-1.11.0.xlsx"'
+        'attachment; filename="early-lung-cancer-detection-exam-1.12.0.xlsx"'
     )
     assert openpyxl.load_workbook(io.BytesIO(book.content)).sheetnames[0] == "Entries"
     held = {"If-None-Match": book.headers["ETag"]}
@@ -116,7 +118,7 @@ async def test_an_entry_can_be_tried_by_any_version_and_nothing_is_kept(operator
     answer = await operator("POST", f"{HERE}/forms/exam/trials", {"elements": elements})
     assert answer.status_code == 200, answer.text
     told = answer.json()
-    assert (told["version"], told["accepted"]) == ("1.11.0", False)
+    assert (told["version"], told["accepted"]) == ("1.12.0", False)
     found = {(one["place"], one["code"]) for one in told["findings"]}
     assert {("dlp", "not-a-number"), ("lung_rads_version", "missing")} <= found
     assert "Quizzleberry" not in answer.text

@@ -112,6 +112,15 @@ def equal_on(cases: int, spark: Cluster, folder: Path) -> None:
         assert there - here == here - there == Counter()
 
 
+def test_what_the_operator_tells_spark_reaches_it_and_a_child(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(data=tmp_path, spark_settings=COMPILED)
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert Cluster.of(Settings()).more == COMPILED
+
+
 @pytest.mark.timeout(1800)
 def test_every_measure_of_every_shipped_definition_is_equal(spark: Cluster, tmp_path: Path) -> None:
     equal_on(20_000, replace(spark, more=INTERPRETED), tmp_path)

@@ -81,7 +81,9 @@ def test_facilities_of_one_account_count_as_one_who_looks(
 def test_small_counts_are_one_to_ten_whoever_takes_his_own_away(counts: list[int]) -> None:
     total = sum(counts)
     known = [total, *(total - one for one in counts)]
-    assert are_small(np.array([counts]))[0] == (total > 0 and min(known) <= 10)
+    assert are_small(np.array([total]), np.array([max(counts)]))[0] == (
+        total > 0 and min(known) <= 10
+    )
 
 
 Sets = list[tuple[list[tuple[int, int, int]], bool]]

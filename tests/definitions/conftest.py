@@ -4,7 +4,7 @@ from app.registries.load import PACKAGED, load
 from app.registries.schema import Definition
 from tests.make.entries import Desk
 
-LUNG = PACKAGED / "early-lung-cancer-detection" / "1.11.0"
+LUNG = PACKAGED / "early-lung-cancer-detection" / "1.12.0"
 
 
 @pytest.fixture(scope="session")

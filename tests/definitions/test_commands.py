@@ -23,7 +23,7 @@ def run(*words: object) -> Result:
 def test_check_without_a_folder_checks_what_is_packaged() -> None:
     result = run("check")
     assert result.exit_code == 0
-    assert f"{REGISTRY} 1.11.0: 9 forms" in result.stdout
+    assert f"{REGISTRY} 1.12.0: 9 forms" in result.stdout
     assert len(result.stdout.splitlines()) == len(folders(PACKAGED))
 
 
@@ -77,7 +77,7 @@ def test_check_finds_value_sets_shared_beside_the_definition(tmp_path: Path) -> 
 
 
 def test_list_and_show_name_the_registry() -> None:
-    assert "1.11.0" in run("list").stdout
+    assert "1.12.0" in run("list").stdout
     shown = run("show", REGISTRY).stdout
     assert "Form exam (case): 39 elements" in shown
     assert "Measure adherence: Adherence to annual screening [not confirmed by a source]" in shown
@@ -90,7 +90,7 @@ def test_compare_says_what_breaks_and_refuses_what_cannot_be_compared(tmp_path: 
     result = run("compare", old, new)
     assert (result.exit_code, result.stdout) == (0, "breaks: rule heavy-smoker: says otherwise\n")
     assert "The two say the same." in run("compare", old, old).stdout
-    other = changed_copy(tmp_path / "c") / "1.11.0"
+    other = changed_copy(tmp_path / "c") / "1.12.0"
     refused = run("compare", LUNG, other)
     assert isinstance(refused.exception, Conflict)
     assert "refused: id" in refused.stdout

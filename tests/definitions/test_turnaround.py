@@ -14,6 +14,8 @@ from tests.make.entries import Desk, said
 
 TURNAROUND = newest("general-radiology-improvement")
 MONTHS = Desk(TURNAROUND, "monthly_turnaround")
+OWN_MONTHS = Desk(TURNAROUND, "monthly_physician_turnaround")
+NOT_OF_A_PHYSICIAN = ("place_of_service", "median_hours", "percentile_90_hours")
 EDGES = (0, 12, 24, 48, 10_000)
 SPANS = ("under_12_hours", "from_12_hours", "from_24_hours", "from_48_hours")
 EXAM: dict[str, Any] = {
@@ -117,6 +119,17 @@ def test_a_months_mean_and_median_must_be_possible_beside_its_spans(
     change: dict[str, Any], found: list[tuple[str, str]]
 ) -> None:
     assert said(MONTHS.flaws(MONTH | change)) == found
+
+
+def test_a_physicians_month_is_held_to_its_spans_as_a_facilitys_is() -> None:
+    own = {name: value for name, value in MONTH.items() if name not in NOT_OF_A_PHYSICIAN}
+    own |= {"physician_npi": "1234567893"}
+    assert said(OWN_MONTHS.flaws(own)) == []
+    assert said(OWN_MONTHS.flaws(own | {"mean_hours": "9.58"})) == [("mean_hours", "rule")]
+    assert said(OWN_MONTHS.flaws(own | {"exams": 101})) == [("exams", "rule")]
+    assert said(OWN_MONTHS.flaws(own | {"physician_npi": "1234567890"})) == [
+        ("physician_npi", "not-an-npi")
+    ]
 
 
 HOURS = st.floats(0, 720) | st.sampled_from([0, 11.999, 12, 23.999, 24, 47.999, 48, 720])

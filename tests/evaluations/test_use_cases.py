@@ -111,7 +111,7 @@ async def test_a_use_case_goes_from_draft_to_published_and_a_second_version_take
     number, address = made.json()["use_case_id"], made.headers["Location"]
     assert address == f"{HERE}/{number}/versions/1"
     assert made.json()["state"] == "draft"
-    size = made.json()["elements"][f"{REGISTRY}/1.11.0/hr_nodule_size"]
+    size = made.json()["elements"][f"{REGISTRY}/1.12.0/hr_nodule_size"]
     assert (size["label"], size["unit"], size["data_type"]) == ("Mean diameter", "mm", "decimal")
 
     # Nobody but those who work on it knows of a draft.
@@ -266,9 +266,9 @@ async def test_a_withdrawn_version_is_seen_by_all_only_if_it_was_published(peopl
 @pytest.mark.parametrize(
     ("place", "value", "pointer"),
     [
-        (("technical_specification", "outputs", 1, "element"), f"{REGISTRY}/1.11.0/canary_7f3a", "/technical_specification/outputs/1/element: "),
+        (("technical_specification", "outputs", 1, "element"), f"{REGISTRY}/1.12.0/canary_7f3a", "/technical_specification/outputs/1/element: "),
         (("technical_specification", "outputs", 1, "element"), "canary-7f3a/1.0.0/x", "/technical_specification/outputs/1/element: "),
-        (("technical_specification", "outputs", 1, "element"), f"{REGISTRY}/1.11.0/patient_dob", "/technical_specification/outputs/1/element: "),
+        (("technical_specification", "outputs", 1, "element"), f"{REGISTRY}/1.12.0/patient_dob", "/technical_specification/outputs/1/element: "),
         (("technical_specification", "outputs", 1, "element"), "canary 7f3a", "/body/technical_specification/outputs/1/element"),
         (("technical_specification", "inputs"), [], "/body/technical_specification/inputs"),
         (("overview", "canary_7f3a"), "x", "/body/overview/*"),

@@ -49,7 +49,7 @@ def visit_before(number: int, **changed: Any) -> dict[str, Any]:
 
 
 def visit_now(number: int, **changed: Any) -> dict[str, Any]:
-    elements = {"visit_id": f"new-{number}", "person": f"q{number}", "seen_on": "2025-07-02"}
+    elements = {"visit_id": f"new-{number}", "patient": f"q{number}", "seen_on": "2025-07-02"}
     return {"form": "visit", "elements": elements | {"site": "clinic"} | changed}
 
 
@@ -144,7 +144,7 @@ async def test_cases_of_both_versions_are_counted_together(
         visit_now(1, smoking_status="current", kilograms="80.10", wounds=[{"how_deep": "shallow"}]),
         visit_now(2, smoking_status="never", site="home", seen_on="2025-08-04"),
         # A follow-up of the new version of a case of the old one, and the other way round.
-        {"form": "call", "elements": {"visit_id": "old-3", "call_date": "2025-08-09", "improved": False}},
+        {"form": "call", "elements": {"visit_id": "old-3", "called_on": "2025-08-09", "improved": False}},
     ]  # fmt: skip
     assert (await post(client, key, before, OLD)).status_code == 202
     assert (await post(client, key, now)).status_code == 202
@@ -183,6 +183,45 @@ async def test_cases_of_both_versions_are_counted_together(
     assert kept == [("1", None), ("9", "said nothing"), ("2", None)]
 
 
+async def test_records_meet_though_what_tells_them_apart_is_called_otherwise_now(
+    wire: tuple[httpx.AsyncClient, Landing],
+) -> None:
+    client, landing = wire
+    key = await landing.key()
+    call = {"visit_id": "old-7", "call_date": "2025-07-09", "better": True}
+    before = [visit_before(7), visit_before(8), {"form": "call", "elements": call}]
+    assert (await post(client, key, before, OLD)).status_code == 202
+    await landing.run()
+    again = {"visit_id": "old-7", "called_on": "2025-07-09", "improved": False}
+    now = [visit_now(7, visit_id="old-7", patient="p7"), {"form": "call", "elements": again}]
+    sent = (await post(client, key, now)).json()
+    await landing.run()
+    told = (await client.get(f"/v1/submissions/{sent['id']}", headers=key)).json()
+    assert (told["counts"]["amended"], told["counts"]["created"]) == (2, 0)
+    people = await landing.rows(
+        "SELECT DISTINCT subject_id FROM versions WHERE form = 'visit' AND case_id IN"
+        " (SELECT case_id FROM versions WHERE definition_version = :new AND facility_id = :facility)",
+        new=NEW,
+        facility=landing.facilities[0],
+    )
+    assert len(people) == 1
+    # A call that only the earlier version knows is named in the words of the one in force.
+    other = [{"form": "call", "elements": call | {"visit_id": "old-8"}}]
+    assert (await post(client, key, other, OLD)).status_code == 202
+    await landing.run()
+    listed = f"/v1/registries/{REGISTRY}/cases?form=call&state=submitted"
+    cases = (await client.get(listed, headers=key)).json()
+    one = max(cases, key=lambda case: case["id"])
+    headers = {
+        **key,
+        "If-Match": (await client.get(f"/v1/cases/{one['id']}", headers=key)).headers["etag"],
+    }
+    gone = await client.delete(f"/v1/cases/{one['id']}", headers=headers)
+    assert gone.status_code == 202, gone.text
+    await landing.run()
+    assert (await client.get(f"/v1/cases/{one['id']}", headers=key)).json()["state"] == "withdrawn"
+
+
 Counts = dict[tuple[str, str, str], tuple[int, int, int]]
 """Measure, stratum and month -> denominator, numerator, sum of observations."""
 
@@ -210,7 +249,7 @@ def counted(sent: list[dict[str, Any]]) -> Counts:
         found[measure, stratum, month] = tuple(map(sum, zip(earlier, counts, strict=True)))  # type: ignore[assignment]
 
     visits = [one for one in sent if "smoking" in one or "site" in one]
-    calls = [one for one in sent if "call_date" in one]
+    calls = [one for one in sent if "call_date" in one or "called_on" in one]
     for one in visits:
         month = (one.get("seen_on") or one["visit_date"])[:7]
         smoking = one.get("smoking_status") or SMOKING.get(one.get("smoking", ""))

@@ -24,7 +24,7 @@ from tests.oracles.cells import cells_of, differing
 from tests.oracles.counting import Measure, count, exams_of
 from tests.oracles.elcdr import BY_INDICATION, MEASURES, proportion
 
-PACKAGED = load.PACKAGED / "early-lung-cancer-detection" / "1.11.0"
+PACKAGED = load.PACKAGED / "early-lung-cancer-detection" / "1.12.0"
 COPY = "lung-pilot"
 PLAN = Plan(seed=77, facilities=3, cases=160, flawed=0.08, single_posts=2)
 

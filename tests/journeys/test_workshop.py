@@ -16,7 +16,9 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from app.benchmarks import generations, steps
+from app.benchmarks import generations, physicians, steps
+from app.benchmarks.periods import period
+from app.database import EVERYTHING
 from app.registries.load import load
 from app.registries.schema import Definition
 from app.registries.workbook import template
@@ -237,6 +239,48 @@ async def test_a_facility_reports_a_period_once_and_sees_which_are_missing(
     today = datetime.now(UTC).date()
     assert told[0]["period"] == f"{today.replace(day=1) - timedelta(days=1):%Y-%m}"
     assert (await client.get(f"{address}?facility=999999", headers=key)).status_code == 404
+
+
+ADA, BEN = "1003000126", "1003000134"
+
+
+def own_month(npi: str, sessions: int, action: str = "submit") -> dict[str, Any]:
+    elements = {"reported_month": "2025-04", "planner_npi": npi, "sessions": sessions}
+    return {"form": "own_month", "action": action, "elements": elements}
+
+
+async def test_a_month_is_reported_for_each_physician_and_counts_in_the_own_results(
+    client: httpx.AsyncClient, landing: Landing, definition: Definition
+) -> None:
+    landed = await landing.land([own_month(ADA, 4), own_month(BEN, 8), own_month(ADA, 6)])
+    assert landed.outcomes == ["accepted", "accepted", "amended"]
+    told = await result(client, landing, "sessions", "2025-04")
+    assert (told["denominator"], told["rate"]) == (2, 7)
+    (measure,) = (one for one in definition.measures if one.id == "sessions")
+    own = {}
+    async with landing.works.database.transaction(EVERYTHING) as session:
+        for npi in (ADA, BEN):
+            found = await physicians.counted(
+                session,
+                landing.works.workshop.engine,
+                definition,
+                [physicians.Asked(measure)],
+                "planner_npi",
+                [(landing.facilities[0], npi)],
+                period("2025"),
+            )
+            own[npi] = found["sessions", None]
+    assert {npi: (one.denominator, one.total) for npi, one in own.items()} == {
+        ADA: (1, 6),
+        BEN: (1, 8),
+    }
+    address = f"/v1/registries/workshop/periods?facility={landing.facilities[0]}"
+    periods = (await client.get(address, headers=await landing.key())).json()
+    (only,) = (one for one in periods if one["form"] == "own_month")
+    assert (only["period"], only["state"], len(only["cases"])) == ("2025-04", "submitted", 2)
+    landed = await landing.land([own_month(BEN, 8, "withdraw")])
+    assert landed.outcomes == ["withdrawn"]
+    assert (await result(client, landing, "sessions", "2025-04"))["rate"] == 6
 
 
 MODELS: list[dict[str, Any]] = [

@@ -54,7 +54,7 @@ class Desk:
             f", CAST({_literal((parent or {}).get(name.removeprefix('parent_')))} AS {kind}) AS {name}"
             for name, kind in self.rules.parent_columns
         )
-        source = unpacked(self.form, "arrived", keep=kept, arriving=True)
+        source = unpacked(self.form, "arrived", keep=kept, arriving=True, rows=self.rules.rows)
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT *{above} FROM ({source})")
         names = [element.id for element in self.rules.computed]
         found: list[tuple[dict[str, Any], list[Flaw]]] = [

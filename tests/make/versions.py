@@ -67,7 +67,7 @@ LATER = {
 """,
     "elements_visit": _FORM
     + "period: seen_on\nelements:\n"
-    + _ELEMENTS
+    + _ELEMENTS.replace("id: person", "id: patient")
     + """\
   - {id: seen_on, source_name: Seen_On, title: Seen on, type: date, required: true}
   - {id: smoking_status, source_name: Smoking_Status, title: Smoking, type: code, value_set: smoking}
@@ -80,9 +80,9 @@ groups:
     elements:
       - {id: how_deep, source_name: How_Deep, title: How deep, type: code, value_set: depth, required: true}
 """,
-    "elements_call": _CALL
+    "elements_call": _CALL.replace("call_date", "called_on")
     + "  - {id: improved, source_name: Improved, title: Improved, type: boolean, required: true}\n",
-    "rules": "- {id: after, form: call, requires: call_date >= parent_seen_on, place: call_date, remedy: Not before.}\n",
+    "rules": "- {id: after, form: call, requires: called_on >= parent_seen_on, place: called_on, remedy: Not before.}\n",
     "derived": """\
 - {id: deep_wounds, form: visit, type: integer, over: group, group: wounds, expression: how_deep, filter: how_deep = 'deep', aggregate: count}
 - {id: improved_later, form: visit, type: boolean, over: follow_up, expression: improved, aggregate: any}
@@ -101,6 +101,8 @@ groups:
     - {{form: visit, element: site, default: clinic}}
     - {{form: visit, group: wounds, element: how_deep, was: depth, codes: {{S: shallow, D: deep}}}}
     - {{form: call, element: improved, was: better}}
+    - {{form: visit, element: patient, was: person}}
+    - {{form: call, element: called_on, was: call_date}}
   left:
     - {{form: visit, element: remark, because: Nothing was counted by it.}}
 """,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.registries.compare import compare, incomparable
-from app.registries.lineage import as_read, mark, related, steps
+from app.registries.lineage import as_read, mark, now_called, related, steps
 from app.registries.load import load, read
 from app.registries.schema import Definition
 from tests.make.definitions import SMALL, small
@@ -42,11 +42,16 @@ def test_a_conversion_that_says_everything_is_sound(tmp_path: Path) -> None:
         ("expression: CASE WHEN NOT pounds_unknown THEN divide(pounds * 45359237, 100000000, 2) END", "expression: visit_date", "conversion.yaml:10: gives date, where decimal"),
         ("default: clinic", "default: hospital", "conversion.yaml:11: this is no value of `site` now"),
         ("    - {form: visit, element: site, default: clinic}\n", "", "conversion.yaml:1: `visit.site` is needed now: give it a `default` or an `expression`, or `absent`"),
-        ("element: remark", "element: remarks", "conversion.yaml:15: version 1.9.0 has nothing of that name"),
+        ("element: remark", "element: remarks", "conversion.yaml:17: version 1.9.0 has nothing of that name"),
         ("  left:\n    - {form: visit, element: remark, because: Nothing was counted by it.}\n", "", "conversion.yaml:1: `visit.remark` is gone: say which element takes it (`was`), or list it under `left`"),
         ("group: wounds, element: how_deep", "group: cuts, element: how_deep", "conversion.yaml:12: this version has no group `cuts` there"),
         ("S: shallow, D: deep", "S: shallow", "conversion.yaml:12: code D is none any more: say in `codes` what it is now"),
         ("{form: call, element: improved", "{form: talk, element: improved", "conversion.yaml:13: this version has no form `talk`"),
+        ("    - {form: visit, element: patient, was: person}\n", "", "conversion.yaml:1: `visit.person` is gone: say which element takes it (`was`), or list it under `left`"),
+        ("patient, was: person}", "patient, default: nobody}", "conversion.yaml:14: `patient` tells who or which it is: by tokens of what was sent, so that it can be called otherwise (`was`) and no more"),
+        ("patient, was: person}", "patient, was: visit_id}", "conversion.yaml:14: `visit_id` of version 1.9.0 tells something else than `patient` does, or is of another type"),
+        ("called_on, was: call_date}", "called_on, expression: call_date + 1}", "conversion.yaml:15: `called_on` tells who or which it is: by tokens of what was sent"),
+        ("called_on, was: call_date}", "called_on, was: better}", "conversion.yaml:15: `better` of version 1.9.0 tells something else than `called_on` does"),
         ("converts: 1.9.0", "converts: 1.8.0", "conversion.yaml:1: the definition of 1.8.0 is not beside this folder"),
         ("was: better}", "was: better, wsa: x}", "conversion.yaml:13: `wsa` is not known here; did you mean `was`?"),
     ],
@@ -86,6 +91,20 @@ def test_compare_says_what_the_conversion_covers(pair: tuple[Definition, Definit
     said = {one.place: str(one) for one in compare(old, worse)}
     assert said["visit.visit_date"].endswith("(not covered by the conversion)")
     assert any("visit.seen_on" in one for one in incomparable(old, worse))
+
+
+def test_a_key_that_is_only_called_otherwise_is_the_same_key(
+    pair: tuple[Definition, Definition],
+) -> None:
+    old, new = pair
+    assert (old.form("call").key, new.form("call").key) != (new.form("call").key,) * 2
+    assert not any(one.place == "call.key" for one in compare(old, new))
+    lacking = new.model_copy(update={"conversions": ()})
+    assert any(one.place == "call.key" for one in compare(old, lacking))
+    assert now_called(related([old, new])[-1], "visit", OLD) == {
+        "visit_date": "seen_on",
+        "person": "patient",
+    }
 
 
 def test_versions_lead_from_one_to_the_next(

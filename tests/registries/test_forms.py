@@ -24,7 +24,7 @@ from tests.make.entries import EXAM, FOLLOW_UP
 
 @pytest.fixture(scope="module")
 def lung() -> Definition:
-    return load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
+    return load(PACKAGED / "early-lung-cancer-detection" / "1.12.0")
 
 
 def test_the_dictionary_has_every_element_once_with_its_mark(lung: Definition) -> None:
@@ -181,7 +181,7 @@ def test_a_template_offers_codes_notes_and_text_that_keeps_its_noughts(lung: Def
 def test_the_questionnaire_asks_what_the_form_asks(lung: Definition) -> None:
     made = questionnaire(lung, "exam", "http://hounsfield.test")
     assert made["resourceType"] == "Questionnaire"
-    assert made["version"] == "1.11.0"
+    assert made["version"] == "1.12.0"
     items = {item["linkId"]: item for group in made["item"] for item in group["item"]}
     sent = [one.id for one in lung.form("exam").all_elements if one.computed is None]
     assert list(items) == sent

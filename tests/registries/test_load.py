@@ -199,7 +199,7 @@ def test_layout_and_comments_are_no_part_of_the_digest(tmp_path: Path, visits: D
 
 
 def test_a_renamed_copy_of_the_packaged_folder_is_a_registry_of_its_own(tmp_path: Path) -> None:
-    definition = load(changed_copy(tmp_path) / "1.11.0")
+    definition = load(changed_copy(tmp_path) / "1.12.0")
     assert definition.id == "another-lung-registry"
     limits = definition.element("exam", "ctdivol").range
     assert limits is not None

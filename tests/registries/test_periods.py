@@ -92,6 +92,22 @@ def test_what_a_form_of_periods_cannot_be(
     assert says in complaints
 
 
+PHYSICIAN = "  - {id: npi, source_name: NPI, title: NPI, type: npi, required: true}\n"
+
+
+def test_a_month_may_be_reported_for_each_physician(tmp_path: Path) -> None:
+    alone = MONTH.replace("period: of\n", "period: of\nphysician: npi\n") + PHYSICIAN
+    _, complaints = read(small(tmp_path / "alone", elements_month=alone))
+    assert len(complaints) == 1
+    assert "of two physicians one would amend the other: put `npi` into it" in complaints[0]
+    keyed = alone.replace("period: of\n", "period: of\nkey: [of, npi]\n")
+    definition, complaints = read(small(tmp_path / "keyed", elements_month=keyed))
+    assert complaints == []
+    assert definition is not None
+    flaws = FormCheck(definition, "month").check({"of": "2025-01"}).flaws
+    assert [(one.place, one.code.value) for one in flaws] == [("npi", "missing")]
+
+
 def test_a_measure_may_count_months(tmp_path: Path) -> None:
     measure = SMALL["measures_all"] + (
         "- id: reported\n  title: Months\n  description: Months.\n  form: month\n  scoring: cohort\n"

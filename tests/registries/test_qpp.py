@@ -206,7 +206,7 @@ def test_two_measures_are_not_the_same_qpp_measure_in_one_year() -> None:
 
 
 def test_the_lung_registry_says_what_its_measures_were_and_when() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.12.0")
     found = {one.id: one.qpp for one in definition.measures if one.qpp}
     assert {name: [(each.id, each.years) for each in qpp] for name, qpp in found.items()} == {
         "cancer_detection_rate": [("ACRAD21", (2017, 2018))],

@@ -279,7 +279,7 @@ def composition(**other: Any) -> Composition:
             ),
         ),
         "methods": Methods(
-            definition_version="1.11.0",
+            definition_version="1.12.0",
             definition_digest="0" * 64,
             feed_number=812,
             as_of=datetime(2026, 10, 2, 7, 29, tzinfo=UTC),

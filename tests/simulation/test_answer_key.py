@@ -22,7 +22,7 @@ RECEIVED_ON = date(2026, 11, 21)
 
 @pytest.fixture(scope="module")
 def definition():
-    return load.load(load.PACKAGED / "early-lung-cancer-detection" / "1.11.0")
+    return load.load(load.PACKAGED / "early-lung-cancer-detection" / "1.12.0")
 
 
 def rule_flaws(definition, form, rows):
@@ -40,7 +40,7 @@ def rule_flaws(definition, form, rows):
     connection = duckdb.connect()
     connection.register("batch", batch)
     keep = ("entry", "draft", "flawed", "received_on")
-    arriving = unpacked(definition.form(form), "batch", keep=keep, arriving=True)
+    arriving = unpacked(definition.form(form), "batch", keep=keep, arriving=True, rows=rules.rows)
     nothing = "".join(f', CAST(NULL AS {kind}) AS "{name}"' for name, kind in rules.parent_columns)
     source = f"(SELECT *{nothing} FROM arriving)"
     answer = connection.execute(f"WITH arriving AS ({arriving}) {rules.statement(source)}")

@@ -1,11 +1,17 @@
-"""FHIR R4: a base for each registry, with its measures, their reports, and what its cases say in codes."""
+"""FHIR R4: a base for each registry, with its forms and the responses to them, its measures and
+their reports, and what its cases say in codes."""
 
 from fastapi import APIRouter
 
-from app.api.fhir import capabilities, measure_reports, measures, observations
+from app.api.fhir import (
+    capabilities,
+    measure_reports,
+    measures,
+    observations,
+    questionnaires,
+    responses,
+)
 
-router = APIRouter(prefix="/fhir/{registry_id}", tags=["fhir"])
-router.include_router(capabilities.router)
-router.include_router(measures.router)
-router.include_router(measure_reports.router)
-router.include_router(observations.router)
+router = APIRouter(tags=["fhir"])
+for part in (capabilities, questionnaires, responses, measures, measure_reports, observations):
+    router.include_router(part.router, prefix="/fhir/{registry_id}")

@@ -18,6 +18,15 @@ FHIR_VERSION = "4.0.1"
 EVALUATE = "http://hl7.org/fhir/OperationDefinition/Measure-evaluate-measure"
 STARTED = datetime.now(UTC).date()
 """A server of instances dates its statement when what it can do last changed: at its start."""
+RESPONSES: dict[str, Any] = {
+    "type": "QuestionnaireResponse",
+    "documentation": "A response is an entry of the registry: its case is the one that the form's key elements"
+    " name, so that the same response again changes nothing, and another with the same key amends it."
+    " `Idempotency-Key` is honoured; `facility` names the facility where a key has several.",
+    "interaction": [{"code": "create"}, {"code": "read"}],
+    "versioning": "no-version",
+    "conditionalCreate": False,
+}
 
 
 @router.get("/metadata", response_class=Response, responses=RESOURCE)
@@ -48,6 +57,16 @@ async def capabilities(
             {"name": "shape", "type": "token"},
         ],
     }
+    questionnaire: dict[str, Any] = {
+        "type": "Questionnaire",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [{"name": "url", "type": "uri"}, {"name": "version", "type": "token"}],
+    }
+    served = [questionnaire, measure, observation]
+    rest: dict[str, Any] = {"mode": "server", "resource": served}
+    if "fhir" in definition.channels:
+        served.insert(1, RESPONSES)
+        rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
     statement = {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -60,6 +79,6 @@ async def capabilities(
         },
         "fhirVersion": FHIR_VERSION,
         "format": [MEDIA_TYPE],
-        "rest": [{"mode": "server", "resource": [measure, observation]}],
+        "rest": [rest],
     }
     return resource(statement)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Response
 from app import errors
 from app.access import Act
 from app.api.dependencies import Asker, RegistryInForce, SettingsInForce
-from app.api.fhir.replies import RESOURCE, resource
+from app.api.fhir.replies import RESOURCE, resource, searchset
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 from app.settings import Settings
@@ -119,16 +119,7 @@ async def search_measures(
     """Every measure of the registry, as a Bundle."""
     asker.require(Act.READ_DEFINITIONS)
     found = [written(settings, definition, one) for one in definition.measures]
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": len(found),
-        "link": [{"relation": "self", "url": f"{base_of(settings, definition.id)}/Measure"}],
-        "entry": [
-            {"fullUrl": one["url"], "resource": one, "search": {"mode": "match"}} for one in found
-        ],
-    }
-    return resource(bundle)
+    return resource(searchset(f"{base_of(settings, definition.id)}/Measure", found))
 
 
 @router.get("/{measure_id}", response_class=Response, responses=RESOURCE)

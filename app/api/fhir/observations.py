@@ -24,15 +24,13 @@ from app.api.dependencies import (
     Transactions,
 )
 from app.api.fhir.measures import base_of
-from app.api.fhir.replies import RESOURCE, resource
+from app.api.fhir.replies import RESOURCE, resource, searchset
+from app.api.problems import problems
 from app.registries.radelement import SYSTEM, Answered, AnsweredSet, answered_sets
 from app.registries.schema import Definition, ElementCodes
 from app.settings import Settings
 
 router = APIRouter(prefix="/Observation")
-
-_ANSWERS: dict[int | str, dict[str, Any]] = {**RESOURCE, 403: {}}
-"""A key that reads benchmarks alone reads no case."""
 
 Shape = Literal["has-member", "component"]
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -166,7 +164,7 @@ class _Written:
         return {"valueString": str(value)}
 
 
-@router.get("", response_class=Response, responses=_ANSWERS)
+@router.get("", response_class=Response, responses={**RESOURCE, **problems(403)})
 async def search_observations(
     definition: RegistryInForce,
     asker: Asker,
@@ -183,28 +181,13 @@ async def search_observations(
         written = await _read(session, settings, definition, case)
     found = list(written.all(shape))
     here = f"{written.base}/Observation"
-    return resource(
-        {
-            "resourceType": "Bundle",
-            "type": "searchset",
-            "total": len(found),
-            "link": [{"relation": "self", "url": f"{here}?case={case}&shape={shape}"}],
-            "entry": [
-                {
-                    "fullUrl": f"{here}/{one['id']}",
-                    "resource": one,
-                    "search": {"mode": "match"},
-                }
-                for one in found
-            ],
-        }
-    )
+    return resource(searchset(here, found, f"?case={case}&shape={shape}"))
 
 
 @router.get(
     "/{observation_id}",
     response_class=Response,
-    responses=_ANSWERS,
+    responses={**RESOURCE, **problems(403)},
 )
 async def read_observation(
     definition: RegistryInForce,

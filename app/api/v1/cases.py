@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,22 +16,21 @@ from app.api.dependencies import (
     LARGEST_INTEGER,
     Asker,
     Catalogue,
-    Quarantine,
     RegistryInForce,
-    SettingsInForce,
     Transactions,
     VaultRoom,
 )
-from app.api.entries import send
+from app.api.entries import Entries
 from app.api.fields import FacilityId, Sent
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked, Unchanged, etag_of
 from app.api.problems import problems
-from app.api.v1.submitted import Shown as ShownSubmission
+from app.api.submitted import Shown as ShownSubmission
 from app.errors import Conflict, Forbidden, NotFound, Unprocessable
 from app.ingest.checks import FormAtWork, at_work
 from app.ingest.identity import identity_of
 from app.models.case import Case, Subject, Version
 from app.models.submission import Submission
+from app.registries.lineage import now_called
 
 router = APIRouter(tags=["cases"])
 
@@ -292,12 +291,9 @@ async def withdraw(
     asker: Asker,
     transactions: Transactions,
     catalogue: Catalogue,
-    settings: SettingsInForce,
     vault: VaultRoom,
-    quarantine: Quarantine,
+    door: Entries,
     unchanged: Unchanged,
-    request: Request,
-    response: Response,
 ) -> ShownSubmission:
     """Withdraw a case: it leaves the benchmarks, and its history stays."""
     asker.require(Act.SUBMIT)
@@ -312,21 +308,11 @@ async def withdraw(
         form = at_work(definition).form(case.form)
         if form is None:
             raise Conflict("The definition in force has no such form any more.")
-        named = {**shown.elements, **(shown.draft or {}), **await identity_of(session, vault, case)}
+        sent = {**shown.elements, **(shown.draft or {}), **await identity_of(session, vault, case)}
+        names = now_called(definition, case.form, shown.definition_version or definition.version)
+        named = {names.get(name, name): value for name, value in sent.items()}
     entry = {"form": case.form, "action": "withdraw", "elements": _naming(form, case, named)}
-    submission, _ = await send(
-        request,
-        transactions,
-        settings,
-        quarantine,
-        definition,
-        asker,
-        [entry],
-        facility=case.facility_id,
-    )
-    sent = ShownSubmission.of(submission)
-    response.headers["Location"] = f"/v1/submissions/{sent.id}"
-    return sent
+    return await door.write(definition, [entry], facility=case.facility_id)
 
 
 def _naming(form: FormAtWork, case: Case, known: dict[str, Any]) -> dict[str, Any]:

@@ -2,24 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from app import errors
 from app.access import Act
-from app.api.dependencies import (
-    LARGEST_INTEGER,
-    Asker,
-    Catalogue,
-    Quarantine,
-    SettingsInForce,
-    Transactions,
-    visible_registry,
-)
-from app.api.entries import send
+from app.api.dependencies import Asker, Catalogue, Transactions, visible_registry
+from app.api.entries import Entries, FacilitySentFor, IdempotencyKey
 from app.api.problems import problems
+from app.api.submitted import Shown as ShownSubmission
 from app.api.v1.reporting_modules import Evaluated, Given, ModuleId, ModuleVersion, told
-from app.api.v1.submitted import Shown as ShownSubmission
 from app.reporting.draft import drafted, taken_by
 from app.reporting.evaluate import evaluate
 from app.reporting.shelf import taken
@@ -61,30 +53,16 @@ class Drafted(BaseModel):
 async def draft_from_report(
     module_id: ModuleId,
     given: Draft,
-    request: Request,
-    response: Response,
     asker: Asker,
     catalogue: Catalogue,
-    settings: SettingsInForce,
-    quarantine: Quarantine,
+    door: Entries,
     transactions: Transactions,
     registry: Annotated[
         str, Query(min_length=1, max_length=100, pattern=r"^[a-z0-9-]+$", description="Where to.")
     ],
-    facility: Annotated[
-        int | None,
-        Query(ge=1, le=LARGEST_INTEGER, description="For a key that has several facilities."),
-    ] = None,
+    facility: FacilitySentFor = None,
     version: ModuleVersion = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[!-~]+$",
-            description="The same key and body again give the first answer.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Drafted:
     """Save what a report came to as a draft of a registry: no measure sees it until it is submitted.
 
@@ -113,22 +91,10 @@ async def draft_from_report(
         "action": "save",
         "elements": {**given.elements, **filled},
     }
-    submission, replayed = await send(
-        request,
-        transactions,
-        settings,
-        quarantine,
-        definition,
-        asker,
-        [entry],
-        facility=facility,
-        idempotency_key=idempotency_key,
-    )
-    if replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/submissions/{submission.id}"
     return Drafted(
-        submission=ShownSubmission.of(submission),
+        submission=await door.write(
+            definition, [entry], facility=facility, idempotency_key=idempotency_key
+        ),
         form=reported.form,
         filled=sorted(filled),
         evaluated=told(module, outcome),

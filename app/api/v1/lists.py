@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from app import audit, errors
@@ -10,19 +10,17 @@ from app.access import Act
 from app.access import Asker as Who
 from app.api.dependencies import (
     Asker,
-    Quarantine,
     RegistryInForce,
-    SettingsInForce,
     Transactions,
     VaultRoom,
     visible_facility,
 )
-from app.api.entries import send
+from app.api.entries import Entries, IdempotencyKey
 from app.api.fields import Sent
 from app.api.pages import TAGGED, Conditional, Unchanged, etag_of
 from app.api.problems import problems
+from app.api.submitted import Shown as ShownSubmission
 from app.api.v1.metrics import Facility, the_facility
-from app.api.v1.submitted import Shown as ShownSubmission
 from app.ingest.checks import at_work
 from app.ingest.unlisted import NOTHING, entries_of, unlisted, waiting
 from app.registries.schema import Definition, Form
@@ -158,22 +156,11 @@ async def replace_list(
     wanted: Replacement,
     asker: Asker,
     transactions: Transactions,
-    settings: SettingsInForce,
-    quarantine: Quarantine,
+    door: Entries,
     vault: VaultRoom,
     unchanged: Unchanged,
-    request: Request,
-    response: Response,
     facility: Facility = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[!-~]+$",
-            description="The same key and body again give the first answer.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ShownSubmission:
     """Replace a list: what is sent is submitted, and what is on it and was not sent is withdrawn.
 
@@ -194,21 +181,7 @@ async def replace_list(
         {"form": form.id, "action": "withdraw", "elements": {key: one, **of_facility}}
         for one in gone
     ] + [{"form": form.id, "elements": {**of_facility, **one}} for one in wanted.entries]
-    submission, replayed = await send(
-        request,
-        transactions,
-        settings,
-        quarantine,
-        definition,
-        asker,
-        entries,
-        facility=number,
-        idempotency_key=idempotency_key,
-    )
-    if replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/submissions/{submission.id}"
-    return ShownSubmission.of(submission)
+    return await door.write(definition, entries, facility=number, idempotency_key=idempotency_key)
 
 
 @router.get(
@@ -282,7 +255,7 @@ async def _shown(
     act: str,
 ) -> ShownList:
     async with transactions.begin() as session:
-        entries = await entries_of(session, vault, definition.id, facility, form)
+        entries = await entries_of(session, vault, definition, facility, form)
         await audit.record(
             session,
             asker,

@@ -87,7 +87,7 @@ class Look:
         )
         identities = {}
         if self.vault is not None:
-            identities = await identities_of(session, self.vault, self.definition.id, known)
+            identities = await identities_of(session, self.vault, self.definition, known)
             await audit.record_each(
                 session,
                 self.asker,
@@ -119,34 +119,34 @@ class Look:
         return "due" if one.due_on <= self.today else "upcoming"
 
 
-async def table(transactions: ScopedTransactions, look: Look) -> AsyncIterator[str]:
+def table(transactions: ScopedTransactions, look: Look) -> AsyncIterator[str]:
     """Every open case as a line of CSV, read in runs by short transactions."""
     identifying = _identifying(look.definition, look.worklist) if look.vault is not None else []
     fixed = ("case", "subject", "state", "due_on", "overdue_on")
-    yield progress.line((*fixed, *look.worklist.columns, *identifying))
-    last: tuple[date, int] | None = None
-    while True:
-        run = look.loops().order_by(OpenLoop.due_on, OpenLoop.case_id).limit(ROWS)
+
+    async def run(last: OpenLoop | None) -> tuple[Sequence[OpenLoop], list[tuple[object, ...]]]:
+        after = look.loops().order_by(OpenLoop.due_on, OpenLoop.case_id).limit(ROWS)
         if last is not None:
-            run = run.where(tuple_(OpenLoop.due_on, OpenLoop.case_id) > last)
-        async with transactions.begin() as session:
-            loops = (await session.scalars(run)).all()
-            cases = await look.told(session, loops)
-        for one in cases:
-            yield progress.line(
-                (
-                    one.id,
-                    one.subject,
-                    one.state,
-                    one.due_on,
-                    one.overdue_on,
-                    *(_cell(value) for value in one.values.values()),
-                    *((one.identity or {}).get(name) for name in identifying),
-                )
+            after = after.where(
+                tuple_(OpenLoop.due_on, OpenLoop.case_id) > (last.due_on, last.case_id)
             )
-        if len(loops) < ROWS:
-            return
-        last = loops[-1].due_on, loops[-1].case_id
+        async with transactions.begin() as session:
+            loops = (await session.scalars(after)).all()
+            cases = await look.told(session, loops)
+        return loops, [
+            (
+                one.id,
+                one.subject,
+                one.state,
+                one.due_on,
+                one.overdue_on,
+                *(_cell(value) for value in one.values.values()),
+                *((one.identity or {}).get(name) for name in identifying),
+            )
+            for one in cases
+        ]
+
+    return progress.table((*fixed, *look.worklist.columns, *identifying), run, ROWS)
 
 
 def _cell(value: Any) -> Any:

@@ -48,7 +48,8 @@ async def list_periods(
 ) -> list[ReportedPeriod]:
     """Every period since a facility takes part, newest first: those it reported, those that are missing.
 
-    A period is due when it has ended. A registry without forms of a facility's periods has none.
+    A period is due when it has ended. A registry without forms of a facility's periods has none. What is
+    reported for each physician is not missing of anybody: only those that came are told.
     """
     asker.require(Act.READ_CASES)
     visible_facility(asker, facility)
@@ -82,7 +83,9 @@ async def list_periods(
                     records.setdefault(day, []).append((id, state))
             precision = form.by_id[form.period or ""].precision
             begin = since.date() if since is not None else None
-            due = set(_due(precision, begin, datetime.now(UTC).date()))
+            due = set[date]()
+            if form.physician is None:
+                due |= set(_due(precision, begin, datetime.now(UTC).date()))
             told += [
                 ReportedPeriod(
                     form=form.id,

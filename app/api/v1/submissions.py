@@ -1,53 +1,37 @@
 """Submit, follow, read findings."""
 
-import asyncio
-import re
-import time
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Select, false, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from app import access
 from app.access import Act
-from app.api import progress
+from app.api import followed, progress
 from app.api.dependencies import (
     LARGEST_INTEGER,
     Asker,
     Catalogue,
-    Quarantine,
     RegistryInForce,
-    SettingsInForce,
     Transactions,
 )
+from app.api.entries import Entries, FacilitySentFor, IdempotencyKey, Preferred
 from app.api.fields import RegistryName, VersionAsked
 from app.api.pages import NOT_MODIFIED, PAGED, TAGGED, Conditional, PageAsked
 from app.api.problems import problems
+from app.api.submitted import EntryOutcome, Shown, ShownEntry, ShownFinding, SubmissionState
 from app.api.uploads import BODY, body_of
-from app.api.v1.submitted import EntryOutcome, Shown, ShownEntry, ShownFinding, SubmissionState
-from app.api.wire import traceparent
-from app.errors import NotFound
-from app.ingest.receive import receive, sent_for, taken
+from app.ingest.receive import taken
 from app.models.base import now
 from app.models.submission import Entry, Finding, Submission
 
 router = APIRouter(tags=["submissions"])
 
 SubmissionId = Annotated[UUID, Path(description="A submission.")]
-ENDS = frozenset({"completed", "unreadable", "held"})
-LONGEST_WAIT = 30
 SMALL = 64 * 1024
-_WAIT = re.compile(r"(?:^|[,;]\s*)wait=(\d{1,4})(?:\s*[,;]|$)")
-
-
-def _wait(prefer: str | None) -> int | None:
-    """Seconds a client would wait for the outcome (RFC 7240)."""
-    found = _WAIT.search(prefer.lower()) if prefer else None
-    return min(int(found[1]), LONGEST_WAIT) if found else None
 
 
 @router.post(
@@ -67,26 +51,12 @@ async def submit(
     asker: Asker,
     registry: RegistryInForce,
     catalogue: Catalogue,
-    settings: SettingsInForce,
-    quarantine: Quarantine,
+    door: Entries,
     transactions: Transactions,
     version: VersionAsked = None,
-    facility: Annotated[
-        int | None,
-        Query(ge=1, le=LARGEST_INTEGER, description="For a key that has several facilities."),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[!-~]+$",
-            description="The same key and body again give the first answer.",
-        ),
-    ] = None,
-    prefer: Annotated[
-        str | None, Header(max_length=1000, description="`wait=N`: answer when it is done.")
-    ] = None,
+    facility: FacilitySentFor = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Preferred = None,
 ) -> Shown:
     """Take a submission in and answer at once. Checking follows: watch its `state`.
 
@@ -100,39 +70,23 @@ async def submit(
     elif version is not None:
         registry = catalogue.registry(registry.id, version=version)
     if not _is_small(request):
-        async with transactions.begin() as session:  # who may not send need not send it all
-            await sent_for(session, registry, asker, facility)
-    door, stream = await body_of(request, settings.submission_limit)
-    taken(registry, door)
-    quarantined = await quarantine.store(stream, settings.submission_limit)
-    replayed = True
-    try:
-        async with transactions.begin() as session:
-            submission, replayed = await receive(
-                session,
-                quarantine,
-                registry,
-                asker,
-                quarantined,
-                door,
-                facility=facility,
-                idempotency_key=idempotency_key,
-                traceparent=traceparent(request.headers),
-                version=version,
-                taking=lambda: catalogue.taking(registry.id, version, at),
-            )
-            shown = Shown.of(submission)
-    finally:
-        if replayed:
-            await quarantine.forget(quarantined)
-    if replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/submissions/{shown.id}"
-    seconds = _wait(prefer)
+        await door.admit(registry, facility)
+    media, pieces = await body_of(request, door.settings.submission_limit)
+    taken(registry, media)
+    shown = await door.take(
+        registry,
+        media,
+        pieces,
+        facility=facility,
+        idempotency_key=idempotency_key,
+        version=version,
+        taking=lambda: catalogue.taking(registry.id, version, at),
+    )
+    seconds = followed.wait_of(prefer)
     if seconds is not None:
-        shown = await _finished(transactions, shown, seconds)
+        shown = await followed.finished(transactions, shown, seconds)
         response.headers["Preference-Applied"] = f"wait={seconds}"
-        if shown.state in ENDS:
+        if shown.state in followed.ENDS:
             response.status_code = 200
     return shown
 
@@ -141,17 +95,6 @@ def _is_small(request: Request) -> bool:
     """Whether the body is hardly more than the question if it may be sent."""
     declared = request.headers.get("content-length", "")
     return declared.isdecimal() and len(declared) <= 6 and int(declared) <= SMALL
-
-
-async def _finished(transactions: Transactions, shown: Shown, seconds: float) -> Shown:
-    """The submission once it has ended, or as it is when the time is up."""
-    until, pause = time.monotonic() + seconds, 0.05
-    while shown.state not in ENDS and (left := until - time.monotonic()) > 0:
-        await asyncio.sleep(min(pause, left))
-        pause = min(pause * 1.3, 0.5)
-        async with transactions.begin() as session:
-            shown = Shown.of(await _one(session, shown.id))
-    return shown
 
 
 @router.get(
@@ -170,7 +113,7 @@ async def list_submissions(
 ) -> list[Shown]:
     """The submissions within your key, the latest first."""
     asker.require(Act.READ_SUBMISSIONS)
-    statement = _visible(asker)
+    statement = followed.visible(asker)
     if registry is not None:
         statement = statement.where(Submission.registry_id == registry)
     if facility is not None:
@@ -198,7 +141,7 @@ async def show(
     """Where a submission stands, and what became of its entries."""
     asker.require(Act.READ_SUBMISSIONS)
     async with transactions.begin() as session:
-        shown = Shown.of(await _one(session, submission_id, asker))
+        shown = Shown.of(await followed.one(session, submission_id, asker))
     return conditions.reply(shown)
 
 
@@ -225,7 +168,7 @@ async def findings(
     asker.require(Act.READ_SUBMISSIONS)
     as_table = progress.prefers_csv(accept)
     async with transactions.begin() as session:
-        submission = await _one(session, submission_id, asker)
+        submission = await followed.one(session, submission_id, asker)
         statement = select(Finding).where(Finding.submission_number == submission.number)
         if entry is not None:
             statement = statement.where(Finding.row == entry)
@@ -259,7 +202,7 @@ async def entries(
     """What became of each entry."""
     asker.require(Act.READ_SUBMISSIONS)
     async with transactions.begin() as session:
-        submission = await _one(session, submission_id, asker)
+        submission = await followed.one(session, submission_id, asker)
         statement = select(Entry).where(Entry.submission_number == submission.number)
         if outcome is not None:
             statement = statement.where(Entry.outcome == outcome)
@@ -292,10 +235,10 @@ async def events(
     async def look() -> tuple[str, str, bool]:
         async with transactions.begin() as session:
             await access.still_known(session, asker)
-            row = await _one(session, submission_id, asker)
+            row = await followed.one(session, submission_id, asker)
         shown = Shown.of(row)
         at = f"{row.state}-{row.rows_read}-{row.rows_checked}-{row.rows_accepted}"
-        return at, shown.model_dump_json(), shown.state in ENDS
+        return at, shown.model_dump_json(), shown.state in followed.ENDS
 
     await look()  # a problem is answered as one, before the stream begins
     return StreamingResponse(
@@ -303,37 +246,3 @@ async def events(
         media_type=progress.EVENT_STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-def _visible(asker: access.Asker) -> Select[Submission]:
-    """Within the facilities in scope, the registries of the key; a partner's, where authorised."""
-    statement = select(Submission)
-    if asker.authorised is not None:
-        by_registry: dict[str, list[int]] = {}
-        for registry, facility in sorted(asker.authorised):
-            by_registry.setdefault(registry, []).append(facility)
-        return statement.where(
-            or_(
-                false(),
-                *(
-                    (Submission.registry_id == registry)
-                    & Submission.facility_ids.contained_by(facilities)
-                    for registry, facilities in by_registry.items()
-                ),
-            )
-        )
-    if asker.registries is not None:
-        statement = statement.where(Submission.registry_id.in_(asker.registries))
-    return statement
-
-
-async def _one(
-    session: AsyncSession, submission_id: UUID, asker: access.Asker | None = None
-) -> Submission:
-    statement = select(Submission) if asker is None else _visible(asker)
-    row: Submission | None = await session.scalar(
-        statement.where(Submission.id == submission_id).execution_options(populate_existing=True)
-    )
-    if row is None:
-        raise NotFound("There is no such submission, or it is not within your key.")
-    return row

@@ -77,6 +77,21 @@ def _level(form: Form, group: str | None) -> Mapping[str, Element] | None:
     return chain[-1].by_id if chain else None
 
 
+def _tells(definition: Definition, form: Form, element: Element) -> bool:
+    """Whether an element tells who it is about, or which record it is."""
+    above = definition.form(form.parent).key if form.parent is not None else ()
+    names = (*form.key, *form.otherwise_key, *above)
+    return element.identifying or element.identity is not None or element.id in names
+
+
+def _role(element: Element) -> tuple[object, ...]:
+    """What makes the same value the same token, in the same room."""
+    return (
+        *(element.type, element.identifying, element.identity),
+        *(element.scale, element.unit, element.precision),
+    )
+
+
 class _Looking:
     def __init__(self, old: Definition, new: Definition, conversion: Conversion) -> None:
         self.old, self.new = old, new
@@ -104,9 +119,9 @@ class _Looking:
             return
         if self.said[(one.form, one.group, one.element)] is not one:
             yield Hole(place, about, f"`{one.element}` is converted twice")
-        if element.identifying or element.identity is not None:
-            says = f"`{one.element}` tells who or which it is: it keeps its name and its meaning"
-            yield Hole((*place, "element"), about, says)
+        if one.group is None and _tells(self.new, after, element):
+            yield from self._who_or_which(place, about, one, element, before)
+            return
         if one.was is not None and one.was not in was:
             says = f"version {self.old.version} has no element `{one.was}` there"
             yield Hole((*place, "was"), about, says)
@@ -115,6 +130,30 @@ class _Looking:
             yield from self._expression(place, about, one, element, before)
         else:
             yield from self._values(place, about, one, element, was.get(one.was or one.element))
+
+    def _who_or_which(
+        self, place: Place, about: str, one: Converted, element: Element, before: Form
+    ) -> Iterator[Hole]:
+        """What tells people and records apart may be called otherwise, and nothing else.
+
+        Records meet by keyed tokens of what was sent: they are made when it arrives, and nothing that is
+        worked out, recoded or added later can be in them. Identifying values are sealed in the vault.
+        """
+        if one.codes or one.expression is not None or one.default is not None or one.absent:
+            says = f"`{one.element}` tells who or which it is: by tokens of what was sent, so that it can be"
+            yield Hole(place, about, f"{says} called otherwise (`was`) and no more")
+            return
+        was = before.by_id.get(one.was or one.element)
+        if was is None:
+            says = f"version {self.old.version} has no element `{one.was or one.element}` there"
+            yield Hole((*place, "was" if one.was else "element"), about, says)
+            return
+        if not _tells(self.old, before, was) or _role(was) != _role(element):
+            says = f"`{was.id}` of version {self.old.version} tells something else than `{element.id}` does"
+            yield Hole(place, about, f"{says}, or is of another type")
+        if any(source.form == before.id for source in (*self.old.images, *self.new.images)):
+            says = f"images complete cases of `{before.id}` that were begun under either name"
+            yield Hole(place, about, f"{says}: `{element.id}` keeps its own")
 
     def _sources(
         self,
@@ -222,13 +261,16 @@ class _Looking:
         was, now = _level(before, path) or {}, _level(after, path) or {}
         for name, element in was.items():
             about = _at(before.id, path, name)
-            if element.identifying or element.identity is not None or element.computed:
+            if element.computed or element.identity == "facility":
                 continue
             if name not in now and about not in self.spoken:
                 says = f"`{about}` is gone: say which element takes it (`was`), or list it under `left`"
                 yield Hole((), about, says)
         for name, element in now.items():
-            if element.identifying or element.identity is not None:
+            if path is None and _tells(self.new, after, element):
+                if name in was and _role(was[name]) != _role(element):
+                    says = "tells something else than it did, or is of another type"
+                    yield Hole((), about := _at(before.id, path, name), f"`{about}` {says}")
                 continue
             said, about = self.said.get((before.id, path, name)), _at(before.id, path, name)
             if said is None and name in was:

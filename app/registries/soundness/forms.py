@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from app.registries import rows
 from app.registries.expressions import Kind, Type
+from app.registries.gathered import requiring_columns
 from app.registries.schema import Element, Form, Group, Limits, Rule, ValueSet
 from app.registries.soundness.ground import Complaints, Ground, Place
 from app.registries.soundness.groups import Groups
@@ -109,8 +110,13 @@ class Forms:
             named = form.by_id.get(form.physician)
             if named is not None and (named.type != "npi" or named.identifying):
                 yield (*place, "physician"), "is told by an NPI that does not identify a patient", 0
-            if form.level != "case" or form.part:
-                yield (*place, "physician"), "only cases are a physician's own", 0
+            if not form.counted:
+                yield (*place, "physician"), "only cases and months are a physician's own", 0
+            elif form.level == "facility-period" and form.physician not in form.key:
+                says = (
+                    f"of two physicians one would amend the other: put `{form.physician}` into it"
+                )
+                yield (*place, "key"), says, 0
         if form.level == "case" and not form.part and (not form.key or form.period is None):
             yield place, "a case form needs a `key` and a `period`", 0
         if form.level == "facility-period":
@@ -343,8 +349,10 @@ class Forms:
             return
         own = form.by_id if rule.group is None else form.group_paths[rule.group][-1].by_id
         yield from ground.missing((*place, "place"), rule.place, own, "element")
-        columns = rows.rule_columns(ground.definition, ground.sound(form), rule.group)
-        yield from ground.expression((*place, "requires"), rule.requires, columns)
+        sound = ground.sound(form)
+        requiring = requiring_columns(ground.definition, sound, rule.group)
+        yield from ground.expression((*place, "requires"), rule.requires, requiring)
+        columns = rows.rule_columns(ground.definition, sound, rule.group)
         yield from self.days(place, form, rule, columns)
 
     def days(self, place: Place, form: Form, rule: Rule, columns: dict[str, Type]) -> Complaints:

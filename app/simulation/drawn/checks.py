@@ -134,6 +134,11 @@ class Checks:
     def _heard(self, row: Row, flawed: Iterable[str]) -> list[Expected]:
         """What is said of a row: nothing that rests on what cannot be used."""
         silent = {name for one in flawed for name in self._columns.get(one, (one,))}
+        silent |= {
+            one.name
+            for one in self.rows.gathered
+            if any(place.split("[")[0] == one.about.outermost for place in flawed)
+        }
         return [one.expected for one in self.broken(row) if not one.reads & silent]
 
     def around(self, elements: Elements, row: Row, flawed: Iterable[str] = ()) -> Elements:
@@ -184,7 +189,13 @@ class Checks:
                 rule.place,
                 FindingCode.RULE,
                 Severity.WARN if rule.severity == "warn" else Severity.REJECT,
-                meaning.expression.columns,
+                meaning.expression.columns.union(
+                    *(
+                        one.about.reads
+                        for one in self.rows.gathered
+                        if one.name in meaning.expression.columns
+                    )
+                ),
                 meaning,
                 self.form.by_id[rule.place],
                 rule=rule.id,

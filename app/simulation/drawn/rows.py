@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from app.registries import expressions, moments
+from app.registries.entries import rows_of
 from app.registries.expressions import Type
+from app.registries.gathered import Gathered, gathered, requiring_columns
 from app.registries.rows import PARENT, RECEIVED_ON, companions, rule_columns
 from app.registries.schema import Definition, Element, Form
 from app.simulation.meaning import Meaning, rounded
@@ -122,6 +124,42 @@ class Rows:
         return row
 
 
+class Brought:
+    """What is gathered of the rows of a group, worked out in plain Python."""
+
+    def __init__(self, definition: Definition, form: Form, one: Gathered) -> None:
+        self.name, self.about = one.derived.id, one
+        self._rows = Rows(definition, form, group=one.group)
+        columns = rule_columns(definition, form, one.group)
+        self._value = Meaning(expressions.compile(one.derived.expression, columns))
+        self._filter = (
+            Meaning(expressions.compile(one.derived.filter, columns))
+            if one.derived.filter
+            else None
+        )
+
+    def of(self, elements: Mapping[str, Any]) -> Any:
+        """What it is for an entry."""
+        each = (
+            self._rows.of({**one.around, **one.row})
+            for one in rows_of(dict(elements), self.about.group)
+        )
+        values = [
+            self._value.of(row) for row in each if self._filter is None or self._filter.holds(row)
+        ]
+        match self.about.derived.aggregate:
+            case "any":
+                return any(one is True for one in values)
+            case "count":
+                # A condition is counted where it holds, anything else where it is known.
+                return sum(one is not None and one is not False for one in values)
+            case way:
+                known = [one for one in values if one is not None]
+                if not known:
+                    return None
+                return min(known) if way == "min" else max(known) if way == "max" else sum(known)
+
+
 class RuleRows:
     """Rows as the rules of a form see them: the entry, the day it came, and the case it follows up."""
 
@@ -135,7 +173,12 @@ class RuleRows:
             if parent
             else []
         )
-        self.columns: dict[str, Type] = rule_columns(definition, form, group)
+        self.columns: dict[str, Type] = requiring_columns(definition, form, group)
+        self.gathered = (
+            tuple(Brought(definition, form, one) for one in gathered(definition, form).values())
+            if group is None
+            else ()
+        )
 
     def of(
         self,
@@ -151,4 +194,6 @@ class RuleRows:
             above = self._parent.complete(self._parent.of(parent) | {RECEIVED_ON: received_on})
             for name in self._seen:
                 row[PARENT + name] = above.get(name)
+        for one in self.gathered:
+            row[one.name] = one.of(elements)
         return self.own.complete(row)

@@ -432,7 +432,7 @@ async def test_each_look_is_kept_in_the_audit_trail_without_numbers(
 
 
 def test_the_lung_registry_says_that_cms_takes_none_of_its_measures_today() -> None:
-    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.11.0")
+    definition = load(PACKAGED / "early-lung-cancer-detection" / "1.12.0")
     for year in (2024, 2025, 2026, 2027):
         assert mapped(definition, year) == []
         said = none_mapped(definition, year)

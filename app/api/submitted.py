@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.models.submission import Entry, Finding, Submission
+from app.registries.schema import Policy
 
 SubmissionState = Literal["received", "read", "checked", "completed", "unreadable", "held"]
 EntryOutcome = Literal[
@@ -52,7 +53,7 @@ class Shown(BaseModel):
     kind: Literal["entries", "instances"]
     channel: str
     state: SubmissionState = Field(description="completed, unreadable and held are ends.")
-    policy: Literal["per-entry", "whole-file"]
+    policy: Policy
     body_size: int
     received_at: datetime
     completed_at: datetime | None
