@@ -7,6 +7,7 @@ curves, icons and padding go; markers say what was done (PS3.15 E.1, E.3).
 """
 
 from app.deid import naming, pixels
+from app.deid.about import SOP_CLASS_UID
 from app.deid.actions import Action
 from app.deid.memory import Memories, Stretch, read
 from app.deid.outcome import Deidentified, Original, Outcome, Report, Told, Withheld
@@ -14,7 +15,7 @@ from app.deid.pixels import Reason
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.walk import PIXEL_DATA, Instance, Malformed, text_of
-from app.deid.work import SOP_CLASS_UID, Work
+from app.deid.work import Work
 
 __all__ = ["Deidentified", "Original", "Outcome", "Report", "Told", "Withheld", "deidentify"]
 

@@ -24,6 +24,10 @@ _WRITTEN_OUT = re.compile(r"(?<=[a-z])([aou])e(?=[a-z])")
 _LONGEST_GAP = 3
 _COMMON = re.compile(r"\d{3}|(?:19|20)\d\d")
 """Parts of a longer number that tell nothing by themselves: an area, an exchange, a year."""
+_DOTTED = re.compile(r"(?<![\w.])(?:[a-z]\. ?-?){1,3}[a-z]\.(?!\w)")
+"""What may be somebody's initials: J.M.K., J. K."""
+_NO_INITIALS = re.compile(r"[ap][mp]|pa|i[vmade]|po|sc|eg|m[lmd]|cm|st|dr|us")
+"""What is written with points too, whoever is asked: views, ways of giving, times."""
 _UNMARKED = re.compile(r"[\w ]*")
 """Letters and words with nothing that makes initials of them."""
 _CUED = re.compile(
@@ -38,7 +42,7 @@ class Own:
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
     identifiers of several tokens, `small` ones of names whose words could be anything (Le Van, V. Le,
     Mr Le); `short` are numbers too short to be taken out without a cue; `initials` begin the parts
-    of names. `foreign`: a name is in another script alone, so that nobody can
+    of names, and `dotted` ones are of a whole name, as in `.o.q.`. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
 
@@ -49,6 +53,7 @@ class Own:
         small: set[str] = set()
         short: set[str] = set()
         initials: set[str] = set()
+        dotted: set[str] = set()
         self.foreign = False
         for name in names:
             telling, together, little, letters, foreign = _of_name(name)
@@ -56,6 +61,7 @@ class Own:
             wholes |= together | little
             small |= little
             initials |= letters
+            dotted |= _dotted(name)
             self.foreign |= foreign
         for identifier in identifiers:
             parts, together, numbers = _of_identifier(identifier)
@@ -64,6 +70,7 @@ class Own:
             short |= numbers
         self.names = frozenset(of_names)
         self.initials = frozenset(initials)
+        self.dotted = frozenset(dotted)
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
         self.small = frozenset(small)
@@ -73,7 +80,7 @@ class Own:
             if len(one) > 2 or (len(one) > 1 and not one.isascii())
         }
         self._sought = tuple(sorted(sought, key=len, reverse=True))
-        least = [*self.words, *(f"#{number}#" for number in self.short)]
+        least = [*self.words, *(f"#{number}#" for number in self.short), *self.dotted]
         for whole in wholes & sought - self.words:
             for word in self.words:
                 if word in whole:  # whoever is asked of the whole is asked of the word
@@ -110,6 +117,9 @@ class Own:
         for cued in _CUED.finditer(text) if self.short else ():
             if cued[1] in self.short:
                 yield cued.span()
+        for letters, start, stop in _initials(text) if self.dotted else ():
+            if letters in self.dotted:
+                yield start, stop
         at = [place for place, char in enumerate(text) if char.isalnum()]
         run = "".join(text[place] for place in at)
         for one in self._sought:
@@ -188,6 +198,7 @@ class Nobody:
         """None."""
         self.asked.append("".join(filter(str.isalnum, text)))
         self.asked += [f"#{cued[1]}#" for cued in _CUED.finditer(text)]
+        self.asked += [letters for letters, *_ in _initials(text)]
         return iter(())
 
 
@@ -277,6 +288,25 @@ def _of_small_family(family: list[str], parts: list[str]) -> Iterator[str]:
         initial = parts[len(family)][0]
         yield whole + initial
         yield initial + whole
+
+
+def _initials(text: str) -> Iterator[tuple[str, int, int]]:
+    """Letters with points in a plain text, as `.j.k.`, and where."""
+    for found in _DOTTED.finditer(text):
+        letters = TOKEN.findall(found[0])
+        if not _NO_INITIALS.fullmatch("".join(letters)):
+            yield f".{'.'.join(letters)}.", *found.span()
+
+
+@lru_cache(maxsize=4096)
+def _dotted(name: str) -> frozenset[str]:
+    """The initials of a name in both orders, with those of further given names and without."""
+    orders: list[list[str]] = []
+    for group in name.split("="):
+        family, *given = [part[0] for part in TOKEN.findall(folded(group))][:4] or [""]
+        for some in (given, given[:1]):
+            orders += [[family, *some], [*some, family]] if some else []
+    return frozenset(f".{'.'.join(one)}." for one in orders)
 
 
 def _wholes(parts: list[str]) -> Iterator[str]:

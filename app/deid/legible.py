@@ -18,7 +18,7 @@ from app.deid.ink import Values, elsewhere
 from app.deid.lines import continued
 from app.deid.networks import Picture
 from app.deid.reader import readable
-from app.deid.strokes import STEP, Grey, grey, marked, places, written
+from app.deid.strokes import STEP, Grey, grainy, grey, marked, places, written
 
 WHOLE = 330_000
 """Pixels up to which a picture is seen whole at its own size."""
@@ -58,11 +58,14 @@ SAMPLED = 100_000
 TALLEST = 0.4
 """Part of a picture's short side from which a find is no line, whatever is read in it."""
 LONG = 3
-"""Times its short side from which a find is a line; what is shorter is asked what it says."""
+"""Times its short side from which a find is a line."""
 ASKED = 12
 """Finds of a picture that are asked at most."""
 BULK = 40
 """Short side in pixels from which a find may be an organ, and is asked what it says."""
+
+Marked = tuple[Grey, list[tuple[float, Box]]]
+"""A view of a picture, and places of it with how far their strokes stand out."""
 
 
 def legible(
@@ -135,28 +138,35 @@ def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
 
 
 def _told(picture: Picture, text: list[Box]) -> list[Box]:
-    """The finds; none where there is no line among them and none of them says anything."""
-    if any(_long(box) >= LONG * _short(box) for box in text):
-        return text
-    return text if any(readable(picture, box) for box in text[:ASKED]) else []
+    """The finds; none where none of them says anything, as bands of speckle and vessels do not.
+
+    Short lines are asked first: that takes the least time.
+    """
+    asked = sorted(text, key=lambda box: (_long(box) < LONG * _short(box), _long(box)))[:ASKED]
+    return text if any(readable(picture, box) for box in asked) else []
 
 
 def _closely(picture: Picture, text: list[Box], mean: float) -> list[Box]:
     """What can be read where strokes are that nobody has read yet, larger and from both sides.
 
-    Tissue that is asked twice answers more often, so every find has to say something.
+    Tissue that is asked twice answers more often, so every find has to say something. In grain as fine as
+    the strokes of letters all places are seen twice as large, whatever that takes: few pictures have it.
     """
     lightness = grey(picture)
     covered = np.zeros(lightness.shape, np.bool_)
     for box in text:
         covered[box.top : box.bottom, box.left : box.right] = True
-    looks, ground = _looks(_views(picture, lightness, covered), CLOSER)
-    if not looks:
-        return []
-    scale = min(2.0, (CLOSER / ground) ** 0.5)
+    views = _views(picture, lightness, covered)
+    looks, ground = _looks(views, CLOSER)
+    found: list[tuple[Look, Box]] = []
+    if looks:
+        found = text_boxes_in(looks, min(2.0, (CLOSER / ground) ** 0.5), mean + SURER)
+    rest, there = views[0]
+    if there and lightness.size <= WHOLE and grainy(lightness):
+        found = text_boxes_in([Look(rest, place) for _, place in there], 2.0, mean) + found
     found = [
         (look, box)
-        for look, box in text_boxes_in(looks, scale, mean + SURER)
+        for look, box in found
         if not _bulky(box) and written(look.picture, box)  # larger letters are seen whole
     ]
     return [
@@ -164,16 +174,16 @@ def _closely(picture: Picture, text: list[Box], mean: float) -> list[Box]:
     ]
 
 
-def _looks(seen: list[Grey], most: int) -> tuple[list[Look], int]:
+def _looks(seen: list[Marked], most: int) -> tuple[list[Look], int]:
     """Where strokes stand out most, of `most` pixels together; and how many pixels those are.
 
     A place is not seen twice, but by itself too where it was part of a much wider look: what the
     network makes of a line depends on all that it sees beside it.
     """
-    candidates = [(apart, view, place) for view in seen for apart, place in marked(view)]
-    pixels = seen[0].size
+    candidates = [(apart, view, place) for view, there in seen for apart, place in there]
+    pixels = seen[0][0].size
     candidates.sort(key=lambda one: (one[2].area > LARGE * pixels, -one[0]))
-    smallest = np.full((2, *seen[0].shape), (WIDER + 1) * pixels, np.int32)  # of the looks there
+    smallest = np.full((2, *seen[0][0].shape), (WIDER + 1) * pixels, np.int32)  # of the looks there
     looks, ground = [], 0
     for _, view, place in candidates:
         tall, wide = place.bottom - place.top, place.right - place.left
@@ -191,13 +201,16 @@ def _looks(seen: list[Grey], most: int) -> tuple[list[Look], int]:
     return looks, ground
 
 
-def _views(picture: Picture, lightness: Grey, covered: NDArray[np.bool_]) -> list[Grey]:
-    """The picture without what was read, and what is brighter, darker or more coloured than most."""
+def _views(picture: Picture, lightness: Grey, covered: NDArray[np.bool_]) -> list[Marked]:
+    """The picture without what was read, and what is brighter, darker or more coloured than most.
+
+    Each with the places where strokes are.
+    """
     every = max(1, int((lightness.size / SAMPLED) ** 0.5))
     rest = lightness
     if covered.any():
         rest = np.where(covered, np.uint8(np.median(lightness[::every, ::every])), lightness)
-    seen = [rest]
+    seen = [(rest, marked(rest))]
     sides = [rest, 255 - rest]
     if picture.ndim == 3 and (coloured := picture.max(axis=2) - picture.min(axis=2)).any():
         sides.append(np.where(covered, np.uint8(0), coloured))
@@ -205,7 +218,8 @@ def _views(picture: Picture, lightness: Grey, covered: NDArray[np.bool_]) -> lis
         least, most = np.percentile(side[::every, ::every], TAIL), int(side.max())
         if most - least >= STEP:
             levels = (np.arange(256) - least) * (255 / (most - least))
-            seen.append(levels.clip(0, 255).astype(np.uint8)[side])
+            view = levels.clip(0, 255).astype(np.uint8)[side]
+            seen.append((view, marked(view)))
     return seen
 
 

@@ -143,7 +143,9 @@ _ADDRESSES = (
     r"[^\W\d_]+(?:\s+[^\W\d_]+)?,?\s+(?:n[°º.]?\s?)?\d{1,4}\b",
     r"\b\d{1,4}(?:\s?bis)?,?\s+(?:rue|avenue|boulevard|place|chemin|quai)\s+(?:(?:de|du|des|la|le)\s+)*"
     r"[^\W\d_]+",
-    r"\bp\.?\s?o\.?\s?box\s+\d+",
+    # PO Box 4418, RR 2 Box 118A, HC 61, Box 4
+    r"\b(?:p\.?\s?o\.?|r\.?r\.?|hc|psc|cmr|(?:rural|star|highway contract) route)(?:\s?#?\d+)?,?\s?box\s+#?\d+[a-z]?\b",
+    r"\b(?:apartado(?: postal)?|casilla(?: de correo)?|case postale|caixa postal|casella postale)\s+\d[\d-]*",
     r"\bpostfach\s+[\d ]+\b",
     r"\b(?:zip|plz|postal code|postcode)\b[\s.:]*(?=\w*\d)\w+(?:\s?\d[a-z\d]{2}\b|-\d{4}\b)?",
     r"\b[a-z]{1,2}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{2}\b",  # UK

@@ -29,6 +29,9 @@ TOGETHER = 14
 SPREAD = 4.0
 """How many times the square root of the usual number a number of edges stands out."""
 MOST_NOISE = 60.0
+BRIGHT, GRAIN, FINE = 70, 15.0, 0.85
+"""The brightest pixels, in per cent from which, of which neighbours differ by so much in the mean, and by
+how many times what two pixels apart do, are grain as fine as letters."""
 SAMPLED = 100_000
 """Neighbours whose usual difference is asked for."""
 SPARSE = 3
@@ -74,6 +77,22 @@ def marked(lightness: Grey, margin: int = CELL, edges: int = EDGES) -> list[tupl
         for group in _groups(active)
         for top, left, bottom, right in _divided(group)
     ]
+
+
+def grainy(lightness: Grey) -> bool:
+    """Is what is bright here speckle as fine as the pixels, as light from a vessel's wall is?
+
+    That of ultrasound is smoothed: two pixels apart differ more than neighbours.
+    """
+    if min(lightness.shape) < CELL:
+        return False
+    signed = lightness.astype(np.int16)
+    bright = signed[:, 1:-1] > np.percentile(lightness[::4, ::4], BRIGHT)
+    if not bright.any():
+        return False
+    near = float(np.abs(signed[:, 1:-1] - signed[:, :-2])[bright].mean())
+    apart = float(np.abs(signed[:, 2:] - signed[:, :-2])[bright].mean())
+    return near >= GRAIN and near >= FINE * apart
 
 
 def _edges(lightness: Grey) -> NDArray[np.uint16]:

@@ -6,23 +6,30 @@ and ends with what depends on several elements at once.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Concatenate, ParamSpec, TypeVar
 
-from app.deid import bulk, content, dates, private, text, uids
+from app.deid import bulk, content, dates, private, text
+from app.deid.about import (
+    ABOUT,
+    SCHEME,
+    SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    STUDY_INSTANCE_UID,
+    anybodys,
+    cleaner_of,
+    ground_of,
+    treatment_of,
+)
 from app.deid.actions import BINARY_SIZES, Action, Decision
 from app.deid.became import Became, pieces, total
 from app.deid.content import CONCEPT_NAME
 from app.deid.elements import Treatment, is_measure
-from app.deid.facts import Facts
-from app.deid.identifiers import Nobody
 from app.deid.markers import mark, same_for_all
 from app.deid.memory import Stretch
 from app.deid.outcome import Deidentified, Original, Report, Told
-from app.deid.own import CHARACTER_SET, Found, View
-from app.deid.patients import BIRTH_DATE, ISSUER, PATIENT_ID, PATIENT_NAME, who
-from app.deid.profile import ACCESSION_NUMBER, Policy, Profile
+from app.deid.own import CHARACTER_SET
+from app.deid.profile import ACCESSION_NUMBER, Profile
 from app.deid.uids import Keys
 from app.deid.values import dummy_code
 from app.deid.vrs import vr_of
@@ -37,10 +44,8 @@ _META: Dataset = {
     0x00020012: Element("UI", IMPLEMENTATION_CLASS_UID.encode()),
     0x00020013: Element("SH", IMPLEMENTATION_VERSION_NAME.encode()),
 }
-SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
-STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+SOP_INSTANCE_UID = 0x00080018
 _STUDY_DATE, _MODALITY = 0x00080020, 0x00080060
-_SCHEME = 0x00080102
 
 
 P = ParamSpec("P")
@@ -57,7 +62,7 @@ class Work:
         self.profile, self.keys = profile, keys
         self.told: list[Told] = []
         self.ready: dict[int, tuple[Element, bytes]] = {}
-        about = _ABOUT.of(instance.dataset, profile, keys)
+        about = ABOUT.of(instance.dataset, profile, keys)
         self.sop_class, self.policy, self.pseudonym = about.sop_class, about.policy, about.pseudonym
         self.charset, self.codecs, self.scheme = about.charset, about.codecs, about.scheme
         self.level = self.policy.level()
@@ -69,13 +74,13 @@ class Work:
             about.issuer_of_patient_id,
             about.accession_number,
         )
-        cleaner = _cleaner(about.view.own(stretches))
+        cleaner = cleaner_of(about.view.own(stretches))
         self.own = cleaner.own
-        self.ground = _ground(about.view, keys, self.own.foreign)
-        self.treatment = _treatment(
+        self.ground = ground_of(about.view, keys, self.own.foreign)
+        self.treatment = treatment_of(
             self.ground, keys, self.pseudonym, about.days, profile.full_dates, cleaner
         )
-        self.anybodys, self.nobody = _anybodys(keys, profile.full_dates, self.own.foreign)
+        self.anybodys, self.nobody = anybodys(keys, profile.full_dates, self.own.foreign)
         self.personal = False
         self.asked: list[str] = []
 
@@ -188,7 +193,7 @@ class Work:
         """One item: every element by its decision; private ones by the safe list."""
         charset = text_of(source.get(CHARACTER_SET)) or charset
         codecs = text.encodings(charset)
-        scheme = text_of(source.get(_SCHEME))
+        scheme = text_of(source.get(SCHEME))
         level = self.policy.level(inside)
         result: Dataset = {}
         private_ones = False
@@ -346,99 +351,6 @@ def _marks(profile: Profile, explicit: bool, little: bool) -> dict[int, tuple[El
         tag: (element, encoded(tag, element, explicit, little))
         for tag, element in same_for_all(profile).items()
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What an object says of its kind and its patient, for all objects that say the same."""
-
-    sop_class: str
-    policy: Policy
-    charset: str
-    codecs: list[str] | None
-    scheme: str
-    study_instance_uid: str
-    series_instance_uid: str
-    patient_id: str
-    issuer_of_patient_id: str
-    accession_number: str
-    pseudonym: str
-    days: int
-    view: View
-
-
-def _about(top: Dataset, profile: Profile, keys: Keys) -> _About:
-    sop_class, scheme = text_of(top.get(SOP_CLASS_UID)), text_of(top.get(_SCHEME))
-    study, series = (text_of(top.get(tag)) for tag in (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
-    policy, charset = profile.policy(sop_class), text_of(top.get(CHARACTER_SET))
-    codecs = text.encodings(charset)
-    said = {
-        tag: _value(top.get(tag), codecs)
-        for tag in (PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER)
-    }
-    numbers = said[PATIENT_ID], said[ISSUER], said[ACCESSION_NUMBER]
-    pseudonym, days = _pseudonym(keys, profile, *who(said, study))
-    view = _view(policy, charset, scheme)
-    kind = sop_class, policy, charset, codecs, scheme
-    return _About(*kind, study, series, *numbers, pseudonym, days, view)
-
-
-_ABOUT = Facts(
-    (
-        *(SOP_CLASS_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, CHARACTER_SET, _SCHEME),
-        *(PATIENT_ID, ISSUER, PATIENT_NAME, BIRTH_DATE, ACCESSION_NUMBER),
-    ),
-    _about,
-)
-
-
-@lru_cache(maxsize=256)
-def _cleaner(found: tuple[Found, ...]) -> text.Cleaner:
-    """The cleaner of all that was found in an object: the same for all that hold the same."""
-    names, identifiers = ([one[place] for one in found] for place in (0, 1))
-    return text.cleaner(frozenset().union(*names), frozenset().union(*identifiers))
-
-
-@lru_cache(maxsize=16)
-def _anybodys(keys: Keys, dates_kept: bool, foreign: bool) -> tuple[Treatment, Nobody]:
-    """A treatment for anybody, and who notes what was asked in it."""
-    cleaner = text.ForAnybody(foreign)
-    return Treatment(keys, None, None, dates_kept, cleaner), cleaner.own
-
-
-@lru_cache(maxsize=256)
-def _pseudonym(keys: Keys, profile: Profile, *who: str) -> tuple[str, int]:
-    """A patient's pseudonym, and the days to move dates back by."""
-    pseudonym, chosen = uids.token(keys.patient, *who), profile.choices.dates
-    if not profile.modified_dates:
-        return pseudonym, 0
-    return pseudonym, dates.offset(keys.dates, pseudonym, chosen.least, chosen.most)
-
-
-@lru_cache(maxsize=256)
-def _view(policy: Policy, charset: str, scheme: str) -> View:
-    """The very same one for all of these, the scheme of top-level codes included."""
-    return View(policy, charset)
-
-
-@lru_cache(maxsize=256)
-def _ground(view: View, keys: Keys, foreign: bool) -> object:
-    """What becomes of an element depends on this beside its bytes and, for some, the patient."""
-    return object()
-
-
-@lru_cache(maxsize=64)
-def _treatment(
-    ground: object, keys: Keys, pseudonym: str, days: int, dates_kept: bool, cleaner: text.Cleaner
-) -> Treatment:
-    """One treatment, the very same object, for all that may be treated alike."""
-    return Treatment(keys, pseudonym, days, dates_kept, cleaner)
-
-
-def _value(element: Element | None, codecs: list[str] | None) -> str:
-    if element is None or not isinstance(element.value, (bytes, memoryview)):
-        return ""
-    return text.decoded(bytes(element.value), codecs, element.vr).strip(" \0")
 
 
 def _drop_lone_creators(dataset: Dataset) -> None:

@@ -15,6 +15,7 @@ from app.deid.legible import CLOSER, _looks, legible
 from app.deid.networks import Picture
 from app.deid.picture import numbers, palette_of, seen
 from app.deid.raster import Raster
+from app.deid.strokes import marked
 from app.deid.walk import PIXEL_DATA
 from tests.deid.pixels.scenes import STYLES, TISSUES, scene, tissue
 
@@ -102,10 +103,52 @@ def test_a_place_in_a_much_wider_look_is_seen_by_itself_too() -> None:
     curve, letters = np.zeros((2, 480, 640), np.uint8)
     curve[180:212, ::4] = 255
     letters[184:200, 280:360:4] = 255
-    looks, ground = _looks([curve, letters], CLOSER)
+    looks, ground = _looks([(view, marked(view)) for view in (curve, letters)], CLOSER)
     widths = sorted(look.part.right - look.part.left for look in looks)
     assert widths[0] < 200 < 600 < widths[-1]
     assert ground <= CLOSER
+
+
+def bands(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float64]:
+    """Layers of a vessel's wall or a retina: bright bands of speckle that rise and fall."""
+    down, across = np.mgrid[0:rows, 0:columns]
+    wall = 0.1 * rng.rayleigh(0.4, (rows, columns))
+    wave = rng.uniform(0.02, 0.06) * np.sin(across / columns * rng.uniform(4, 8))
+    for layer in range(int(rng.integers(4, 7))):
+        bright, middle = rng.uniform(0.3, 0.7), 0.3 + 0.08 * layer
+        wall += bright * np.exp(-(((down / rows - middle - wave) / 0.015) ** 2))
+    seen_through: NDArray[np.float64] = 255 * (wall * rng.rayleigh(0.7, (rows, columns))).clip(0, 1)
+    return seen_through
+
+
+def test_bands_of_speckle_say_nothing() -> None:
+    shares = []
+    for number in range(4):
+        rng = np.random.default_rng([506, number])
+        view = bands(rng, 400, 400).astype(np.uint8)
+        shares.append(covered(legible(view), np.ones(view.shape, np.bool_)))
+    assert max(shares) < 0.02, shares
+
+
+def test_a_small_line_over_a_band_of_speckle_is_seen_beside_lines_of_another_ink() -> None:
+    shares = []
+    for number in (0, 4, 8):
+        rng = np.random.default_rng([507, number])
+        ground, lines = bands(rng, 480, 640), Image.new("L", (640, 480))
+        pen, other = ImageDraw.Draw(lines), Image.new("L", (640, 480))
+        pen.text(
+            (330, int(rng.integers(150, 260))),
+            "Name: Quirk, Ada DOB 13.03.1950",
+            255,
+            ImageFont.load_default(13),
+        )
+        ImageDraw.Draw(other).text(
+            (200, 8), "MOUNT CARMINE CLINIC", 255, ImageFont.load_default(24)
+        )
+        ink = np.asarray(lines) / 255
+        drawn = np.maximum(ground, np.asarray(other) * 0.7) * (1 - ink) + 255 * ink
+        shares.append(covered(legible(drawn.astype(np.uint8)), ink > 0.5))
+    assert min(shares) > 0.99, shares
 
 
 def test_small_yellow_lines_on_speckle_are_seen() -> None:
