@@ -242,6 +242,16 @@ def test_the_description_of_the_wire_is_written_and_compared(tmp_path: Path) -> 
     assert runner.invoke(assembled("openapi"), check).exit_code == 1
 
 
+@pytest.mark.soak  # a second or more for each
+@pytest.mark.parametrize("word", [*COMMANDS, *GROUPS])
+def test_a_command_loads_all_it_needs_in_a_process_that_nothing_loaded_before(word: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", word, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert word in done.stdout
+
+
 def test_every_command_is_found_where_the_command_line_looks_for_it() -> None:
     whole = CliRunner().invoke(assembled(), ["--help"]).output
     for name in (*COMMANDS, *GROUPS):
