@@ -8,6 +8,11 @@ Makes its own objects (`bench/objects.py`) and installs the tools in a scratch f
 in turns; told is the best turn of each, as other work on the machine only ever slows one down:
 objects and megabytes per second of wall time and of CPU time, and how many times the CPU of a plain
 copy that is. De-identification is without the second look, whose cost is stated beside it.
+
+What a turn before left behind must not be in the next one's figures: files that are deleted make new
+ones dearer for a while (ext4 does not give their inodes away at once), and a virtual machine returns
+free memory to its host, which a write then pays for. So outputs are emptied and stay until a kind is
+done, and as much memory as a turn fills is fetched before its clock runs, for each way alike.
 """
 
 import argparse
@@ -117,6 +122,16 @@ def afresh(way: Callable[[Pairs], object], pairs: Pairs, first: Pairs) -> tuple[
     return spent
 
 
+def fetched(scratch: Path, size: int) -> None:
+    """Memory for `size` bytes of files, in use a moment ago: at hand, whoever asks for it next."""
+    file = scratch / "fetched"
+    piece = bytes(1 << 20)
+    with file.open("wb", buffering=0) as stream:
+        for _ in range(0, size, len(piece)):
+            stream.write(piece)
+    os.truncate(file, 0)
+
+
 class Table:
     """The turns of one kind, and what they say."""
 
@@ -183,20 +198,23 @@ def measured(kind: Kind, rounds: int, scratch: Path, others: Sequence[Tool]) -> 
     if kind.screened and not kind.colour:  # colour is always looked at
         bare = Ours(screening=False)
         ways[UNSCREENED] = lambda pairs: afresh(bare.deidentify, pairs, [])
-    for _ in range(rounds):
-        for name, way in list(ways.items()):
-            folder = scratch / "out"
-            folder.mkdir()
-            pairs = [(file, folder / file.name) for file in kind.files]
-            try:
-                table.note(name, *way(pairs))
-                if name == OURS:
-                    table.note(LOOK, *afresh(ours.look, pairs, []))
-            except Absent as reason:
-                print(f"no figure for {kind.name}: {reason}")
-                table.drop(name)
-                del ways[name]
-            shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as outputs:
+        for number in range(rounds):
+            for name, way in list(ways.items()):
+                folder = Path(outputs, f"{name} {number}")
+                folder.mkdir()
+                pairs = [(file, folder / file.name) for file in kind.files]
+                fetched(scratch, kind.size)
+                try:
+                    table.note(name, *way(pairs))
+                    if name == OURS:
+                        table.note(LOOK, *afresh(ours.look, pairs, []))
+                except Absent as reason:
+                    print(f"no figure for {kind.name}: {reason}")
+                    table.drop(name)
+                    del ways[name]
+                for file in folder.iterdir():
+                    os.truncate(file, 0)
     table.told()
 
 

@@ -3,8 +3,21 @@ Processes of `hounsfield …` that begin with everything imported.
 
 To import the service costs each process two to four seconds, and the tests start some hundred. A
 nursery is one process that imports it once; whatever is started is a fork of it, with the
-environment, the arguments and the output of its own, and may be killed like any other. What a
-process does from its very first line is the claim of `test_cli.py`, which starts real ones.
+environment, the arguments and the output of its own, and may be killed like any other.
+
+What a fork cannot show, and who shows it:
+
+    what it does from its very first line    `test_cli.py` starts real processes, several together
+    an import that only another part makes   ruff and mypy find each name and each module's attributes;
+                                             `test_cli.py` loads every command by itself (soak)
+    what is read as Python or a library      `start` refuses a variable of that kind that is not the
+    begins: PYTHONHASHSEED, metrics' folder  nursery's; metrics of several processes are in `test_cli.py`
+    an order that hangs on hashes            all forks hash alike; workers of `hounsfield deid` and of
+                                             `issue` are processes of their own, with hashes of their own
+    what a parent leaves behind              a fork has the three descriptors it was given and no thread
+                                             of Python's (`test_nursery.py`); Python itself seeds `random`
+                                             anew, keys come from the kernel, and telemetry is configured
+                                             by the command, as in any process
 """
 
 import atexit
@@ -17,6 +30,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +42,8 @@ ADDRESS = "TESTS_NURSERY"
 """Where a run's workers read what the run's first process has begun."""
 _LENGTH = 8
 """Bytes that say how long a request is."""
+EARLY = ("PYTHON", "PROMETHEUS_", "OMP_", "OPENBLAS_", "MALLOC_", "LD_")
+"""How variables begin that are read when Python or a library begins: a fork comes too late for them."""
 
 
 class Started:
@@ -75,6 +92,11 @@ def start(
     words: Sequence[str], env: Mapping[str, str], *, out: IO[bytes], err: IO[bytes]
 ) -> Started:
     """Start `hounsfield …` in an environment of its own."""
+    given, ours = (
+        {name: value for name, value in one.items() if name.startswith(EARLY)}
+        for one in (env, os.environ)
+    )
+    assert given == ours, "a fork comes too late for these variables: start a real process"
     asked = socket.socket(socket.AF_UNIX)
     asked.connect(os.environ[ADDRESS])
     request = json.dumps([list(words), dict(env)]).encode()
@@ -143,6 +165,7 @@ def _import() -> None:
 
     for one in Catalogue(Settings()).registries():
         tabulation(one)
+    assert threading.active_count() == 1, "a thread would be missing from every fork"
     gc.collect()
     gc.freeze()  # what was imported is shared, and stays so
 
@@ -205,6 +228,7 @@ def _born(request: bytes, given: Sequence[int]) -> list[str]:
     words, environment = json.loads(request)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
     return list(words)
 
 

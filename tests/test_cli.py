@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -17,8 +17,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import COMMANDS, GROUPS, assembled
-from app.commands.running import environment, metrics_folder
+from app.commands.demo import listening
+from app.commands.running import await_ready, environment, listen, metrics_folder
 from app.commands.serve import OPENAPI
+from app.errors import Unavailable
 from app.postgres import Embedded
 from app.postgres.programs import alive
 from app.settings import Settings
@@ -56,11 +58,12 @@ class Deployment:
             timeout=SECONDS,
         )
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, keep: Sequence[int] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", *words],
             cwd=ROOT,
             env=self.environment,
+            pass_fds=keep,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -69,8 +72,8 @@ class Deployment:
         self.running.append(process)
         return process
 
-    def up(self) -> subprocess.Popen[str]:
-        process = self.start("up")
+    def up(self, *words: str, keep: Sequence[int] = ()) -> subprocess.Popen[str]:
+        process = self.start("up", *words, keep=keep)
         assert process.stdout is not None
         for line in process.stdout:
             if "Ctrl-C" in line:
@@ -166,7 +169,8 @@ def test_up_serves_heals_is_followed_when_it_is_killed_and_stops_without_leaving
     assert eventually(lambda: not any(alive(pid) for pid in ours)), "they hold a lifeline"
     assert alive(postgres[0])
 
-    second = deployment.up()
+    with listen(deployment.settings) as kept:  # as a demonstration does, which keeps its port so
+        second = deployment.up("--fd", str(kept.fileno()), keep=[kept.fileno()])
     assert httpx.get(f"{deployment.url}/metrics", headers=bearer).status_code == 200
     left = [*children(second.pid), *postgres]
     assert len(left) >= 3, "PostgreSQL, a web process and a worker"
@@ -201,6 +205,25 @@ def test_a_port_that_is_taken_is_told_in_one_line(deployment: Deployment) -> Non
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_two_demonstrations_that_begin_at_once_have_a_port_each() -> None:
+    settings = Settings(port=free_port())
+    with listening(settings) as first, listening(settings) as second:
+        assert first.getsockname()[1] == settings.port
+        for listener in (first, second):
+            with socket.create_connection(listener.getsockname()) as client:
+                accepted, caller = listener.accept()
+                accepted.close()
+                assert caller == client.getsockname(), "who calls one does not reach the other"
+
+
+def test_a_service_that_does_not_become_ready_is_told_with_what_was_waited_for() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=r"within 1 s: http.*/health/ready.*nothing answered"):
+        await_ready(url, lambda: False, seconds=0.6)
+    with pytest.raises(Unavailable, match="ended before it was ready"):
+        await_ready(url, lambda: True)
+
+
 def test_a_data_folder_that_cannot_be_used_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     settings = Settings(data=tmp_path / "file" / "data")
@@ -217,6 +240,16 @@ def test_the_description_of_the_wire_is_written_and_compared(tmp_path: Path) -> 
     path.write_text(path.read_text().replace("Hounsfield", "Something else"))
     check = ["openapi", "--check", "--out", str(path)]
     assert runner.invoke(assembled("openapi"), check).exit_code == 1
+
+
+@pytest.mark.soak  # a second or more for each
+@pytest.mark.parametrize("word", [*COMMANDS, *GROUPS])
+def test_a_command_loads_all_it_needs_in_a_process_that_nothing_loaded_before(word: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", word, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert word in done.stdout
 
 
 def test_every_command_is_found_where_the_command_line_looks_for_it() -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from rich.table import Table
 from app import postgres
 from app.commands.checks import Checks, cells_differ, tables_tell, tabulated
 from app.commands.definitions import home_of, newest, shown_first
+from app.commands.running import await_ready, listen
 from app.errors import Unavailable
 from app.registries.schema import Definition
 from app.settings import Settings
@@ -47,7 +48,8 @@ from app.simulation.proof import (
 from app.simulation.sending import Keys, Nation, Office, read_lines
 from app.simulation.write import simulate
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
+"""More than `hounsfield up` waits for its own processes: it knows better what did not come."""
 MAY_BE_TOLD = frozenset({"uid"})
 """What an answer may repeat to its sender: the UIDs that PS3.18 has in a STOW-RS response."""
 
@@ -127,10 +129,10 @@ def _cases(definition: Definition) -> int:
 class Up:
     """A `hounsfield up` of our own, with its data and its log in a folder."""
 
-    def __init__(self, folder: Path, definitions: Path | None = None) -> None:
+    def __init__(self, folder: Path, port: int, definitions: Path | None = None) -> None:
         self.folder = folder
         self.log = folder / "service.log"
-        self.settings = Settings(data=folder / "data", port=_port(Settings().port))
+        self.settings = Settings(data=folder / "data", port=port)
         self.url = f"http://{self.settings.host}:{self.settings.port}"
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("HOUNSFIELD_")
@@ -162,17 +164,22 @@ class Up:
 
 @contextmanager
 def up(folder: Path, console: Console, definitions: Path | None = None) -> Iterator[Up]:
-    """Start everything in one on a folder; stop it at the end."""
-    service = Up(folder, definitions)
-    with service.log.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "up"],
-            env=service.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            process_group=0,  # Ctrl-C is for us
-        )
+    """Start everything in one on a folder; stop it at the end.
+
+    The socket it accepts from is opened here and handed on: nobody can take its port in between.
+    """
+    with listening(Settings()) as listener:
+        service = Up(folder, listener.getsockname()[1], definitions)
+        with service.log.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-m", "app.cli", "up", "--fd", str(listener.fileno())],
+                env=service.environment,
+                pass_fds=(listener.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,  # Ctrl-C is for us
+            )
     try:
         with console.status("Starting PostgreSQL, the API and a worker…"):
             _await_ready(service, process)
@@ -187,14 +194,11 @@ def up(folder: Path, console: Console, definitions: Path | None = None) -> Itera
 
 
 def _await_ready(service: Up, process: subprocess.Popen[bytes]) -> None:
-    patience = time.monotonic() + READY_SECONDS
-    while time.monotonic() < patience and process.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{service.url}/health/ready", timeout=5).status_code == 200:
-                return
-        time.sleep(0.1)
-    tail = service.log.read_text(errors="replace")[-2000:]
-    raise Unavailable(f"The service did not become ready. The end of its log:\n{tail}")
+    try:
+        await_ready(service.url, lambda: process.poll() is not None, READY_SECONDS)
+    except Unavailable as error:
+        tail = service.log.read_text(errors="replace")[-2000:]
+        raise Unavailable(f"{error} The end of the log:\n{tail}") from None
 
 
 async def _journey(service: Up, plan: Plan, definition: Definition, console: Console) -> bool:
@@ -340,13 +344,15 @@ def _display(console: Console) -> Iterator[Told]:
         yield told
 
 
-def _port(wanted: int) -> int:
-    """The port we were told to use, or any free one if somebody has it."""
-    for port in (wanted, 0):
-        with contextlib.suppress(OSError), socket.socket() as free:
-            free.bind(("127.0.0.1", port))
-            return int(free.getsockname()[1])
-    raise Unavailable("No port is free on this machine.")
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """A socket on the port we were told to use, or on any free one if somebody has it."""
+    with ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listen(settings))
+        except Unavailable:
+            listener = stack.enter_context(listen(settings.model_copy(update={"port": 0})))
+        yield listener
 
 
 def _wait(console: Console) -> None:

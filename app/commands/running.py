@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +49,21 @@ class Service:
 
 @contextmanager
 def running(
-    settings: Settings, *, web: int | None = None, workers: int | None = None
+    settings: Settings,
+    *,
+    web: int | None = None,
+    workers: int | None = None,
+    listener: socket.socket | None = None,
 ) -> Iterator[Service]:
-    """All in one: PostgreSQL, migrated; web and worker processes, ready. Stopped at the end."""
+    """All in one: PostgreSQL, migrated; web and worker processes, ready. Stopped at the end.
+
+    Web processes accept from the `listener`, or else from a socket of the settings' host and port.
+    """
     with ExitStack() as stack:
         found = stack.enter_context(postgres.addresses(settings))
         prepare(settings, found.owner)
-        listener = stack.enter_context(listen(settings))
+        if listener is None:
+            listener = stack.enter_context(listen(settings))
         host, port = listener.getsockname()[:2]
         settings = settings.model_copy(update={"port": port})
         children = stack.enter_context(Children(settings).supervised())
@@ -66,7 +74,7 @@ def running(
         reach = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
         url = f"http://[{reach}]:{port}" if ":" in reach else f"http://{reach}:{port}"
         if web != 0:
-            await_ready(url, children)
+            await_ready(url, lambda: children.hopeless)
         yield Service(url, settings, found, children)
 
 
@@ -88,18 +96,30 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def await_ready(url: str, children: "Children") -> None:
-    """Wait until the service answers that it is ready."""
-    patience = time.monotonic() + READY_SECONDS
+def await_ready(url: str, gone: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+    """Wait until the service answers that it is ready.
+
+    Raises `Unavailable`, which says what was waited for, when it is `gone` or nothing came of it.
+    """
+    address = f"{url}/health/ready"
+    patience = time.monotonic() + seconds
+    last = "nothing answered there"
     with httpx.Client(timeout=5, trust_env=False) as client:
         while time.monotonic() < patience:
             with contextlib.suppress(httpx.HTTPError):
-                if client.get(f"{url}/health/ready").status_code == 200:
+                answer = client.get(address)
+                if answer.status_code == 200:
                     return
-            if children.hopeless:
-                break
+                last = f"its last answer was {answer.status_code}"
+            if gone():
+                raise Unavailable(
+                    "A process of the service ended before it was ready; its log says why."
+                )
             time.sleep(0.05)
-    raise Unavailable("The web process does not become ready; its log says why.")
+    raise Unavailable(
+        f"The service did not become ready within {seconds:.0f} s: {address} was asked again and "
+        f"again, and {last}. Its log says what it was doing; on a busy machine, try again later."
+    )
 
 
 @dataclass(slots=True)

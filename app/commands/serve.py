@@ -28,12 +28,15 @@ app = typer.Typer()
 
 
 @app.command()
-def up() -> None:
+def up(
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Everything in one: PostgreSQL, web and worker processes; stops on Ctrl-C."""
     settings = Settings()
     telemetry.configure(settings.log_level, process="up")
     console = Console()
-    with until_stopped() as stopped, running(settings) as service:
+    listener = None if fd is None else socket.socket(fileno=fd)
+    with until_stopped() as stopped, running(settings, listener=listener) as service:
         told = (
             f"Hounsfield {telemetry.version()} is up.",
             f"  pages     {service.url}/",

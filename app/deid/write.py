@@ -28,11 +28,13 @@ def parts(
     """The same in pieces, large values uncopied. `ready` has elements encoded before, by tag."""
     chunks: list[bytes | memoryview] = []
     explicit, little = instance.explicit, instance.little
-    dataset, known = instance.dataset, ready or {}
+    dataset, known = instance.dataset, (ready or {}).get
+    append = chunks.append
     for tag in sorted(dataset):
         element = dataset[tag]
-        if tag in known and known[tag][0] is element:
-            chunks.append(known[tag][1])
+        before = known(tag)
+        if before is not None and before[0] is element:
+            append(before[1])
         else:
             _write({tag: element}, chunks, explicit, little)
     if instance.transfer_syntax == DEFLATED_LITTLE:
@@ -80,10 +82,8 @@ def _joined(chunks: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """Small pieces joined, large ones as they are."""
     told: list[bytes | memoryview] = []
     start = 0
-    sizes = list(map(len, chunks))
-    if max(sizes) <= LARGE:
-        return [b"".join(chunks)]
-    for number in [number for number, size in enumerate(sizes) if size > LARGE]:
+    large = [number for number, chunk in enumerate(chunks) if len(chunk) > LARGE]
+    for number in large:
         told += [b"".join(chunks[start:number]), chunks[number]]
         start = number + 1
     return [*told, b"".join(chunks[start:])]

@@ -174,6 +174,73 @@ def test_a_typed_entry_that_is_flawed_says_where_and_keeps_the_page_usable(
     assert "joints[0].needles[0].gauge" in findings
     assert "sedation" in findings
     assert "99" not in findings
+    page.until("document.activeElement.id === 'first-finding'")
+
+
+def test_a_typed_entry_outlives_its_session_and_an_answer_that_is_lost(
+    page: Page, served: Served
+) -> None:
+    page.open(f"{served.url}/registries/{JOINTS}/forms/injection")
+    page.until("document.getElementById('entry').dataset.ready")
+    page.run(TYPING % json.dumps(ENTRY | {"accession": "T-3", "record": "MRN-9"}))
+    submit = "document.querySelector('#entry button[value=submit]').click()"
+
+    page.call("Network.enable")
+    cookies = page.call("Network.getCookies")["cookies"]
+    page.call("Network.clearBrowserCookies")
+    page.run(submit)
+    page.until("!!document.querySelector('#problem a[href=\"/sign-in\"]')")
+    assert page.run("document.activeElement.id") == "problem"
+    kept = ("name", "value", "domain", "path", "secure", "httpOnly", "sameSite")
+    for one in cookies:
+        page.call("Network.setCookie", **{name: one[name] for name in kept if name in one})
+
+    # The answer is lost when the entry has arrived: sent again it is the same, and taken once.
+    page.run(
+        "(() => { const real = window.fetch; window.fetch = async (...request) => {"
+        " window.fetch = real; await real(...request); throw new TypeError('lost'); }; })()"
+    )
+    page.does(submit)
+    page.until("document.readyState === 'complete' && !document.getElementById('live')")
+    assert page.run("location.pathname").startswith("/submissions/")
+    assert "New cases" in page.run("document.querySelector('.figures').innerText")
+
+
+def test_rows_are_added_and_taken_away_by_keyboard_and_each_says_which_it_is(
+    page: Page, served: Served
+) -> None:
+    page.open(f"{served.url}/registries/{JOINTS}/forms/injection")
+    page.until("document.getElementById('entry').dataset.ready")
+    names = "[...document.querySelectorAll('[data-remove=joints]')].map(one => one.ariaLabel)"
+    legends = (
+        "[...document.querySelectorAll('[data-row=joints] > legend')].map(one => one.innerText)"
+    )
+    page.run("document.querySelector('[data-add=joints]').focus()")
+    page.press("Enter")
+    one, two = page.run(legends)
+    assert page.run(names) == [f"Take away {one}", f"Take away {two}"]
+    assert page.run(
+        "[...document.querySelectorAll('[data-row=joints]')][1].contains(document.activeElement)"
+    )
+    page.run("document.querySelector('[data-remove=joints]').focus()")
+    page.press("Enter")
+    assert page.run(names) == [f"Take away {one}"], "rows are numbered anew"
+    assert page.run("document.activeElement.dataset.remove") == "joints", "the next row's"
+    page.press("Enter")
+    assert page.run("document.activeElement.dataset.add") == "joints"
+    unlabelled = (
+        "[...document.querySelectorAll('#entry input, #entry select')]"
+        ".filter(one => !one.labels.length && !one.ariaLabel).length"
+    )
+    assert page.run(unlabelled) == 0
+    needed = "document.querySelector('[data-element=accession] input').ariaRequired"
+    assert page.run(needed) == "true"
+
+    page.run("setTimeout(() => location.assign('/'))")
+    page.browser.wait(page.session, "Page.javascriptDialogOpening")  # what was typed is not sent
+    page.browser.forget(page.session)
+    page.call("Page.handleJavaScriptDialog", accept=True)
+    page.browser.wait(page.session, "Page.loadEventFired")
 
 
 def test_a_report_opens_from_its_page_and_obeys_its_own_policy(page: Page, served: Served) -> None:

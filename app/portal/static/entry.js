@@ -8,15 +8,26 @@ let version = "";
 let drawn = null;
 let count = 0;
 let key = freshKey();
+let sent = "";
+let unsent = false;
+
+// Seconds before a send that got no answer is tried again; with the same key it is never taken twice.
+const AGAIN = [1, 3];
 
 function freshKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function say(text) {
-  problem.textContent = text;
-  problem.hidden = !text;
+function say(...told) {
+  problem.replaceChildren(...told);
+  problem.hidden = !told.length;
+}
+
+function changed() {
+  key = freshKey(); // other content needs another key; the same sent again is a replay
+  unsent = true;
+  say();
 }
 
 function made(tag, given, ...inside) {
@@ -64,11 +75,15 @@ function refresh(at) {
     field.box.hidden = shown === false;
     const needed = field.asked.required || holds(field.asked.required_when, at) === true;
     field.mark.hidden = !needed;
+    if (field.shown.matches("input, select")) {
+      field.shown.setAttribute("aria-required", String(needed));
+    }
   }
   for (const group of at.groups.values()) {
     group.add.disabled = group.rows.length >= group.asked.at_most;
     group.rows.forEach((row, number) => {
       row.legend.textContent = group.asked.title + " " + (number + 1);
+      row.remove.setAttribute("aria-label", "Take away " + row.legend.textContent);
       refresh(row.level);
     });
   }
@@ -143,7 +158,7 @@ function question(asked, at) {
   }
   const hint = text ? [made("span", { class: "hint", id: id + "-hint" }, text)] : [];
   const box = made("div", { "data-element": asked.element }, title, shown, ...hint);
-  at.fields.set(asked.element, { asked, box, mark, value });
+  at.fields.set(asked.element, { asked, box, mark, shown, value });
   return box;
 }
 
@@ -158,13 +173,14 @@ function rowsOf(asked, at) {
     const legend = made("legend", {});
     const remove = made("button", { type: "button", class: "plain", "data-remove": asked.group }, "Take away");
     const box = made("fieldset", { "data-row": asked.group }, legend, ...drawnLevel(asked, inner), remove);
-    const row = { level: inner, legend, box };
+    const row = { level: inner, legend, box, remove };
     remove.addEventListener("click", () => {
-      key = freshKey();
-      group.rows.splice(group.rows.indexOf(row), 1);
+      changed();
+      const place = group.rows.indexOf(row);
+      group.rows.splice(place, 1);
       box.remove();
       refresh(drawn);
-      add.focus();
+      (group.rows[place]?.remove ?? add).focus(); // a keyboard goes on where the row was
     });
     group.rows.push(row);
     list.append(box);
@@ -174,10 +190,11 @@ function rowsOf(asked, at) {
     more();
   }
   add.addEventListener("click", () => {
-    key = freshKey();
+    changed();
     more();
     refresh(drawn);
-    list.lastElementChild.querySelector("input, select")?.focus();
+    const shown = list.lastElementChild.querySelectorAll("input, select");
+    [...shown].find((one) => !one.closest("[hidden]"))?.focus();
   });
   const help = asked.help ? [made("p", { class: "hint" }, asked.help)] : [];
   return made("fieldset", { "data-group": asked.group }, made("legend", {}, asked.title), ...help, list, add);
@@ -220,9 +237,36 @@ async function draw() {
   entry.dataset.ready = "true";
 }
 
+// The answer to a request, asked again while none comes; null when none came at all.
+async function answered(door, request) {
+  for (const seconds of [...AGAIN, null]) {
+    const answer = await fetch(door, request).catch(() => null);
+    const told = answer && (await answer.json().catch(() => null));
+    if (told || seconds === null) {
+      return told && { answer, told };
+    }
+    say("The service does not answer. It is asked again…");
+    await new Promise((on) => setTimeout(on, seconds * 1000));
+  }
+}
+
+function refused({ answer, told }) {
+  if (answer.status === 401) {
+    const door = made("a", { href: "/sign-in", target: "_blank", rel: "noopener" }, "Sign in in another tab");
+    say("Your session has ended. Nothing is lost: ", door, ", come back here and send it again.");
+  } else {
+    say(told.detail || told.title);
+  }
+}
+
+addEventListener("beforeunload", (event) => {
+  if (unsent) {
+    event.preventDefault(); // what was typed is nowhere else
+  }
+});
+
 entry.addEventListener("input", () => {
-  key = freshKey(); // other content needs another key; the same sent again is a replay
-  say("");
+  changed();
   if (drawn) {
     refresh(drawn);
   }
@@ -231,31 +275,37 @@ entry.addEventListener("input", () => {
 entry.addEventListener("submit", async (event) => {
   event.preventDefault();
   const action = event.submitter ? event.submitter.value : "submit";
+  if (sent && sent !== action) {
+    key = freshKey(); // a draft is other content than the entry
+  }
+  sent = action;
   const facility = entry.elements.facility.value.trim();
   const door = new URL(entry.dataset.door, location.origin);
   door.searchParams.set("version", version);
   if (facility) {
     door.searchParams.set("facility", facility);
   }
-  const buttons = entry.querySelectorAll("button[type=submit]");
-  buttons.forEach((one) => (one.disabled = true));
-  try {
-    const answer = await fetch(door, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": key, Accept: "application/json" },
-      body: JSON.stringify({ form: entry.dataset.form, action, elements: typed(drawn) }),
-    });
-    const told = await answer.json();
-    if (answer.ok) {
-      location.assign("/submissions/" + encodeURIComponent(told.id));
-      return;
-    }
-    say(told.detail || told.title);
-  } catch {
-    say("The service could not be reached. Nothing was lost: send it again.");
-  } finally {
-    buttons.forEach((one) => (one.disabled = false));
+  const request = {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Idempotency-Key": key, Accept: "application/json" },
+    body: JSON.stringify({ form: entry.dataset.form, action, elements: typed(drawn) }),
+  };
+  say();
+  const rest = [...entry.children].filter((one) => one !== problem);
+  rest.forEach((one) => (one.inert = true)); // what is being sent stays as it is
+  const came = await answered(door, request);
+  rest.forEach((one) => (one.inert = false));
+  if (came?.answer.ok) {
+    unsent = false;
+    location.assign("/submissions/" + encodeURIComponent(came.told.id) + "#first-finding");
+    return;
   }
+  if (came) {
+    refused(came);
+  } else {
+    say("The service could not be reached. Nothing is lost: send it again.");
+  }
+  problem.focus();
 });
 
 draw().catch(() => say("The questions could not be read. Load the page again."));

@@ -74,7 +74,7 @@ form.addEventListener("submit", (event) => {
     sending(false);
     const answer = request.response;
     if (request.status >= 200 && request.status < 300 && answer && answer.id) {
-      location.assign("/submissions/" + encodeURIComponent(answer.id));
+      location.assign("/submissions/" + encodeURIComponent(answer.id) + "#first-finding");
       return;
     }
     say((answer && (answer.detail || answer.title)) || "The request failed with status " + request.status + ".");
