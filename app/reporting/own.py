@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -43,6 +44,8 @@ from app.reporting.order import ordered
 from app.reporting.soundness import unsound
 
 DEEPEST = 50
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 PACKAGED = Path(__file__).parent / "modules"
 
@@ -50,31 +53,34 @@ PACKAGED = Path(__file__).parent / "modules"
 @lru_cache(maxsize=1)
 def packaged() -> Mapping[str, shape.Module]:
     """The shipped modules, by id."""
-    found = (read_own(_whole(path.read_bytes())) for path in sorted(PACKAGED.glob("*.yaml")))
+    found = (_made(_whole(path.read_bytes())) for path in sorted(PACKAGED.glob("*.yaml")))
     return {one.id: one for one in found}
 
 
 def _whole(content: bytes) -> bytes:
     """A shipped module with the decision tables in it that it shares with definitions."""
-    written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
+    written = _read(content)
     shared = {
         table["id"]: table
         for path in sorted((SHARED / "decisions").glob("*.yaml"))
-        for table in yaml.load(path.read_bytes(), yaml.BaseLoader)  # noqa: S506 -- likewise
+        for table in _read(path.read_bytes())
     }
     written["tables"] = [
         shared[one["shared"]] if "shared" in one else one for one in written.get("tables", ())
     ]
-    return yaml.safe_dump(written, allow_unicode=True, sort_keys=False).encode()
+    return yaml.dump(written, Dumper=_DUMPER, allow_unicode=True, sort_keys=False).encode()
+
+
+def _read(content: bytes) -> Any:
+    """Text, lists and mappings. Scalars stay as they were written, so that a code `010` is no number."""
+    return yaml.load(content, _LOADER)  # noqa: S506 -- it makes nothing else
 
 
 def read_own(content: bytes) -> shape.Module:
     """The module in a YAML document, or `InvalidReportingModule` with every complaint."""
     try:
         _look_through(content)
-        # Scalars stay as they were written, so that a code `010` is no number.
-        written = yaml.load(content, yaml.BaseLoader)  # noqa: S506 -- it makes nothing but text, lists and mappings
-        document = Document.model_validate(written)
+        return _made(content)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
@@ -89,6 +95,10 @@ def read_own(content: bytes) -> shape.Module:
     except (ValueError, OverflowError):
         # An escape beyond the last character there is.
         raise InvalidReportingModule(["is no YAML"]) from None
+
+
+def _made(content: bytes) -> shape.Module:
+    document = Document.model_validate(_read(content))
     complaints = list(unsound(document))
     if complaints:
         raise InvalidReportingModule(complaints)
