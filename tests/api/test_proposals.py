@@ -213,6 +213,12 @@ async def test_a_file_that_is_no_part_of_a_definition_is_refused(committee: Comm
         assert answer.status_code == 422, name
 
 
+async def test_a_folder_beyond_the_limit_is_not_read(committee: Committee) -> None:
+    files = {f"elements/f{number}.yaml": "#" * 1024 * 1024 for number in range(9)}
+    answer = await committee.steward("POST", f"{HERE}/versions", {"files": files})
+    assert answer.status_code == 413
+
+
 async def test_a_file_that_repeats_itself_without_end_is_not_read_without_end(
     committee: Committee,
 ) -> None:

@@ -1,5 +1,6 @@
 """Proposed alterations: read by the schema, held against the checks, written out as a folder again."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.registries.compare import compare
 from app.registries.load import load, read
 from app.registries.schema import Definition
 from app.registries.writing import written
-from tests.make.definitions import small
+from tests.make.definitions import SMALL, small
 
 ALTERATIONS: TypeAdapter[list[Alteration]] = TypeAdapter(list[Alteration])
 PULSE = {"source_name": "Pulse", "title": "Pulse", "type": "integer"}
@@ -129,8 +130,6 @@ def test_complaints_keep_their_places_when_others_are_set_aside(visits: Definiti
 
 
 def test_an_element_of_a_groups_rows_is_altered_there(tmp_path: Path) -> None:
-    from tests.make.definitions import SMALL
-
     rows = """\
 groups:
   - id: marks
@@ -157,8 +156,6 @@ groups:
 def test_the_next_version_is_a_folder_that_can_be_published(
     visits: Definition, tmp_path: Path
 ) -> None:
-    from datetime import date
-
     made = altered(
         visits, proposed(element("pulse", PULSE)), version="1.1.0", accept_from=date(2027, 1, 1)
     )

@@ -96,7 +96,7 @@ def told(definition: Definition) -> list[Coding]:
     ]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(codings=CODINGS, escaped=st.booleans())
 def test_what_is_imported_is_what_the_questionnaire_offers(
     codings: list[Coding], escaped: bool, tmp_path_factory: pytest.TempPathFactory

@@ -28,6 +28,9 @@ router = APIRouter(prefix="/registries/{registry_id}/versions", tags=["registrie
 
 MOST_FILES = 300
 LONGEST_FILE = 1024 * 1024
+LARGEST_FOLDER = 8 * 1024 * 1024
+"""Characters of all files together."""
+
 FileName = Annotated[
     str,
     StringConstraints(
@@ -168,6 +171,8 @@ async def publish_version(
     asker.require(Act.DECIDE)
     if not asker.sees_registry(registry_id):
         raise errors.NotFound(NO_SUCH_REGISTRY)
+    if sum(map(len, folder.files.values())) > LARGEST_FOLDER:
+        raise errors.TooLarge(LARGEST_FOLDER)
     earlier = _known(catalogue, registry_id)
     definition = await asyncio.to_thread(_read, folder.files, earlier)
     if definition.id != registry_id:
