@@ -300,7 +300,7 @@ class Pass:
             return True
         if "/" in (self.text[start - 1 : start], self.text[stop : stop + 1]):
             return False
-        if _NO_INITIAL.match(self.text, stop):
+        if between != "-" and _NO_INITIAL.match(self.plain, stop):
             return False
         dotted = between.startswith(".") or self.text[stop : stop + 1] == "."
         if not dotted and (self.text[start - 1 : start] == "+" or between == " - "):
