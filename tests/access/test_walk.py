@@ -44,9 +44,12 @@ PUBLIC = {
 }
 """What anybody may ask without a key."""
 
-NOBODYS = {"drill-down"} | {
+NOBODYS = {"drill-down", "read-unlisted"} | {
     worklist.id for definition in packaged() for worklist in definition.worklists
 }
+
+LISTING = "dose-index"
+"""A registry in which facilities have lists of their own."""
 
 OURS = (Role.FACILITY_ADMINISTRATOR, Role.REGISTRAR, Role.DASHBOARD, Role.SERVICE)
 
@@ -155,7 +158,8 @@ async def _organisation(operator: Desk, mark: str) -> tuple[int, int]:
     facility = await operator.made(
         "/v1/facilities", {**FACILITY, **words, "corporate_account_id": account}
     )
-    await admitted(operator, facility["id"])
+    for registry in (REGISTRY, LISTING):
+        await admitted(operator, facility["id"], registry)
     return account, facility["id"]
 
 
@@ -200,6 +204,13 @@ async def _submitted(desk: Desk, mark: str) -> str:
     answer = await desk("POST", f"/v1/registries/{REGISTRY}/submissions", {"entries": entries})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
+
+
+async def _listed(desk: Desk, mark: str) -> None:
+    """An entry of a facility's own list."""
+    words = {"local_exam_name": f"{mark} chest", "listed_standard_exam": "CHEST-WO"}
+    answer = await desk("PUT", f"/v1/registries/{LISTING}/lists/exam_names", {"entries": [words]})
+    assert answer.status_code == 202, answer.text
 
 
 async def _imaged(desk: Desk, mark: str, study: int) -> None:
@@ -258,6 +269,8 @@ async def world(
     )
     await _submitted(our_keys[Role.REGISTRAR], "Quokka")
     submission = await _submitted(their_key, "Zebulon")
+    await _listed(our_keys[Role.REGISTRAR], "Quokka")
+    await _listed(their_key, "Zebulon")
     await _imaged(our_keys[Role.REGISTRAR], "Quokka", 1)
     await _imaged(their_key, "Zebulon", 2)
     async with open_works(settings) as works:
@@ -297,6 +310,8 @@ async def world(
     await _issued(worker, settings, theirs)
     case = await first(f"/v1/registries/{REGISTRY}/cases?form=exam&state=submitted")
     measures = (await operator("GET", f"/v1/registries/{REGISTRY}/measures")).json()
+    path = "/v1/registries/{registry_id}/lists/{list_id}"
+    lists = {f"{one} registry_id": LISTING for one in (path, f"{path}/unlisted")}
     owned = {
         "account_id": their_account,
         "corporate_account_id": their_account,
@@ -315,11 +330,13 @@ async def world(
         "observation_id": f"case-{case['id']}-0",
         "response_id": f"{submission}-1",
         "parent": case["id"],
+        **lists,
         "study_instance_uid": study,
         "series_instance_uid": series,
         "sop_instance_uid": sop,
     }
     nothing = dict.fromkeys(owned, 999999) | {
+        **lists,
         "key_id": "aaaaaaaaaaaa",
         "submission_id": str(uuid4()),
         "observation_id": "case-999999-0",
