@@ -32,21 +32,21 @@ _FITTING: Final = {
 def response(
     definition: Definition, form: Form, elements: Mapping[str, Any], status: str, address: str
 ) -> dict[str, Any]:
-    """The response that gives these answers to a form; what is no element of it stands first.
+    """The response that gives these answers to a form; what is no element of it stands last, in no section.
 
     A value that its element's kind of answer cannot hold is given as what it is, so that the check of
     whoever reads it says so.
     """
-    parts = (form, *form.included)
-    known = {part.id: _asked(part) for part in parts}
-    placed = {name for names in known.values() for name in names}
-    stray = {name: value for name, value in elements.items() if name not in placed}
+    known = {part.id: _asked(part) for part in (form, *form.included)}
     items = []
-    for number, part in enumerate(parts):
-        own = {name: value for name, value in elements.items() if name in known[part.id]}
-        inside = list(_items(definition, form, (stray if number == 0 else {}) | own, ""))
+    for part, names in known.items():
+        own = {name: value for name, value in elements.items() if name in names}
+        inside = list(_items(definition, form, own, ""))
         if inside:
-            items.append({"linkId": f"_{part.id}", "item": inside})
+            items.append({"linkId": f"_{part}", "item": inside})
+    placed = frozenset().union(*known.values())
+    stray = {name: value for name, value in elements.items() if name not in placed}
+    items += _items(definition, form, stray, "")
     return {
         "resourceType": "QuestionnaireResponse",
         "questionnaire": f"{canonical(definition, form, address)}|{definition.version}",

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 from app.commands.definitions import newest
 from app.commands.simulate import simulate as command
 from app.errors import Unprocessable
+from app.ingest.formats import fhir
+from app.ingest.formats.sent import opened
 from app.simulation.canaries import Canaries
+from app.simulation.doors import doors_of
 from app.simulation.places import DOORS
 from app.simulation.plan import Plan
 from app.simulation.sending import Nation, read_lines
@@ -54,6 +57,10 @@ def rows_of(path: Path, door: str) -> list[dict]:
             entries = json.loads(text)
             entries = entries["entries"] if door == "json" else [entries]
         rows = [{"form": e["form"], "action": e["action"], **e["elements"]} for e in entries]
+    elif door == "fhir":
+        packed = fhir.entries(path.read_bytes(), newest("early-lung-cancer-detection"))
+        entries = [opened(one.content) for one in packed]
+        rows = [{"form": e.form, "action": e.action, **e.elements} for e in entries]
     elif door == "xlsx":
         sheet = python_calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0)
         first, *rest = sheet.to_python()
@@ -89,9 +96,9 @@ def test_another_seed_makes_another_nation_with_other_identities(definition, fol
     assert names.isdisjoint((folder / "canaries.txt").read_text().splitlines())
 
 
-def test_every_door_is_used_and_every_entry_is_in_exactly_one_row(folder):
+def test_every_door_is_used_and_every_entry_is_in_exactly_one_row(definition, folder):
     nation = Nation.read(folder)
-    assert {one["door"] for one in nation.submissions} == set(DOORS)
+    assert {one["door"] for one in nation.submissions} == set(doors_of(definition)) > set(DOORS)
     assert any(one["corporate_account"] is not None for one in nation.submissions)
     keys = Counter()
     for one in nation.submissions:
