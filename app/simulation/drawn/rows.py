@@ -194,6 +194,9 @@ class RuleRows:
             above = self._parent.complete(self._parent.of(parent) | {RECEIVED_ON: received_on})
             for name in self._seen:
                 row[PARENT + name] = above.get(name)
-        for one in self.gathered:
-            row[one.name] = one.of(elements)
+        left = frozenset(but)
+        broken = {place.split("[")[0] for place in left}
+        usable = {name: value for name, value in elements.items() if name not in left}
+        for one in self.gathered:  # of rows that cannot all be read nothing is gathered
+            row[one.name] = None if one.about.outermost in broken else one.of(usable)
         return self.own.complete(row)
