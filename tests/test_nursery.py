@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,12 @@ PAGE = 4096
 def test_a_fork_holds_the_descriptors_it_was_given_and_one_thread_of_its_own() -> None:
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PAGE)
-    with os.fdopen(reading, "rb") as said, os.fdopen(writing, "wb") as out:
+    with os.fdopen(reading, "rb", buffering=0) as said, os.fdopen(writing, "wb") as out:
         words = ["deid", "--help"]  # more than the pipe takes: it waits for a reader
         process = nursery.start(words, os.environ, out=out, err=out)
         out.close()
         heard = said.read(1)
+        _until_it_waits(process.pid)
         held = {
             int(one.name): os.readlink(one) for one in Path(f"/proc/{process.pid}/fd").iterdir()
         }
@@ -37,6 +39,16 @@ def test_a_fork_holds_the_descriptors_it_was_given_and_one_thread_of_its_own() -
 def test_a_variable_that_a_fork_comes_too_late_for_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "said").open("wb") as out, pytest.raises(AssertionError, match="too late"):
         nursery.start(["version"], os.environ | {"PYTHONHASHSEED": "7"}, out=out, err=out)
+
+
+def _until_it_waits(pid: int) -> None:
+    """Until the process has slept at each of some looks: what it says fits nowhere any more."""
+    slept, deadline = 0, time.monotonic() + 60
+    while slept < 5:
+        assert time.monotonic() < deadline, "it never waits"
+        time.sleep(0.02)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        slept = slept + 1 if state == "S" else 0
 
 
 def _signals(pid: int, kind: str) -> set[int]:

@@ -166,7 +166,7 @@ async def test_snapshots_of_the_same_tables_are_the_same(
     assert whole is not None
     here = Spreads(toy, whole, TODAY)
     with beside(True) as process:
-        there = process and process.knowing(7, toy, whole, TODAY)
+        there = process and process.knowing(7, toy, whole, TODAY, {})
         for asked in (period("2025"), period("2025-06")) if there else ():  # there is a core for it
             assert there(asked) == encoded(7, here.of(asked))
     if there:

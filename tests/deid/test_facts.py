@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.deid import pixels, work
+from app.deid import about, pixels
 from app.deid.beginning import read
 from app.deid.facts import Facts
 from app.deid.profile import Profile
@@ -56,7 +56,7 @@ def test_what_is_worked_out_depends_on_the_attributes_it_is_remembered_by(
     for facts, besides in (
         (pixels._STATED, (True, profile)),
         (pixels._STATED, (False, profile)),
-        (work._ABOUT, (profile, KEYS)),
+        (about.ABOUT, (profile, KEYS)),
     ):
         noting = Noting(top)
         alone = facts._follow(noting, *besides)
