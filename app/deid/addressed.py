@@ -24,8 +24,11 @@ class Fate(Enum):
 
 
 _CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
-_INITIAL_AFTER = re.compile(r", ?([a-z])(?:\.|$)")
-_INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
+_INITIAL_AFTER = re.compile(r", ?([a-z])(?![^\W_])")
+_INITIAL_BEFORE = re.compile(
+    r"(?:(?<![^\W_])([^\W\d_]+)[.:]?[ _])?(?<![^\W_])([a-z])(\.[ _]?|[ _])$"
+)
+_PATIENT_BEFORE = re.compile(r"(?<![^\W_])(?:patient|pat|pt)[.:]?[ _]$")
 _ENDS = frozenset([*";()[]", ""])
 _PHRASE_ENDS = re.compile(
     r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b"
@@ -256,6 +259,9 @@ class Addressed:
             if word not in vocabulary().core or len(word) < 3:
                 continue
             named = self._stands_alone(start, stop) or self._has_initial(start)
+            named = named or (
+                self.text[start].isupper() and bool(_PATIENT_BEFORE.search(self.plain[:start]))
+            )
             named = named or (word in vocabulary().called and not self._has_partner(stop))
             if named and self.own.is_name(word):
                 found[place] = (start, stop, Fate.OWN)
@@ -285,11 +291,22 @@ class Addressed:
         return after is not None and after[1] in vocabulary().partners
 
     def _has_initial(self, start: int) -> bool:
-        """`F. Child`: an own initial, or that of Monsieur, before a word. `L. Lung` is the left one."""
-        initial = _INITIAL_BEFORE.search(self.plain[:start])
-        if initial is None or initial[1] in ("l", "r"):
+        """`F. Child`: an own initial, or that of Monsieur, before a word. `L. Lung` is the left one.
+
+        Without a point, `R Hand`, only after a title or with a letter that is no side.
+        """
+        found = _INITIAL_BEFORE.search(self.plain[:start])
+        if found is None:
             return False
-        return initial[1] == "m" or initial[1] in self.own.initials
+        title, initial, mark = found.groups()
+        own = initial in self.own.initials
+        if mark.startswith("."):
+            return initial not in ("l", "r") and (initial == "m" or own)
+        known = vocabulary()
+        titled = title in known.titles and (
+            title not in known.soft_titles or self.text[slice(*found.span(1))].istitle()
+        )
+        return own and (titled or initial not in _SIDES)
 
     def _houses(self) -> None:
         """`Mount Carmine Clinic`: the capitalised words before a house are its name."""
