@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from app.database import Role as DatabaseRole
 from app.postgres import Addresses
 from tests.conftest import opened
 from tests.make.accounts import Desk, key_for
-from tests.make.definitions import SMALL, sent_folder
+from tests.make.definitions import SMALL, sent_folder, small
 
 HERE = "/v1/registries/visits"
 PULSE = {
@@ -211,6 +212,16 @@ async def test_a_file_that_is_no_part_of_a_definition_is_refused(committee: Comm
         body = {"files": {"registry.yaml": SMALL["registry"], name: "x"}}
         answer = await committee.steward("POST", f"{HERE}/versions", body)
         assert answer.status_code == 422, name
+
+
+async def test_what_lies_near_on_the_machine_is_not_imported(committee: Committee) -> None:
+    with tempfile.TemporaryDirectory() as near:  # where what is sent is put down as well
+        small(Path(near), registry=SMALL["registry"].replace("id: visits", "id: nearby"))
+        imported = "- {id: extra, import: {registry: nearby, version: 1.0.0, value_set: number}}\n"
+        sent = sent_folder(sets_all=SMALL["sets_all"] + imported)
+        answer = await committee.steward("POST", f"{HERE}/versions", sent)
+    assert answer.status_code == 422
+    assert any("nearby" in one for one in answer.json()["complaints"]), answer.text
 
 
 async def test_a_folder_beyond_the_limit_is_not_read(committee: Committee) -> None:

@@ -201,13 +201,14 @@ async def publish_version(
 
 def _read(files: Mapping[str, str], earlier: Sequence[Definition]) -> Definition:
     """The definition in a folder that was sent; `InvalidDefinition` with every complaint."""
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as apart:
+        home = Folder(apart) / "sent" / "definition"  # what lies near a folder can be imported
         for name, content in files.items():
-            path = Folder(home) / name
-            path.parent.mkdir(exist_ok=True)
+            path = home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
         definition, complaints = read(
-            Folder(home), (SHARED,), also=partial(misfits, worked=True), beside=earlier
+            home, (SHARED,), also=partial(misfits, worked=True), beside=earlier
         )
     if definition is None or complaints:
         raise errors.InvalidDefinition(complaints)
