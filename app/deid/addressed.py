@@ -28,7 +28,7 @@ _INITIAL_AFTER = re.compile(r", ?([a-z])(?![^\W_])")
 _INITIAL_BEFORE = re.compile(
     r"(?:(?<![^\W_])([^\W\d_]+)[.:]?[ _])?(?<![^\W_])([a-z])(\.[ _]?|[ _])$"
 )
-_PATIENT_BEFORE = re.compile(r"(?<![^\W_])(?:patient|pat|pt)[.:]?[ _]$")
+_PATIENT_BEFORE = re.compile(r"(?<![^\W_])(?:(?:patient|pat|pt)[.:]?|(?:re|name):)[ _]$")
 _ENDS = frozenset([*";()[]", ""])
 _PHRASE_ENDS = re.compile(
     r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b"

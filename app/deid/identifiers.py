@@ -77,7 +77,7 @@ class Own:
         sought = {
             one
             for one in wholes | self.words
-            if len(one) > 2 or (len(one) > 1 and not one.isascii())
+            if len(one) > 2 or (len(one) > 1 and (one in small or not one.isascii()))
         }
         self._sought = tuple(sorted(sought, key=len, reverse=True))
         least = [*self.words, *(f"#{number}#" for number in self.short), *self.dotted]
@@ -155,6 +155,8 @@ class Own:
             return False
         if not one.isascii():
             return True
+        if len(one) == 2:  # J. O, but no J O
+            return alone and not _UNMARKED.fullmatch(text[first : last + 2])
         if broken == len(at) - 1 and alone:
             return True  # s.p.e.l.t o-u-t
         tokens = TOKEN.findall(text[first : last + 1])
