@@ -1,7 +1,7 @@
 """
 An element of a definition, called by its name from a document beside the registries.
 
-`early-lung-cancer-detection/1.12.0/hr_nodule_size` names registry, version and element. Where several
+`REGISTRY/1.0.0/nodule_size` names registry, version and element. Where several
 forms ask an element of one name, the form stands before it (`exam.exam_date`), and so may the groups it
 stands in. Whoever refers to an element does not type what it is: that is read here.
 """

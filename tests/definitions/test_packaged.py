@@ -150,3 +150,18 @@ def test_a_sentinel_is_null_in_its_column_and_true_beside_it() -> None:
         assert types["number_of_years_since_quit"] == "BIGINT"
         assert '"patient_dob"' not in structure(form)
         assert compile("number_of_packs_year_smoking_unknown", case_columns(definition, form))
+
+
+def test_no_code_names_a_registry() -> None:
+    """What is one registry's own stands in its folder, or beside it; `mammography` is a modality too."""
+    ids = {folder.parent.name for folder in FOLDERS} - {"mammography"}
+    root = PACKAGED.parents[1]
+    named = [
+        (str(path.relative_to(root)), one)
+        for path in root.rglob("*")
+        if path.suffix in {".py", ".yaml", ".html", ".js", ".typ"} and PACKAGED not in path.parents
+        for one in ids
+        if one in path.read_text(encoding="utf-8")
+    ]
+    assert len(ids) > 6
+    assert named == []

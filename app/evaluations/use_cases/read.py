@@ -8,9 +8,10 @@ from app.errors import InvalidUseCase
 from app.evaluations.use_cases.document import UseCaseDocument
 from app.evaluations.use_cases.soundness import Definitions, unsound
 from app.registries.document import Document, read_file
+from app.registries.load import PACKAGED
 from app.registries.refused import said
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = PACKAGED / "use_cases"
 """Use cases of our own, to begin with; neither issued nor reviewed by anybody."""
 
 
