@@ -81,12 +81,21 @@ Alteration = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong, and where: in one of the alterations, by its number, or in the rest of the definition."""
+
+    alteration: int | None
+    place: str
+    """A JSON Pointer into the alteration, `/definition/unit`, or a path in the definition."""
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class Altered:
-    """What a definition would be. `complaints` are `<place>: <what>`, the place a JSON Pointer into the
-    list of alterations, `/0/definition/unit`, or, beside them, a path in the definition."""
+    """What a definition would be, and what speaks against it."""
 
     definition: Definition | None
-    complaints: tuple[str, ...]
+    complaints: tuple[Complaint, ...]
 
 
 def altered(
@@ -104,15 +113,22 @@ def altered(
         document.data["accept_from"] = accept_from.isoformat()
     making = _Making(document)
     for number, one in enumerate(alterations):
-        making.make(f"/{number}", one)
-    making.name_places(document.data, (), "")
+        making.make(number, one)
+    making.name_places(document.data, (), "", None)
     made = shaped(document)
     if made is not None:
         made = made.model_copy(update={"digest": digest(made)})
         for place, message, _ in unsound(made, frozenset(document.aside)):
             document.complain(place, message)
-    said = [f"{where}: {message}" for where, _, message in document.complaints]
-    return Altered(made, tuple(dict.fromkeys(said)))
+    said = [
+        Complaint(None if line == _UNALTERED else line, where, message)
+        for where, line, message in document.complaints
+    ]
+    return Altered(made, tuple(said))
+
+
+_UNALTERED = -1
+"""Where a document has lines, this one has the numbers of alterations; this stands for none."""
 
 
 class _Making:
@@ -120,53 +136,56 @@ class _Making:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._proposed: dict[int, str] = {}
+        self._proposed: dict[int, int] = {}
+        """A part that was proposed -> the number of its alteration."""
 
-    def make(self, pointer: str, one: Alteration) -> None:
+    def make(self, number: int, one: Alteration) -> None:
         """Make one alteration, or complain of what it cannot be made of."""
         if isinstance(one, ElementAlteration):
-            rows = self._rows(pointer, one)
+            rows = self._rows(number, one)
             if rows is not None:
-                self._put(pointer, rows, "id", one.element, one.definition, "element")
+                self._put(number, rows, "id", one.element, one.definition, "element")
             return
         sets: dict[str, Any] = self._document.data.setdefault("value_sets", {})
         known = sets.get(one.value_set)
         if isinstance(one, ValueAlteration):
             if known is None:
-                self._complain(f"{pointer}/value_set", f"there is no value set `{one.value_set}`")
+                self._complain(number, "/value_set", f"there is no value set `{one.value_set}`")
             else:
-                self._put(pointer, known["codes"], "code", one.code, one.definition, "code")
+                self._put(number, known["codes"], "code", one.code, one.definition, "code")
         elif one.definition is not None:
-            sets[one.value_set] = self._named(pointer, "id", one.value_set, one.definition)
+            sets[one.value_set] = self._named(number, "id", one.value_set, one.definition)
         elif known is not None:
             del sets[one.value_set]
         else:
-            self._complain(f"{pointer}/value_set", f"there is no value set `{one.value_set}`")
+            self._complain(number, "/value_set", f"there is no value set `{one.value_set}`")
 
-    def name_places(self, node: Any, place: Place, where: str) -> None:
+    def name_places(self, node: Any, place: Place, where: str, number: int | None) -> None:
         """Call every place by where it was proposed, or by its ids in the definition."""
-        where = self._proposed.get(id(node), where)
-        self._document.lines[place] = (where or "registry", 0)
-        for step, inner, name in _inside(node, proposed=where.startswith("/")):
-            self.name_places(inner, (*place, step), f"{where}/{name}" if where else name)
+        if id(node) in self._proposed:
+            where, number = "/definition", self._proposed[id(node)]
+        line = _UNALTERED if number is None else number
+        self._document.lines[place] = (where or "registry", line)
+        for step, inner, name in _inside(node, proposed=number is not None):
+            self.name_places(inner, (*place, step), f"{where}/{name}" if where else name, number)
 
-    def _rows(self, pointer: str, one: ElementAlteration) -> list[dict[str, Any]] | None:
+    def _rows(self, number: int, one: ElementAlteration) -> list[dict[str, Any]] | None:
         """The elements among which an element stands."""
-        at = f"{pointer}/form"
+        at = "/form"
         holder = _with_id(self._document.data["forms"], one.form)
         for name in (one.group or "").split(".") if holder is not None and one.group else ():
-            at = f"{pointer}/group"
+            at = "/group"
             holder = _with_id(holder.get("groups", ()), name) if holder is not None else None
         if holder is None:
             named = one.form if at.endswith("form") else one.group
-            self._complain(at, f"there is no {at.rpartition('/')[2]} `{named}`")
+            self._complain(number, at, f"there is no {at.rpartition('/')[2]} `{named}`")
             return None
         elements: list[dict[str, Any]] = holder["elements"]
         return elements
 
     def _put(
         self,
-        pointer: str,
+        number: int,
         among: list[dict[str, Any]],
         member: str,
         name: str,
@@ -176,7 +195,7 @@ class _Making:
         """Put what was proposed where its name stands, or at the end; nothing takes it out."""
         place = next((at for at, each in enumerate(among) if each.get(member) == name), None)
         if definition is not None:
-            made = self._named(pointer, member, name, definition)
+            made = self._named(number, member, name, definition)
             if place is None:
                 among.append(made)
             else:
@@ -184,21 +203,21 @@ class _Making:
         elif place is not None:
             del among[place]
         else:
-            self._complain(f"{pointer}/{noun}", f"there is no {noun} `{name}` to take out")
+            self._complain(number, f"/{noun}", f"there is no {noun} `{name}` to take out")
 
     def _named(
-        self, pointer: str, member: str, name: str, definition: dict[str, Any]
+        self, number: int, member: str, name: str, definition: dict[str, Any]
     ) -> dict[str, Any]:
         """What was proposed, under the name that it is proposed for."""
         if definition.get(member, name) != name:
             says = f"is `{name}` here; propose another under its own name, and take this one out"
-            self._complain(f"{pointer}/definition/{member}", says)
+            self._complain(number, f"/definition/{member}", says)
         made = {member: name, **copy.deepcopy(definition)} | {member: name}
-        self._proposed[id(made)] = f"{pointer}/definition"
+        self._proposed[id(made)] = number
         return made
 
-    def _complain(self, where: str, message: str) -> None:
-        self._document.complaints[(where, 0, message)] = None
+    def _complain(self, number: int, where: str, message: str) -> None:
+        self._document.complaints[(where, number, message)] = None
 
 
 def _with_id(parts: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.commands.definitions import packaged
-from app.registries.alteration import DEEPEST, Alteration, altered
+from app.registries.alteration import DEEPEST, Alteration, Altered, altered
 from app.registries.compare import compare
 from app.registries.load import load, read
 from app.registries.schema import Definition
@@ -91,6 +91,14 @@ def _as_written(definition: Definition, name: str) -> dict[str, Any]:
     return found.model_dump(mode="json", exclude_defaults=True)
 
 
+def told(made: Altered) -> list[str]:
+    """Complaints on one line each, those of an alteration behind its number."""
+    return [
+        f"{'' if one.alteration is None else f'/{one.alteration}'}{one.place}: {one.says}"
+        for one in made.complaints
+    ]
+
+
 @pytest.mark.parametrize(
     ("alteration", "complaint"),
     [
@@ -115,7 +123,7 @@ def _as_written(definition: Definition, name: str) -> dict[str, Any]:
 def test_one_fault_of_a_proposal_is_complained_of_at_its_place(
     visits: Definition, alteration: dict[str, Any], complaint: str
 ) -> None:
-    found = altered(visits, proposed(alteration)).complaints
+    found = told(altered(visits, proposed(alteration)))
     assert any(one.startswith(complaint) for one in found), found
 
 
@@ -124,7 +132,7 @@ def test_complaints_keep_their_places_when_others_are_set_aside(visits: Definiti
     found = altered(
         visits, proposed(element("pulse", wrong), element("age", wrong), value("M", {}))
     )
-    assert {one.partition(": ")[0] for one in found.complaints} == {
+    assert {one.partition(": ")[0] for one in told(found)} == {
         "/0/definition/type", "/1/definition/type", "/2/definition",
     }  # fmt: skip
 
@@ -150,7 +158,7 @@ groups:
         "new: visit.marks.sizes.depth: a new element"
     ]
     wrong = altered(marks, proposed(element("depth", {**PULSE, "type": "x"}, group="marks.sizes")))
-    assert wrong.complaints[0].startswith("/0/definition/type: ")
+    assert told(wrong)[0].startswith("/0/definition/type: ")
 
 
 def test_the_next_version_is_a_folder_that_can_be_published(

@@ -1,6 +1,7 @@
 """Proposals: what somebody would have otherwise in a definition, and the next version they come to."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -46,6 +47,7 @@ from app.models.base import now
 from app.models.proposal import Proposal as Row
 from app.models.proposal import ProposalComment
 from app.registries.alteration import Alteration, altered
+from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}", tags=["proposals"])
 
@@ -142,9 +144,7 @@ async def propose(
         await session.flush()
         await _note(session, asker, "propose", row)
         said = await comments(session, row)
-    response.headers["Location"] = f"/v1/registries/{registry_id}/proposals/{row.id}"
-    response.headers["ETag"] = tag_of(row, said, asker)
-    return await whole(row, said, definition, asker)
+    return await _answer(response, row, said, definition, asker)
 
 
 @router.get(
@@ -200,9 +200,7 @@ async def comment(
         await _note(session, asker, "comment", row)
         definition = catalogue.registry(registry_id, version=row.definition_version)
         said = await comments(session, row)
-    response.headers["Location"] = f"/v1/registries/{registry_id}/proposals/{row.id}"
-    response.headers["ETag"] = tag_of(row, said, asker)
-    return await whole(row, said, definition, asker)
+    return await _answer(response, row, said, definition, asker)
 
 
 @router.post(
@@ -249,7 +247,18 @@ async def decide(
         await session.flush()
         await _note(session, asker, decision.state, row)
         said = await comments(session, row)
-    response.headers["Location"] = f"/v1/registries/{registry_id}/proposals/{row.id}"
+    return await _answer(response, row, said, definition, asker)
+
+
+async def _answer(
+    response: Response,
+    row: Row,
+    said: Sequence[ProposalComment],
+    definition: Definition,
+    asker: access.Asker,
+) -> Proposal:
+    """A proposal after a change of it: where it is, and its tag."""
+    response.headers["Location"] = f"/v1/registries/{row.registry_id}/proposals/{row.id}"
     response.headers["ETag"] = tag_of(row, said, asker)
     return await whole(row, said, definition, asker)
 

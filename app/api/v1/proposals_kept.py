@@ -1,8 +1,7 @@
 """A proposal as it is kept and shown: found within a key's bounds, told with what it would change."""
 
 import asyncio
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -123,7 +122,7 @@ async def whole(
 
 def pointed(made: Altered) -> list[str]:
     """Complaints with JSON Pointers into the body that proposed the alterations."""
-    return [f"/alterations{one}" if one.startswith("/") else one for one in made.complaints]
+    return _told(made, lambda number: f"/alterations/{number}")
 
 
 def located(made: Altered, rows: Sequence[Row]) -> list[str]:
@@ -133,13 +132,14 @@ def located(made: Altered, rows: Sequence[Row]) -> list[str]:
         for row in rows
         for number in range(len(row.alterations))
     ]
-    found = []
-    for one in made.complaints:
-        if one.startswith("/"):
-            number, says = re.fullmatch(r"/(\d+)(.*)", one, re.DOTALL).groups()  # type: ignore[union-attr]
-            one = f"{places[int(number)]}{says}"
-        found.append(one)
-    return found
+    return _told(made, places.__getitem__)
+
+
+def _told(made: Altered, called: Callable[[int], str]) -> list[str]:
+    return [
+        f"{'' if one.alteration is None else called(one.alteration)}{one.place}: {one.says}"
+        for one in made.complaints
+    ]
 
 
 async def kept_proposal(
