@@ -126,3 +126,19 @@ def test_the_explanation_is_of_what_is_done():
         assert tag is not None
         if one.families or one.action in ("keep", "clean", "scrub", "shift"):
             assert profile.decide(tag, "3").action.value in one.action.split(" / "), one
+
+
+@pytest.mark.parametrize(
+    ("options", "action", "asked"),
+    [
+        ([], "keep", "retain_longitudinal_full_dates"),
+        ([], "clean", "retain_longitudinal_modified_dates"),
+        (["retain_longitudinal_modified_dates"], "keep", "retain_longitudinal_full_dates"),
+        (["retain_longitudinal_full_dates"], "clean", "retain_longitudinal_modified_dates"),
+    ],
+)
+def test_no_single_date_stays_or_moves_against_the_others(options, action, asked):
+    document = {"options": ["clean_pixel_data", *options], "overrides": {"StudyDate": action}}
+    assert any(asked in said for said in complaints(document))
+    document["overrides"] = {"StudyDate": "empty", "StudyTime": "keep"}
+    choices_of(document)
