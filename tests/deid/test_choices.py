@@ -121,8 +121,17 @@ def test_the_explanation_says_where_and_why_it_departs_from_the_table():
 # What each action does to a value, in the codes of Table E.1-1; `items` cleans or keeps what is inside.
 DONE = {
     **dict.fromkeys(("keep", "scrub", "term", "product", "age", "class-uid"), "K"),
-    **{"clean": "C", "content": "C", "items": "CKU", "uid": "UD", "dummy": "D", "dummy-code": "D"},
-    **{"patient-id": "ZD", "patient-name": "ZD", "accession": "ZD", "empty": "Z", "remove": "X"},
+    "clean": "C",
+    "content": "C",
+    "items": "CKU",
+    "uid": "UD",
+    "dummy": "D",
+    "dummy-code": "D",
+    "patient-id": "ZD",
+    "patient-name": "ZD",
+    "accession": "ZD",
+    "empty": "Z",
+    "remove": "X",
 }
 
 
