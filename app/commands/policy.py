@@ -66,7 +66,9 @@ def lines(told: "Explanation") -> Iterator[str]:
         yield f"{one.tag} {name:56} {one.vr:2} {one.action:24} {said}"
     yield "\nCONTENT ITEMS (Table E.3.4-1)"
     for item in told.content_items:
-        yield f"{item.scheme:8} {item.code:14} {item.meaning:56} {item.action:24} {item.rule}"
+        deviation = f" Departs from the table: {item.deviation}" if item.deviation else ""
+        name = f"{item.meaning} ({item.value_type})"
+        yield f"{item.scheme:8} {item.code:14} {name:64} {item.action:24} {item.rule}.{deviation}"
     yield "\nPRIVATE ATTRIBUTES THAT MAY STAY"
     for private in told.private:
         yield f"{private.tag} {private.creator:36} {private.vr:2} {private.meaning}"

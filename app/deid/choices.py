@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydicom.datadict import DicomDictionary, tag_for_keyword
 
+from app.deid.dates import SHIFTED
 from app.deid.table import named_rows
 from app.deid.vrs import vr_of
 from app.deid.walk import PIXEL_DATA
@@ -88,6 +90,10 @@ _STRUCTURE = frozenset(
         0x00280303,
     )
 )
+_DAYS_ASK = {
+    "keep": "retain_longitudinal_full_dates",
+    "clean": "retain_longitudinal_modified_dates",
+}
 _LETS_STAY = frozenset(("keep", "clean"))
 
 TEXT_MODALITIES = (
@@ -220,15 +226,18 @@ class Choices(BaseModel):
 
     @field_validator("overrides", mode="wrap")
     @classmethod
-    def _sensible(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> dict[str, Any]:
+    def _sensible(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> dict[str, Any]:
         # Both halves are always asked, so that nobody learns of a wrong name only once the
         # actions are right.
         said: list[tuple[Place, str]] = []
+        options = frozenset(info.data.get("options", _DATES))
         if isinstance(value, Mapping):
             said = [
                 ((str(name),), against)
                 for name, action in value.items()
-                if (against := _against(str(name), action))
+                if (against := _against(str(name), action, options))
             ]
         try:
             checked: dict[str, Any] = validate(value)
@@ -280,14 +289,17 @@ def tag_of(name: str) -> int | None:
     return found
 
 
-def _against(name: str, action: object) -> str:
-    """What speaks against an override; nothing when it makes sense."""
+def _against(name: str, action: object, options: frozenset[str]) -> str:
+    """What speaks against an override beside these options; nothing when it makes sense."""
     tag = tag_of(name)
     if tag is None:
         return f"override of {name!r}: no such attribute in PS3.6"
     row = named_rows().get(tag)
     if action in _LETS_STAY and row is not None and not row["options"]:
         return f"override of {name}: no option of PS3.15 lets it stay"
+    asked = _DAYS_ASK.get(str(action)) if vr_of(tag) in SHIFTED else None
+    if asked is not None and asked not in options:
+        return f"override of {name}: dates stay or move all together, by the option {asked!r}"
     if vr_of(tag) == "UI" or tag in _STRUCTURE:
         return f"override of {name}: the object would not hold together"
     if tag >> 16 in (0x0000, 0x0002, 0x0004) or tag >> 16 & 0xFF00 in (0x5000, 0x6000):

@@ -6,6 +6,7 @@ cleaner that knows the object's own identifiers. One for anybody knows neither, 
 where they matter. None as an answer means that the element goes.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -239,7 +240,12 @@ class Treatment:
             return lambda said: scheme
         if action is Action.CODE:
             return lambda said: _left_of(said, codes.meaning(self.cleaner.scrub(said)))
-        return self.cleaner.scrub
+        return self._address if tag == _INSTITUTION_ADDRESS else self.cleaner.scrub
+
+    def _address(self, said: str) -> str:
+        """Of an institution that is to be known: a street is no trace, but for what else is there."""
+        told = _TOLD_WITH_AN_ADDRESS.search(said) or self.cleaner.names_somebody(said)
+        return self.cleaner.scrub(said) if told else said.strip(" \0")
 
     def _is_code(self, scheme: str, said: str) -> bool:
         said = said.strip(" \0")
@@ -257,6 +263,9 @@ def is_measure(tag: int, element: Element) -> bool:
     return are_measures(value) and suits(tag, vr)
 
 
+_INSTITUTION_ADDRESS = 0x00080081
+_TOLD_WITH_AN_ADDRESS = re.compile(r"[@:]|\d(?:[-()./ ]*\d){6}")
+"""Mail, a page, a telephone number or a day."""
 _LONG_CODE_VALUE = 0x00080119
 _CODE_VALUES = frozenset((0x00080100, _LONG_CODE_VALUE))
 _SCHEME = 0x00080102

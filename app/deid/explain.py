@@ -13,6 +13,7 @@ from pydicom.datadict import DicomDictionary
 from app.deid import private
 from app.deid.actions import Action, Decision
 from app.deid.choices import CODES, EFFECTS, NOT_OFFERED
+from app.deid.dates import SHIFTED
 from app.deid.iods import OPTIONAL, Kind, kinds, sop_classes, types_anywhere
 from app.deid.profile import METHOD, NOT_LISTED, REFERENCE, Profile
 from app.deid.table import named_rows, table
@@ -128,7 +129,7 @@ def explained(profile: Profile) -> Explanation:
         options=(*_options(profile), *_not_offered()),
         attributes=(
             *_groups(profile),
-            *(_attribute(profile, tag) for tag in sorted(DicomDictionary)),
+            *(_attribute(profile, tag) for tag in sorted({*DicomDictionary, *named_rows()})),
         ),
         content_items=tuple(_content_items(profile)),
         private=safe if "retain_safe_private" in profile.options else (),
@@ -172,6 +173,15 @@ REST = (
         "What cannot be read cannot be cleaned.",
     ),
     ExplainedRest(
+        "tables of colours and their UIDs",
+        "removed where no pixel uses them, cut to the length they tell, a ramp where letters stand",
+        "What nothing is drawn with could be anything (PS3.3 C.7.6.3, C.7.9).",
+    ),
+    ExplainedRest(
+        "ICC profiles", "written anew", "Their numbers stay; their texts and unknown parts go."
+    ),
+    ExplainedRest("voices", "silenced", "Whoever dictates is heard (Basic Voice Audio)."),
+    ExplainedRest(
         "elements PS3.6 does not know", "removed", "Nobody has said what may stand there."
     ),
     ExplainedRest(
@@ -185,7 +195,8 @@ REST = (
 )
 
 MEANINGS = {
-    Action.KEEP: "Kept when its value is what the VR allows and none of the patient's own identifiers.",
+    Action.KEEP: "Kept when its value is what the VR allows, of code strings a term that is known, and none "
+    "of the patient's own identifiers.",
     Action.SCRUB: "Kept without the object's own identifiers and what is shaped like one.",
     Action.TERM: "Kept without identifiers; only known words and what holds a digit (versions) stay.",
     Action.PRODUCT: "Kept without identifiers and people's names: nobody knows every maker.",
@@ -205,6 +216,7 @@ MEANINGS = {
     Action.PATIENT_NAME: "Replaced by the patient's pseudonym.",
     Action.ACCESSION: "Replaced by a keyed token, the same one for the same number.",
 }
+_SAID_IN_WORDS = frozenset(("TEXT", "CODE", "PNAME"))
 _BY_TYPE = "Removed where the IOD has it as Type 3, empty as Type 2, a dummy as Type 1."
 
 
@@ -222,12 +234,14 @@ def _attribute(profile: Profile, tag: int) -> ExplainedAttribute:
     why = " ".join(MEANINGS[action] for action in told) if len(told) == 1 else _BY_TYPE
     if first.rule == NOT_LISTED:
         why = "Removed: no information object definition that we know carries it."
-    entry = DicomDictionary[tag]
+    entry = DicomDictionary.get(tag)
+    if entry is None:
+        why = "Removed: it is newer than the dictionary, so that nobody can read what it holds."
     return ExplainedAttribute(
         tag=_tag(tag),
-        keyword=entry[4],
-        name=entry[2],
-        vr=vr_of(tag),
+        keyword=entry[4] if entry else "",
+        name=entry[2] if entry else named_rows()[tag]["name"],
+        vr=vr_of(tag) if entry else "",
         action=" / ".join(told),
         rule=first.rule,
         why=why,
@@ -256,9 +270,18 @@ def _deviation(profile: Profile, tag: int, made: list[Decision]) -> str:
             return "Z in the table; a dummy where its IOD requires a value (Type 1)."
         if action is Action.REMOVE and "X" not in asked:
             return "Removed, which is more than the table asks: nothing of it can be known."
+        if not asked & {"U", "K"} and Action.ITEMS in {decision.action for decision in made}:
+            return (
+                "X, Z or D in the table; where items are needed they stay, each of their attributes "
+                "treated by its own row."
+            )
         return ""
     if action is Action.REMOVE:
         return "Removed although an option would clean or keep it: nothing of it can be known."
+    if action is Action.SHIFT and vr_of(tag) not in SHIFTED:
+        return "C in the table; times of day stay, so that intervals are true: only days move."
+    if "C" in chosen.values() and action is Action.KEEP:
+        return "C in the table; a code string stays when it is a term that is known."
     if set(chosen.values()) == {"C", "K"}:
         return "One option keeps it and another cleans it: cleaning wins."
     if "C" not in chosen.values() and action in (Action.SCRUB, Action.TERM, Action.CLEAN):
@@ -315,18 +338,24 @@ def _not_offered() -> Iterator[ExplainedOption]:
 def _content_items(profile: Profile) -> Iterator[ExplainedContentItem]:
     for item in table()["content_items"]:
         known = profile.content(item["scheme"], item["code"], item["value_type"])
-        if known is not None:
-            yield ExplainedContentItem(
-                item["scheme"],
-                item["code"],
-                item["meaning"],
-                known.action.value,
-                known.rule,
-                item["value_type"],
-                "X in the table: stays with its UIDs replaced, for evidence hangs on it."
-                if known.rule == REFERENCE
-                else "",
-            )
+        if known is None:
+            continue
+        deviation = ""
+        if known.rule == REFERENCE:
+            deviation = "X in the table; stays with its UIDs replaced, for evidence hangs on it."
+        elif known.action is Action.ITEMS and item["value_type"] in _SAID_IN_WORDS:
+            options = {one for one in profile.options if item["options"].get(one) == "K"}
+            if options:
+                deviation = "K in the table; yet its words are cleaned like those of any item."
+        yield ExplainedContentItem(
+            item["scheme"],
+            item["code"],
+            item["meaning"],
+            known.action.value,
+            known.rule,
+            item["value_type"],
+            deviation,
+        )
 
 
 def _one_of_each_family() -> list[Kind]:

@@ -63,22 +63,31 @@ PLACES = [
     "ScheduledStationName",
 ]
 DAYS = ("PatientBirthDate", "StudyDate", "AcquisitionDate")
+_REPEATED = frozenset((b"UI", b"DA", b"DT"))
+"""What is the same in many attributes, some of which may stay and some not."""
 _CLASS_KEYWORD = re.compile(r"SOPClass|TransferSyntax|CodingScheme|ContextUID|MappingResource")
 
 
-def read(seen: Flat) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]:
+def read(
+    seen: Flat, staying: frozenset[int] = frozenset()
+) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]:
     """What identifies in an original: (kind, raw value) of each, in order, and its UIDs.
 
-    The kinds are the VR `PN`, `number`, `place`, `day` and `charset`.
+    The kinds are the VR `PN`, `number`, `place`, `day` and `charset`. What stands in an attribute of
+    `staying` is nothing to look for; a UID or day that stands there is none wherever else it stands.
     """
     kinds, body = _kinds(), seen.body
     told: dict[tuple[bytes, bytes], None] = {}
     uids: set[bytes] = set()
+    may_stay: set[bytes] = set()
     classes = _class_tags()
     for tag, vr, start, stop in seen.values:
         if tag & 0x10000:  # private
             continue
-        if vr == b"UI":
+        if tag in staying:
+            if vr in _REPEATED:
+                may_stay.update(body[start:stop].strip(b"\0 ").split(b"\\"))
+        elif vr == b"UI":
             if tag not in classes:
                 uids.update(body[start:stop].strip(b"\0 ").split(b"\\"))
         elif start < stop:
@@ -86,7 +95,16 @@ def read(seen: Flat) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]
             if kind:
                 told[kind, body[start:stop]] = None
     uids = {uid for uid in uids if len(uid) > 9 and not uid.startswith(b"1.2.840.10008.")}
+    if may_stay:
+        uids -= may_stay
+        days = {_digits(value) for value in may_stay}
+        told = {one: None for one in told if one[0] != b"day" or _digits(one[1]) not in days}
     return tuple(told), frozenset(uids)
+
+
+def _digits(day: bytes) -> str:
+    """The eight digits of a day, also of one with its time; fewer when it is none."""
+    return re.sub(rb"\D", b"", day)[:8].decode("ascii")
 
 
 @lru_cache(maxsize=64)
@@ -109,14 +127,14 @@ def _names_of_people() -> frozenset[int]:
 
 
 @lru_cache(maxsize=64)
-def identity(told: tuple[tuple[bytes, bytes], ...], dates: bool) -> Identity:
+def identity(told: tuple[tuple[bytes, bytes], ...]) -> Identity:
     """Everything to look for; a patient's slices say the same and share it. Without UIDs."""
     spelt = Spelt()
     charsets = [value for kind, value in told if kind == b"charset"]
     codecs = [codec for charset in charsets or [b""] for codec in [_codecs(charset)]]
     for kind, value in told:
-        if kind == b"day" and dates:
-            digits = re.sub(rb"\D", b"", value)[:8].decode("ascii")
+        if kind == b"day":
+            digits = _digits(value)
             if len(digits) == 8:
                 spelt.day(digits)
             continue

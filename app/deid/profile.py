@@ -8,6 +8,7 @@ may stay at all (`iods.py`). What nothing names is removed: fail closed.
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 from pydicom.datadict import DicomDictionary
@@ -38,6 +39,7 @@ _SPECIAL = {
 _TAKEN_OUT = frozenset(
     (Action.REMOVE, Action.EMPTY, Action.DUMMY, Action.PATIENT_ID, Action.ACCESSION)
 )
+_STAYING = frozenset((Action.KEEP, Action.SCRUB, Action.TERM))
 _NAMING_VRS = TEXT_VRS | {"AE"}
 METHOD = "Hounsfield 0.2 PS3.15 2026d"
 REFERENCE = "table E.3.4-1, basic X: its UIDs are replaced"
@@ -108,6 +110,12 @@ class Profile:
         said = self.choices.model_dump_json() + digest()
         return hashlib.sha256(said.encode()).hexdigest()
 
+    @cached_property
+    def staying(self) -> frozenset[int]:
+        """The tags of the table, and the overridden ones, whose values are chosen to stay."""
+        named = named_rows().keys() | self._overridden.keys()
+        return frozenset(tag for tag in named if self.decide(tag).action in _STAYING)
+
     def policy(self, sop_class: str) -> Policy:
         """The answers for objects of a SOP class (its UID)."""
         kind = iods.kind_of(sop_class)
@@ -150,7 +158,10 @@ class Profile:
         row = named_rows().get(tag)
         if row is not None:
             return self._row(row, tag, vr, longest, needed)
-        return _unnamed(tag, vr, longest, needed, listed)
+        made = _unnamed(tag, vr, longest, needed, listed)
+        if made.action is Action.SHIFT and not self.modified_dates:
+            return made._replace(action=Action.KEEP if self.full_dates else made.emptied)
+        return made
 
     def _override(self, override: str, vr: str, needed: str, longest: int) -> Decision:
         rule, emptied = "override of the registry", actions.after("X/Z/D", needed)

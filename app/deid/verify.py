@@ -45,19 +45,20 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it repeats values too
 
 
 def second_look(
-    source: bytes, output: bytes, *, decode: bool = True, dates: bool = True, uids: bool = True
+    source: bytes, output: bytes, *, decode: bool = True, staying: frozenset[int] = frozenset()
 ) -> frozenset[Trace]:
     """Read an original and look for it in its output; what cannot be read cannot be cleared.
 
-    `decode` asks for the third search too; `dates` and `uids` say whether those were replaced.
+    `decode` asks for the third search too; `staying` are the tags whose values the policy lets stay,
+    such as an institution's that is to be known.
     """
     try:
-        told, known_uids = read(flat(source, whole=False))
-        known = identity(told, dates)
+        told, uids = read(flat(source, whole=False), staying)
+        known = identity(told)
         seen = flat(output)
     except Unreadable:
         return frozenset({Trace.UNREADABLE})
-    traces = _searched(known, known_uids if uids else frozenset(), output, seen)
+    traces = _searched(known, uids, output, seen)
     if decode:
         # pydicom's warnings repeat values: they must reach no log.
         with warnings.catch_warnings():

@@ -201,8 +201,7 @@ async def _verified(
         source,
         outcome.content,
         decode=series not in batch.series or not has_pixels(outcome.dataset),
-        dates=not profile.full_dates,
-        uids="retain_uids" not in profile.options,
+        staying=profile.staying,
     )
     if traces:
         return Withheld(Reason.IDENTIFIER_REMAINS)

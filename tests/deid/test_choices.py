@@ -4,6 +4,7 @@ from app.deid.actions import Action
 from app.deid.choices import choices_of, tag_of
 from app.deid.explain import explained
 from app.deid.profile import Profile
+from app.deid.table import table
 
 
 def complaints(document: dict[str, object]) -> list[str]:
@@ -117,6 +118,64 @@ def test_the_explanation_says_where_and_why_it_departs_from_the_table():
     assert all(one.deviation for one in explained(Profile()).deviations)
 
 
+# What each action does to a value, in the codes of Table E.1-1; `items` cleans or keeps what is inside.
+DONE = {
+    **dict.fromkeys(("keep", "scrub", "term", "product", "age", "class-uid"), "K"),
+    "clean": "C",
+    "content": "C",
+    "items": "CKU",
+    "uid": "UD",
+    "dummy": "D",
+    "dummy-code": "D",
+    "patient-id": "ZD",
+    "patient-name": "ZD",
+    "accession": "ZD",
+    "empty": "Z",
+    "remove": "X",
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["clean_descriptors", "clean_structured_content", "clean_graphics"],
+        ["retain_longitudinal_modified_dates", "retain_device_identity"],
+        ["retain_uids", "retain_institution_identity", "retain_longitudinal_full_dates"],
+        ["retain_patient_characteristics", "retain_safe_private", "clean_descriptors"],
+    ],
+    ids=lambda options: "+".join(options) or "basic",
+)
+def test_every_departure_from_the_table_is_told(options):
+    told = {
+        one.tag: one
+        for one in explained(Profile.of({"options": ["clean_pixel_data", *options]})).attributes
+    }
+    for row in table()["rules"]:
+        tag = f"({row['tag'][:4]},{row['tag'][4:]})"
+        if row["name"] == "Private Attributes":
+            continue
+        one = told[tag]
+        said = [row["options"][option] for option in options if option in row["options"]]
+        asked = "C" if "C" in said else "K" if said else row["basic"]
+        moves = "K" if one.vr in ("TM", "SH") else "C"
+        for action in one.action.split(" / "):
+            done = moves if action == "shift" else DONE[action]
+            if not set(done) & set(asked):
+                assert one.deviation, (tag, row["name"], asked, action)
+
+
+def test_every_content_item_that_stays_otherwise_says_so():
+    told = explained(
+        Profile.of({"options": ["clean_pixel_data", "retain_device_identity", "retain_uids"]})
+    ).content_items
+    by_code = {(one.code, one.value_type): one for one in told}
+    assert "cleaned" in by_code["121013", "TEXT"].deviation  # Device Observer Name
+    basic = explained(Profile()).content_items
+    assert all(one.deviation for one in basic if "replaced" in one.rule)
+    assert not any(one.deviation for one in basic if one.action != "items")
+
+
 def test_the_explanation_is_of_what_is_done():
     profile = Profile()
     for one in explained(profile).attributes:
@@ -126,3 +185,19 @@ def test_the_explanation_is_of_what_is_done():
         assert tag is not None
         if one.families or one.action in ("keep", "clean", "scrub", "shift"):
             assert profile.decide(tag, "3").action.value in one.action.split(" / "), one
+
+
+@pytest.mark.parametrize(
+    ("options", "action", "asked"),
+    [
+        ([], "keep", "retain_longitudinal_full_dates"),
+        ([], "clean", "retain_longitudinal_modified_dates"),
+        (["retain_longitudinal_modified_dates"], "keep", "retain_longitudinal_full_dates"),
+        (["retain_longitudinal_full_dates"], "clean", "retain_longitudinal_modified_dates"),
+    ],
+)
+def test_no_single_date_stays_or_moves_against_the_others(options, action, asked):
+    document = {"options": ["clean_pixel_data", *options], "overrides": {"StudyDate": action}}
+    assert any(asked in said for said in complaints(document))
+    document["overrides"] = {"StudyDate": "empty", "StudyTime": "keep"}
+    choices_of(document)

@@ -83,6 +83,19 @@ def test_options_change_what_is_done():
     assert action("StudyInstanceUID", kept) is Action.KEEP
 
 
+def test_no_date_is_true_unless_an_option_says_so():
+    basic, full = (
+        Profile.of({"options": ["clean_pixel_data", *more]})
+        for more in ((), ("retain_longitudinal_full_dates",))
+    )
+    gone = (Action.REMOVE, Action.EMPTY, Action.DUMMY)
+    for tag, entry in DicomDictionary.items():
+        if entry[0] in ("DA", "DT"):
+            assert basic.decide(tag).action in gone, entry[4]
+            assert full.decide(tag).action is not Action.SHIFT, entry[4]
+    assert action("ItemInventoryDateTime", full) is Action.KEEP
+
+
 def test_cleaning_wins_over_keeping():
     both = Profile.of(
         {

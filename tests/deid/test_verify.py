@@ -244,3 +244,53 @@ def test_what_cannot_be_read_is_not_cleared():
     output = cleaned(source)
     assert second_look(source, output[:-40]) == {Trace.UNREADABLE}
     assert second_look(b"nothing of the kind", output) == {Trace.UNREADABLE}
+
+
+@pytest.mark.parametrize(
+    ("option", "stays"),
+    [
+        (
+            "retain_device_identity",
+            {
+                "DeviceSerialNumber": "SER998877",
+                "StationName": "CTAWP7781",
+                "DetectorID": "DET55447",
+                "DeviceUID": "1.2.826.0.1.3680043.10.998.5",
+                "DateOfLastCalibration": "20240311",
+            },
+        ),
+        (
+            "retain_institution_identity",
+            {
+                "InstitutionName": "Riverside Hospital of Quillmark",
+                "InstitutionAddress": "1 Mossy Way, Quillmark",
+                "InstitutionalDepartmentName": "Cardiac Unit Quillmark",
+            },
+        ),
+        ("retain_longitudinal_full_dates", {"StudyDate": "20240311", "ContentDate": "20240311"}),
+        ("retain_uids", {"StudyInstanceUID": "1.2.826.0.1.3680043.10.999.1"}),
+    ],
+)
+def test_what_an_option_lets_stay_holds_nothing_back(option, stays):
+    profile = Profile.of({"options": ["clean_pixel_data", option]})
+    source = sent(1, 1, **stays)
+    outcome = deidentify(source, profile, KEYS)
+    assert isinstance(outcome, Deidentified)
+    read = dcmread(BytesIO(outcome.content))
+    assert {keyword: str(read.get(keyword)) for keyword in stays} == stays
+    assert second_look(source, outcome.content, staying=profile.staying) == frozenset()
+    assert second_look(source, outcome.content) != frozenset()
+
+
+def test_an_option_lets_nothing_else_stay():
+    profile = Profile.of({"options": ["clean_pixel_data", "retain_longitudinal_full_dates"]})
+    source = sent(1, 1)
+    outcome = deidentify(source, profile, KEYS)
+    assert isinstance(outcome, Deidentified)
+    for text, trace in ((b"19610704", Trace.DATE), (b"MRN-7730015", Trace.IDENTIFIER)):
+        found = second_look(source, with_bytes(outcome.content, text), staying=profile.staying)
+        assert trace in found, text
+    named = b"Riverside Hospital of Quillmark"
+    device = Profile.of({"options": ["clean_pixel_data", "retain_device_identity"]})
+    found = second_look(source, with_bytes(outcome.content, named), staying=device.staying)
+    assert Trace.IDENTIFIER in found

@@ -28,7 +28,7 @@ What the default profile does to an object ({told.method}, Table E.1-1 of editio
 the same for any profile. How to use it: [de-identify a folder](../how-to/de-identify.md); how to convince yourself:
 [check de-identification](../how-to/check-de-identification.md).
 
-The table decides {sum(1 for one in told.attributes if "E.1-1" in one.rule)} of the {len(told.attributes)} attributes that PS3.6 knows; the rest stay only where PS3.3
+The table decides {sum(1 for one in told.attributes if "E.1-1" in one.rule)} of {len(told.attributes)} attributes; the rest stay only where PS3.3
 lists them for the kind of object, and go otherwise. [{len(told.attributes) - len(removed)} may stay in some form](de-identification-kept.md);
 [{len(removed)} are removed from every object](de-identification-removed.md). What nobody listed is removed.
 """
@@ -57,10 +57,18 @@ lists them for the kind of object, and go otherwise. [{len(told.attributes) - le
     parts.append(_deviations(told))
     parts.append("## Content items of structured reports\n")
     items = [
-        [code(f"{one.code}, {one.scheme}"), cell(one.meaning), _actions(one.action), cell(one.rule)]
+        [
+            code(f"{one.code}, {one.scheme}"),
+            cell(one.meaning),
+            one.value_type,
+            _actions(one.action),
+            cell(one.rule),
+            cell(one.deviation),
+        ]
         for one in told.content_items
     ]
-    parts.append(table(["concept name", "meaning", "action", "rule"], items) + "\n")
+    heads = ["concept name", "meaning", "type", "action", "rule", "departs from the table"]
+    parts.append(table(heads, items) + "\n")
     parts.append("## Private attributes that may stay\n")
     safe = [[one.tag, code(one.creator), one.vr, cell(one.meaning)] for one in told.private]
     parts.append(table(["tag", "creator", "VR", "what it is"], safe) + "\n")

@@ -96,8 +96,7 @@ class Bench:
             content,
             outcome.content,
             decode=series not in seen or not has_pixels(outcome.dataset),
-            dates=not profile.full_dates,
-            uids="retain_uids" not in profile.options,
+            staying=profile.staying,
         )
         if traces:  # the rest of its series is looked at as closely, until one is clean
             return Treated(
