@@ -8,6 +8,7 @@ publication or of a changed folder; it costs a query every few seconds at most.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
@@ -19,6 +20,7 @@ import structlog
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from app.database import NOTHING, Database
 from app.errors import Conflict, InvalidDefinition, NotFound, Unprocessable, VersionNotTaken
@@ -224,14 +226,21 @@ class Catalogue:
 
 
 def _closed(published: PublishedDefinition, definition: Definition) -> bool:
-    """The same document again: only its end may be new. A folder that says none lifts none, which may
-    have been set apart from it."""
+    """The same document again: only its end may be new, and the order of what it lists.
+
+    A folder that says no end lifts none, which may have been set apart from it.
+    """
     if published.digest != definition.digest:
         raise Conflict(
             f"{definition.id} {definition.version} is published with another content, and a "
             "published version never changes. Give the changed definition a new `version`, or a "
             "new `id` if it is another registry."
         )
+    document = canonical(definition)
+    if json.dumps(published.document) != json.dumps(document):
+        # The digest does not know the order of strata and groups, but people read them in it.
+        published.document, published.published_at = document, datetime.now(UTC)
+        flag_modified(published, "document")  # as dictionaries they are equal
     return definition.accept_until is not None and _ended(published, definition.accept_until)
 
 

@@ -26,6 +26,7 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from hypothesis import settings as hypothesis
 
 from app.cli import COLLECT_AFTER
 from app.database import Database, Role, migrate
@@ -35,6 +36,9 @@ from tests.nursery import nursing
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+hypothesis.register_profile("house", deadline=None)  # a busy machine is no finding
+hypothesis.load_profile("house")
 
 TEMPLATE = "hounsfield_template"
 TESTS = Path(__file__).parent

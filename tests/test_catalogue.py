@@ -1,5 +1,6 @@
 """Which definitions are in force, and that what was published stays as it was."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database, Role
 from app.errors import Conflict, InvalidDefinition, NotFound
 from app.postgres import Addresses
-from app.registries.load import PACKAGED, folders, load
+from app.registries.load import PACKAGED, canonical, folders, load
 from app.settings import Settings
 from tests.make.definitions import SMALL, changed_copy, small
 
@@ -118,6 +119,27 @@ async def test_publishing_freezes_and_refuses_another_content(
     async with owner.transaction(EVERYTHING) as session:
         row = (await session.execute(text("SELECT digest, published_by FROM definitions"))).one()
     assert row == (first.digest, "the committee")
+
+
+async def test_what_a_published_version_lists_stays_in_its_order(
+    settings: Settings, owner: Database
+) -> None:
+    """People read strata, levels and groups in the order of the definition, whoever kept it meanwhile."""
+    catalogue = Catalogue(settings)
+    written = catalogue.in_force(LUNG)
+    scramble = "UPDATE definitions SET document = document::jsonb::json"
+    for before in ("SELECT 1", scramble):
+        async with owner.transaction(EVERYTHING) as session:
+            await session.execute(text(before))
+        async with owner.transaction(EVERYTHING) as session:
+            await catalogue.publish(session, written)
+        async with owner.transaction(EVERYTHING) as session:
+            await catalogue.refresh(session)
+        published = catalogue.in_force(LUNG)
+        assert published is not written
+        assert json.dumps(canonical(published)) == json.dumps(canonical(written))
+        (by_size,) = [one.strata for one in published.measure("ctdivol").stratifiers]
+        assert list(by_size) == ["under-18.5", "from-18.5", "from-25", "from-30"]
 
 
 async def test_the_end_of_a_published_version_can_be_set(

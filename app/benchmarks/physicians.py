@@ -9,11 +9,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.benchmarks import rates
 from app.benchmarks.cases import batches, laid_out
 from app.benchmarks.engine import Engine
 from app.benchmarks.periods import Period
@@ -54,6 +56,24 @@ class Asked:
 
 Tallies = Mapping[tuple[str, str | None], Counts]
 """By a measure's id, and by the stratum it was to be split into; None for all of its cases."""
+
+
+def with_gates(definition: Definition, asked: Sequence[Asked]) -> list[Asked]:
+    """What is asked, and the measures of the same forms that must reach a level for it to be shown."""
+    found = {one.measure.id: one for one in asked}
+    for one in asked:
+        gate = one.measure.shown_when and definition.measure(one.measure.shown_when.measure)
+        if gate and gate.form == one.measure.form:
+            found.setdefault(gate.id, Asked(gate))
+    return list(found.values())
+
+
+def gate_of(definition: Definition, measure: Measure, tallies: Tallies) -> Fraction | None:
+    """The rate that a measure's showing rests on, of the same cases; None where there is none."""
+    if measure.shown_when is None:
+        return None
+    gate = definition.measure(measure.shown_when.measure)
+    return rates.rate(gate, tallies.get((gate.id, None), Counts()))
 
 
 async def counted(

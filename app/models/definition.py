@@ -3,6 +3,7 @@
 from datetime import date, datetime, time
 from typing import Any
 
+from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, now
@@ -16,7 +17,8 @@ class PublishedDefinition(Base):
     registry_id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str]
-    document: Mapped[dict[str, Any]]
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Kept as text: JSONB would put strata, levels and groups into an order of its own."""
     accept_from: Mapped[date]
     accept_until: Mapped[date | None]
     """The last day, in UTC, on which entries are taken."""

@@ -21,6 +21,7 @@ from sqlalchemy.orm import aliased
 from app.benchmarks.periods import Period
 from app.models.case import Case, Version
 from app.models.submission import Entry, Finding, Submission
+from app.registries.conditions import condition
 from app.registries.schema import Definition, Element, Form
 from app.reports import words
 from app.reports.composition import Completeness, Delay, FollowUps, Quality
@@ -175,6 +176,8 @@ def _sentinels(element: Element) -> Sequence[str]:
 def _completeness(
     definition: Definition, form: Form, found: RowMapping, cases: int
 ) -> list[Completeness]:
+    judged = _judged(definition, form)
+    always = asked_always(judged)
     return [
         Completeness(
             form=form.id,
@@ -183,11 +186,33 @@ def _completeness(
             cases=cases,
             filled=int(found[f"e{place}"]),
             unknown=int(found[f"u{place}"]) if _sentinels(element) else 0,
-            always=element.relevant_when is None and element.required_when is None,
+            always=element.id in always,
             share=words.share(int(found[f"e{place}"]), cases),
         )
-        for place, element in enumerate(_judged(definition, form))
+        for place, element in enumerate(judged)
     ]
+
+
+def asked_always(elements: Sequence[Element]) -> set[str]:
+    """The elements that are asked of every case: where one is left out, something is missing.
+
+    Others are asked when another value calls for them, or told only of those to whom it happened, such as
+    a date of death: that these are told makes others relevant, so that leaving them out says something.
+    """
+    conditions = [condition(one.relevant_when) for one in elements]
+    happens = {
+        question.element
+        for one in conditions
+        if one is not None
+        for question in one.asked
+        if question.code is None and question.holds
+    }
+    return {
+        one.id
+        for one in elements
+        if one.required
+        or (one.relevant_when is None and one.required_when is None and one.id not in happens)
+    }
 
 
 def _added(before: Sequence[Delay], found: RowMapping) -> list[Delay]:

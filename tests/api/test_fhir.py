@@ -112,6 +112,12 @@ async def test_a_physicians_summary_is_of_the_cases_they_read(
         assert counts["initial-population"] == counts["denominator"] == len(own) > 0
         excluded = sum("X" in one.elements["signs"] for one in own)
         assert counts["denominator-exclusion"] == excluded
+        # What rests on another measure is told where that one, of the same cases, is high enough.
+        resting = await evaluated(client, world.here, "resting", practitioner=practitioner)
+        assert resting["status"] == "complete"
+        (group,) = resting["group"]
+        smoked = told(group)["numerator"]
+        assert group["measureScore"]["value"] == round(smoked / len(own), 6)
 
 
 async def test_a_persons_report_is_of_their_cases_here_and_all_of_them_make_the_summary(

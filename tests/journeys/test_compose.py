@@ -53,6 +53,12 @@ def test_every_command_and_setting_of_the_composition_exists() -> None:
     assert volumes == composition()["volumes"].keys()
 
 
+def test_the_database_is_ready_only_where_others_reach_it() -> None:
+    """The image's first start runs a server of its own on the socket alone, and stops it again."""
+    postgres = composition()["services"]["postgres"]
+    assert "--host=127.0.0.1" in postgres["healthcheck"]["test"]
+
+
 def test_only_one_process_migrates_and_the_others_wait_for_it() -> None:
     services = composition()["services"]
     assert services["migrate"]["restart"] == "on-failure"

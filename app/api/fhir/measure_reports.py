@@ -145,11 +145,12 @@ async def evaluate_measure(
         else:
             assert practitioner is not None
             row = int(practitioner.partition("/")[2])
-            npi, counts = await _of_physician(
+            npi, tallies = await _of_physician(
                 session, engine, definition, measure, number, over, row
             )
-            today = datetime.now(UTC).date()
-            reason = rates.unshown(measure, counts, over, today, None)
+            counts = tallies.get((measure.id, None), Counts())
+            gate = physicians.gate_of(definition, measure, tallies)
+            reason = rates.unshown(measure, counts, over, datetime.now(UTC).date(), gate)
             report["subject"] = _named("Practitioner", NPI, npi)
             report["group"] = [_group(measure, counts, reason)]
             if reason in OUTCOME_HIDDEN:
@@ -277,7 +278,7 @@ async def _of_physician(
     facility: int,
     over: Period,
     row: int,
-) -> tuple[str, Counts]:
+) -> tuple[str, physicians.Tallies]:
     """A physician's NPI, and what the cases they answer for at the facility count."""
     if not measure.qpp:
         raise errors.Unprocessable(
@@ -294,12 +295,12 @@ async def _of_physician(
         session,
         engine,
         definition,
-        [Asked(measure)],
+        physicians.with_gates(definition, [Asked(measure)]),
         measure.qpp[0].clinician,
         [(facility, npi)],
         over,
     )
-    return npi, found.get((measure.id, None), Counts())
+    return npi, found
 
 
 def _group(measure: Measure, counts: Counts, withheld: str | None) -> dict[str, Any]:

@@ -153,13 +153,10 @@ def _measure(
     counted: Mapping[str, Tallies],
     today: date,
 ) -> OwnMeasure:
-    def counts(of: str, name: str = measure.id) -> Counts:
-        return counted.get(of, {}).get((name, None), Counts())
+    def counts(of: str) -> Counts:
+        return counted.get(of, {}).get((measure.id, None), Counts())
 
-    gate = None
-    if measure.shown_when is not None:
-        other = definition.measure(measure.shown_when.measure)
-        gate = rates.rate(other, counts(npi, other.id))
+    gate = physicians.gate_of(definition, measure, counted.get(npi, {}))
     own = judged(measure, facility_id, over, counts(npi), gate, today)
     rest = [counts(one) for one in counted if one != npi]
     told = enough(measure, rest)

@@ -137,7 +137,8 @@ class _Check:
                 yield Complaint(f"{at}/{name}", None, "not-in-year", says, allowed)
         if first and last and last < first:
             says = "The performance period ends before it begins."
-            yield Complaint(f"{at}/performanceEnd", None, "not-in-year", says)
+            allowed = "the day of performanceStart, or a later one"
+            yield Complaint(f"{at}/performanceEnd", None, "not-in-year", says, allowed)
         measurements = sent.get("measurements")
         if not isinstance(measurements, list) or not measurements:
             says = "A set has measurements."

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -206,17 +205,18 @@ async def _tallies(
     over: Period,
 ) -> Mapping[tuple[str, str], Tallies]:
     """Counts by form and the element that names the clinician: each group's cases are read once."""
-    groups: dict[tuple[str, str], dict[tuple[str, str | None], Asked]] = defaultdict(dict)
+    groups: dict[tuple[str, str], dict[str, Asked]] = defaultdict(dict)
     for measure, one, _ in wanted:
-        group = groups[measure.form, one.clinician]
-        group[measure.id, None] = Asked(measure, one.stratifier)
-        if measure.shown_when is not None:
-            gate = definition.measure(measure.shown_when.measure)
-            if gate.form == measure.form:
-                group.setdefault((gate.id, None), Asked(gate))
+        groups[measure.form, one.clinician][measure.id] = Asked(measure, one.stratifier)
     return {
         (form, clinician): await physicians.counted(
-            session, engine, definition, list(asked.values()), clinician, whose.pairs, over
+            session,
+            engine,
+            definition,
+            physicians.with_gates(definition, list(asked.values())),
+            clinician,
+            whose.pairs,
+            over,
         )
         for (form, clinician), asked in groups.items()
     }
@@ -236,10 +236,7 @@ def _sent(
     counts = found.get((measure.id, None), Counts())
     strata = {name: found.get((measure.id, ours), Counts()) for name, ours in one.strata.items()}
     made = value(measure, one, official, counts, strata)
-    gate: Fraction | None = None
-    if measure.shown_when is not None:
-        other = definition.measure(measure.shown_when.measure)
-        gate = rates.rate(other, found.get((other.id, None), Counts()))
+    gate = physicians.gate_of(definition, measure, found)
     reason = rates.unshown(measure, counts, over, today, gate)
     if reason in ("not-matured", "condition-not-met"):
         return made, reason

@@ -76,7 +76,14 @@ MEAN = _measure(
     scale=1,
     improvement="decrease",
 )
-MEASURES = (CQM, QCDR, STRATIFIED, MEAN)
+RESTING = _measure(
+    "resting",
+    {"id": "ACRAD3", "years": [2017]},  # of no year that is exported
+    numerator="packs >= 20",
+    improvement="increase",
+    shown_when={"measure": "told", "at_least": "0.01"},
+)
+MEASURES = (CQM, QCDR, STRATIFIED, MEAN, RESTING)
 
 
 def registry(*measures: Measure) -> Definition:
