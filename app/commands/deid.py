@@ -1,5 +1,6 @@
 """`hounsfield deid`: de-identify files, folders and archives, without a server or a database."""
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -151,7 +152,9 @@ def deid(
             "Others may read the key file, and so undo pseudonyms: make it yours alone (chmod 600).",
             soft_wrap=True,
         )
-    _tell(console, order, run(order, partial(_display, console, inputs)))
+    totals = run(order, partial(_display, console, inputs))
+    gc.freeze()  # what is left goes with the process: its end need not look through all of it
+    _tell(console, order, totals)
 
 
 def usable_cores() -> int:

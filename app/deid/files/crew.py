@@ -31,9 +31,11 @@ COLLECT_AFTER = 50_000
 """New objects after which a worker looks for unreachable ones: nearly all go by themselves."""
 AHEAD = 4
 """Batches a worker may be ahead of the one whose result is next, to keep all of them busy."""
-QUICK = 1.0
-"""Seconds: a worker whose last batch took less has its next one before it asks. One that takes
-longer does not: another could begin what would lie and wait."""
+IN_HAND = 3
+"""Batches a quick worker has, the one it is at among them: it need not wait while others are settled."""
+QUICK = 0.5
+"""Seconds that a quick worker takes less than for a batch. One that takes longer has one batch: what
+would lie and wait with it another can begin."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     batches: deque[Batch] = field(default_factory=deque)
-    """The one it is at, and the one that comes then."""
+    """The one it is at, and those that come then."""
     since: float = 0.0
     """When it began the one it is at."""
     quick: bool = False
@@ -74,7 +76,7 @@ class _Worker:
     @property
     def room(self) -> int:
         """How many more batches it may be given."""
-        return (2 if self.quick else 1) - len(self.batches)
+        return (IN_HAND if self.quick else 1) - len(self.batches)
 
     def send(self, said: object) -> None:
         """Tell it something; that it has died is noticed when we listen."""
@@ -195,7 +197,7 @@ class Crew:
         return results
 
     def _replace(self, worker: _Worker) -> None:
-        """Somebody else in the place of one who died, with the batch that it had not begun."""
+        """Somebody else in the place of one who died, with the batches that it had not begun."""
         worker.pipe.close()
         worker.process.join()
         fresh = self._hired()

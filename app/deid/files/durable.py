@@ -2,41 +2,36 @@
 On the disk: what has to be there before anything is said of it.
 
 A file system gives written bytes their place when they are sent to the disk, and ends a transaction
-of its own for whoever waits. Files that are waited for one after the other cost a transaction each;
-so all of them are sent first, which nobody waits for, and the first wait is nearly all of the waiting.
+for whoever waits. Files that are sent and waited for one by one cost a transaction each, and all of
+that time. So whoever writes a file sends it off at once; when somebody waits for it, it is there, or
+on its way with others, and the first wait is nearly all of the waiting.
 """
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-_AT_ONCE = 256
-"""Files held open together: systems allow a process some thousand."""
 _WRITE = 2
 """SYNC_FILE_RANGE_WRITE of <fcntl.h>: begin to write what is not yet on its way."""
 
 
-def settle(paths: Sequence[Path | str]) -> None:
-    """Files that were written are on the disk when this returns. Raises `OSError` if one is not."""
-    for start in range(0, len(paths), _AT_ONCE):
-        with ExitStack() as opened:
-            some = []
-            for path in paths[start : start + _AT_ONCE]:
-                some.append(os.open(path, os.O_RDONLY))
-                opened.callback(os.close, some[-1])
-            if _send is not None:
-                for descriptor in some:
-                    _send(descriptor, 0, 0, _WRITE)  # in vain at worst: what counts comes next
-            for descriptor in some:
-                os.fsync(descriptor)
+def send(descriptor: int) -> None:
+    """Send what was written to an open file on its way to the disk, without waiting for it.
+
+    Nothing may rest on it: where it cannot be done nothing is, and a failure shows in `settle`.
+    """
+    if _send is not None:
+        _send(descriptor, 0, 0, _WRITE)
 
 
-def settle_folders(folders: Iterable[Path | str]) -> None:
-    """The names in these folders are on the disk when this returns."""
-    for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY)
+def settle(paths: Iterable[Path | str]) -> None:
+    """What was written to these files, or the names in these folders, is on the disk after this.
+
+    Raises `OSError` when it is not.
+    """
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.deid.files.durable import settle, settle_folders
+from app.deid.files.durable import settle
 from app.deid.files.outcomes import Row
 from app.deid.files.sources import Source
 from app.errors import Conflict
@@ -118,8 +118,7 @@ class Journal:
         self._file.truncate(0)
         self._file.write(orjson.dumps(heading) + b"\n")
         self._file.flush()
-        settle([self.path])
-        settle_folders([self.path.parent, self.path.parent.parent])
+        settle([self.path, self.path.parent, self.path.parent.parent])
 
     def token(self, source: Source) -> bytes:
         """What an input is called here: 16 bytes from its name, size and time under the secret."""

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from app.deid.files.account import Map, Totals, reasons_beside, report
 from app.deid.files.crew import Batch, Bench, Crew, Results
-from app.deid.files.durable import settle, settle_folders
+from app.deid.files.durable import settle
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
 from app.deid.files.sources import Source, walk
@@ -192,7 +192,7 @@ class _Run:
             for batch, _ in together:
                 for source, line in zip(batch.sources, batch.done, strict=True):
                     self._count(source, line)
-        settle_folders(order.out / folder for folder in ("", *sorted(self._folders)))
+        settle(order.out / folder for folder in ("", *sorted(self._folders)))
 
     def _known(self, batch: Batch) -> Batch:
         """A batch with what an earlier run says, if that is true of every source of it."""

@@ -19,6 +19,7 @@ from app.deid import codes, iods, terms
 from app.deid.deidentify import Deidentified, Report, Told, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
+from app.deid.files.durable import send
 from app.deid.files.outcomes import Obstacle, OutputFailed, Row, Treated
 from app.deid.files.sources import HEAD, Source
 from app.deid.pixels import Reason, has_pixels
@@ -80,6 +81,7 @@ class Bench:
         outcome, result = treated
         with FileIO(self.drafts / draft, "w") as stream:
             save(stream.fileno(), outcome.parts)
+            send(stream.fileno())
         return result
 
     def _treated(
