@@ -44,6 +44,8 @@ class Batch:
 
     number: int
     sources: list[Source] = field(repr=False)
+    tokens: list[bytes] = field(default_factory=list, repr=False)
+    """What the journal calls each source."""
     done: list[Any] = field(default_factory=list, repr=False)
     """What an earlier run says of each source; with it the batch needs no worker."""
 

@@ -125,11 +125,11 @@ class Journal:
         place = f"{source.name}\0{source.size}\0{source.stamp}\0{source.obstacle or ''}"
         return hmac.digest(self._key, place.encode("utf-8", "surrogateescape"), "sha256")[:16]
 
-    def write(self, line: Line) -> int:
-        """Append a line; where it stands."""
-        at = self._append(line.plain())
-        self.known[bytes.fromhex(line.input)] = at
-        return at
+    def write(self, line: Line) -> dict[str, Any]:
+        """Append a line; what it says."""
+        said = line.plain()
+        self.known[bytes.fromhex(line.input)] = self._append(said)
+        return said
 
     def treatment(self, name: str, rows: tuple[Row, ...]) -> None:
         """Append the rows of a treatment that was not told before."""

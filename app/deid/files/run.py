@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -190,14 +190,15 @@ class _Run:
         for together in crew.results(make, coming):
             self._commit(together)
             for batch, _ in together:
-                for source, line in zip(batch.sources, batch.done, strict=True):
-                    self._count(source, line)
+                for one in zip(batch.sources, batch.tokens, batch.done, strict=True):
+                    self._count(*one)
         settle(order.out / folder for folder in ("", *sorted(self._folders)))
 
     def _known(self, batch: Batch) -> Batch:
         """A batch with what an earlier run says, if that is true of every source of it."""
         journal = self.journal
-        found = [journal.known.get(journal.token(source)) for source in batch.sources]
+        batch.tokens = [journal.token(source) for source in batch.sources]
+        found = [journal.known.get(token) for token in batch.tokens]
         places = [place for place in found if place is not None]
         if len(places) == len(found):
             lines = list(journal.read(places))
@@ -213,8 +214,8 @@ class _Run:
         except OSError:
             return False
 
-    def _count(self, source: Source, line: dict[str, Any]) -> None:
-        self.places.append(self.journal.known[bytes.fromhex(line["input"])])
+    def _count(self, source: Source, token: bytes, line: dict[str, Any]) -> None:
+        self.places.append(self.journal.known[token])
         self.totals.add(line)
         if line["output"] is not None:
             self._taken.add(_digest(line["output"]))
@@ -233,8 +234,8 @@ class _Run:
         for batch, results in together:
             if results is not None:
                 batch.done = [
-                    self._line(source, treated, renames)
-                    for source, treated in zip(batch.sources, results, strict=True)
+                    self._line(token, treated, renames)
+                    for token, treated in zip(batch.tokens, results, strict=True)
                 ]
                 self.journal.mark()
         if all(results is None for _, results in together):
@@ -246,11 +247,11 @@ class _Run:
                 self._make(folder)
             os.replace(draft, f"{self.order.out}/{output}")
 
-    def _line(self, source: Source, treated: Treated, renames: dict[str, str]) -> dict[str, Any]:
+    def _line(self, token: bytes, treated: Treated, renames: dict[str, str]) -> dict[str, Any]:
         """What the journal says of an input from now on."""
         output, repeats = self._named(treated, renames)
         line = Line(
-            input=self.journal.token(source).hex(),
+            input=token.hex(),
             output=output,
             reason=treated.reason,
             sop_class=treated.sop_class,
@@ -261,8 +262,7 @@ class _Run:
             repeats=repeats,
         )
         self.journal.treatment(treated.treatment, treated.rows)
-        self.journal.write(line)
-        return line.plain()
+        return self.journal.write(line)
 
     def _make(self, folder: str) -> None:
         """A folder for outputs, and those above it; all get new names and have to be settled."""
@@ -298,6 +298,7 @@ def _bench(profile: Profile, keys: Keys, drafts: Path, rows: bool) -> Bench:
     return treat.Bench(profile, keys, drafts, rows)
 
 
+@lru_cache(maxsize=1024)  # most objects share patient, study and series with others
 def _plain(part: str) -> str:
     """A UID or pseudonym that can be a name; what cannot is told by its digest."""
     if re.fullmatch(r"[0-9A-Za-z]+(\.[0-9A-Za-z]+)*", part) and len(part) <= 64:
