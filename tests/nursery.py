@@ -12,8 +12,9 @@ What a fork cannot show, and who shows it:
                                              `test_cli.py` loads every command by itself (soak)
     what is read as Python or a library      `start` refuses a variable of that kind that is not the
     begins: PYTHONHASHSEED, metrics' folder  nursery's; metrics of several processes are in `test_cli.py`
-    an order that hangs on hashes            all forks hash alike; workers of `hounsfield deid` and of
-                                             `issue` are processes of their own, with hashes of their own
+    an order that hangs on hashes            all forks hash alike; workers of `hounsfield issue` are
+                                             processes of their own, and so are the runs of `hounsfield
+                                             deid` that are killed and compared, with hashes of their own
     what a parent leaves behind              a fork has the three descriptors it was given and no thread
                                              of Python's (`test_nursery.py`); Python itself seeds `random`
                                              anew, keys come from the kernel, and telemetry is configured

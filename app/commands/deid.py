@@ -1,6 +1,10 @@
 """`hounsfield deid`: de-identify files, folders and archives, without a server or a database."""
 
+import gc
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +22,8 @@ from rich.progress import (
 from app.commands.policy import DEFAULT, lines, policy
 from app.deid.files import secret
 from app.deid.files.account import Totals
-from app.deid.files.crew import begin
 from app.deid.files.outcomes import Fate
-from app.deid.files.run import Order, check, run
+from app.deid.files.run import Order, Told, check, run
 from app.deid.files.sources import weighed
 
 app = typer.Typer()
@@ -126,7 +129,6 @@ def deid(
     if make_key and key_file is None:
         raise typer.BadParameter("--make-key needs --key-file, to know where.")
     *inputs, out = paths
-    begin()
     console = Console(stderr=True, highlight=False)
     order = Order(
         inputs=inputs,
@@ -150,7 +152,9 @@ def deid(
             "Others may read the key file, and so undo pseudonyms: make it yours alone (chmod 600).",
             soft_wrap=True,
         )
-    _tell(console, order, _carried_out(console, order))
+    totals = run(order, partial(_display, console, inputs))
+    gc.freeze()  # what is left goes with the process: its end need not look through all of it
+    _tell(console, order, totals)
 
 
 def usable_cores() -> int:
@@ -165,7 +169,9 @@ def _secret(key_file: Path | None, make: bool) -> bytes:
     return secret.made(key_file) if make else secret.read(key_file)
 
 
-def _carried_out(console: Console, order: Order) -> Totals:
+@contextmanager
+def _display(console: Console, inputs: Sequence[Path]) -> Iterator[Told]:
+    """A bar that shows how far it is."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -175,7 +181,7 @@ def _carried_out(console: Console, order: Order) -> Totals:
     )
     counted = dict.fromkeys(Fate, 0)
     with Progress(*columns, console=console, transient=not console.is_terminal) as display:
-        task = display.add_task("de-identifying", total=weighed(order.inputs))
+        task = display.add_task("de-identifying", total=weighed(inputs))
 
         def told(size: int, ended: Fate) -> None:
             counted[ended] += 1
@@ -183,7 +189,7 @@ def _carried_out(console: Console, order: Order) -> Totals:
             said = f"{counted[Fate.WRITTEN]} written" + (f", {kept} held back" if kept else "")
             display.update(task, advance=size, description=said)
 
-        return run(order, told)
+        yield told
 
 
 def _tell(console: Console, order: Order, totals: Totals) -> None:

@@ -1,5 +1,5 @@
 """
-Workers: processes that each take one batch at a time, and whose results come back in order.
+Workers: processes that take one batch at a time, and whose results come back in order.
 
 A batch whose worker dies is tried once more, source by source: the one that kills is told as
 failed, and the others go on. Workers end by themselves when the parent is gone, however it went,
@@ -9,25 +9,33 @@ since the pipe they read from closes.
 import gc
 import multiprocessing
 import signal
+import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 from app.deid.files.outcomes import Obstacle, OutputFailed, Treated
 from app.deid.files.sources import Source
 from app.errors import Unavailable
 
-FORKSERVER = "forkserver"
+FORK, FORKSERVER = "fork", "forkserver"
 COLLECT_AFTER = 50_000
 """New objects after which a worker looks for unreachable ones: nearly all go by themselves."""
 AHEAD = 4
 """Batches a worker may be ahead of the one whose result is next, to keep all of them busy."""
+IN_HAND = 3
+"""Batches a quick worker has, the one it is at among them: it need not wait while others are settled."""
+QUICK = 0.5
+"""Seconds that a quick worker takes less than for a batch. One that takes longer has one batch: what
+would lie and wait with it another can begin."""
 
 
 @dataclass(slots=True)
@@ -36,33 +44,65 @@ class Batch:
 
     number: int
     sources: list[Source] = field(repr=False)
+    tokens: list[bytes] = field(default_factory=list, repr=False)
+    """What the journal calls each source."""
     done: list[Any] = field(default_factory=list, repr=False)
     """What an earlier run says of each source; with it the batch needs no worker."""
 
 
 class Bench(Protocol):
-    """What a worker works at: `treat.Bench`, which this process has no need to load."""
+    """What a worker works at: `treat.Bench`."""
 
     def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
-        """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
+        """Treat a batch; its drafts are written when this returns. Raises `OutputFailed`."""
 
     def close(self) -> None:
         """Let go of what is open."""
+
+
+Make = Callable[[], Bench]
+Results = list[tuple[Batch, list[Treated] | None]]
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: BaseProcess
     pipe: Connection
-    batch: Batch | None = None
+    batches: deque[Batch] = field(default_factory=deque)
+    """The one it is at, and those that come then."""
+    since: float = 0.0
+    """When it began the one it is at."""
+    quick: bool = False
+    """Did its last batch take less than `QUICK`?"""
+
+    @property
+    def room(self) -> int:
+        """How many more batches it may be given."""
+        return (IN_HAND if self.quick else 1) - len(self.batches)
+
+    def send(self, said: object) -> None:
+        """Tell it something; that it has died is noticed when we listen."""
+        with suppress(OSError):
+            self.pipe.send(said)
+
+    def hand(self, batch: Batch) -> None:
+        """Give it a batch."""
+        if not self.batches:
+            self.since = time.monotonic()
+        self.batches.append(batch)
+        self.send((batch.number, batch.sources))
 
 
 class Crew:
-    """Some workers, made when work begins and ended with the context."""
+    """Some workers, hired when the context begins and ended with it.
 
-    def __init__(self, make: Callable[[], Bench], jobs: int) -> None:
-        self._make, self._jobs = make, jobs
-        self._context = _context()
+    It is best begun early: a process without threads is copied, and has its modules and tables; one
+    with threads is not, and new ones take a second to load.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._make: Make | None = None
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> "Crew":
@@ -74,61 +114,70 @@ class Crew:
         for worker in self._workers:
             worker.pipe.close()  # it ends after the batch it is at
         for worker in self._workers:
-            worker.process.join(0.2 if worker.batch else 5)
+            worker.process.join(0.2 if worker.batches else 5)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
         self._workers.clear()
 
-    def results(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Treated] | None]]:
-        """Each batch with its results, in order; None for one that an earlier run finished."""
+    def results(self, make: Make, batches: Iterable[Batch]) -> Iterator[Results]:
+        """Batches with their results, in order, as many together as are ready.
+
+        `make` makes the bench of a worker. None stands for what an earlier run finished.
+        """
+        self._make = make
+        for worker in self._workers:
+            worker.send(make)
         coming = iter(batches)
         line: deque[Batch] = deque()
         ready: dict[int, list[Treated] | None] = {}
         more = True
-        while True:
-            while more and len(line) < AHEAD * self._jobs:
-                free = next((one for one in self._workers if one.batch is None), None)
-                if free is None:
-                    break
-                batch = next(coming, None)
-                if batch is None:
-                    more = False
-                    break
-                line.append(batch)
-                if batch.done:
-                    ready[batch.number] = None
-                else:
-                    self._hand(free, batch)
+        while more or line:
+            more = more and self._hand_out(coming, line, ready)
+            self._listen(ready, at_once=bool(line) and line[0].number in ready)
+            together: Results = []
             while line and line[0].number in ready:
                 batch = line.popleft()
-                yield batch, ready.pop(batch.number)
-            if not line and not more:
-                return
-            self._listen(ready)
+                together.append((batch, ready.pop(batch.number)))
+            if together:
+                yield together
 
-    def _hand(self, worker: _Worker, batch: Batch) -> None:
-        worker.batch = batch
-        with suppress(OSError):  # it died meanwhile: its end is noticed when we listen
-            worker.pipe.send((batch.number, batch.sources))
+    def _hand_out(
+        self, coming: Iterator[Batch], line: deque[Batch], ready: dict[int, list[Treated] | None]
+    ) -> bool:
+        """Give batches to whoever has room for one; False when there are no more."""
+        while len(line) < AHEAD * self._jobs:
+            free = max(self._workers, key=lambda one: one.room)
+            if free.room < 1:
+                break
+            batch = next(coming, None)
+            if batch is None:
+                return False
+            line.append(batch)
+            if batch.done:
+                ready[batch.number] = None
+            else:
+                free.hand(batch)
+        return True
 
-    def _listen(self, ready: dict[int, list[Treated] | None]) -> None:
-        """Take in what workers have to say, waiting if none does."""
-        busy = [one for one in self._workers if one.batch is not None]
+    def _listen(self, ready: dict[int, list[Treated] | None], *, at_once: bool) -> None:
+        """Take in what workers have to say; wait until one has, unless asked to return at once."""
+        busy = [one for one in self._workers if one.batches]
         if not busy:
             return
-        heard = wait([one.pipe for one in busy])
+        heard = wait([one.pipe for one in busy], 0 if at_once else None)
         for worker in busy:
-            if worker.pipe not in heard or worker.batch is None:
+            if worker.pipe not in heard:
                 continue
-            batch = worker.batch
+            batch = worker.batches.popleft()
             try:
                 said = worker.pipe.recv()
             except (EOFError, OSError):
                 self._replace(worker)
                 ready[batch.number] = self._one_by_one(batch)
                 continue
-            worker.batch = None
+            now = time.monotonic()
+            worker.since, worker.quick = now, now - worker.since < QUICK
             ready[batch.number] = _results(said)
 
     def _one_by_one(self, batch: Batch) -> list[Treated]:
@@ -150,20 +199,31 @@ class Crew:
         return results
 
     def _replace(self, worker: _Worker) -> None:
+        """Somebody else in the place of one who died, with the batches that it had not begun."""
         worker.pipe.close()
         worker.process.join()
         fresh = self._hired()
-        worker.process, worker.pipe, worker.batch = fresh.process, fresh.pipe, None
+        worker.process, worker.pipe, worker.quick = fresh.process, fresh.pipe, False
+        worker.since = time.monotonic()
+        for batch in worker.batches:
+            worker.send((batch.number, batch.sources))
 
     def _hired(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
+        context = _context()
+        ours, theirs = context.Pipe()
+        # A copy has our ends of all pipes: no worker would see that we are gone while one keeps them.
+        copied = [ours, *(one.pipe for one in self._workers)]
+        others = copied if context.get_start_method() == FORK else []
         # mypy knows the base class of contexts without its Process.
-        process = self._context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, self._make), daemon=True
+        process = context.Process(  # type: ignore[attr-defined]
+            target=_serve, args=(theirs, others), daemon=True
         )
         process.start()
         theirs.close()
-        return _Worker(process, ours)
+        worker = _Worker(process, ours)
+        if self._make is not None:
+            worker.send(self._make)
+        return worker
 
 
 def _results(said: object) -> list[Treated]:
@@ -176,19 +236,22 @@ def _results(said: object) -> list[Treated]:
     return said
 
 
-def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
+def _serve(pipe: Connection, others: Sequence[Connection]) -> None:
     """A worker's life: batches until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    for one in others:
+        one.close()
+    given: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_take_in, args=(pipe, given), daemon=True).start()
+    make: Make | None = given.get()
+    if make is None:
+        return
     bench = make()
     gc.set_threshold(COLLECT_AFTER)
     gc.freeze()  # what was loaded lasts as long as the worker: no use in looking through it
-    while True:
+    while (batch := given.get()) is not None:
         try:
-            number, sources = pipe.recv()
-        except (EOFError, OSError):
-            break
-        try:
-            said: Sequence[Treated] | str = bench.batch(number, sources)
+            said: Sequence[Treated] | str = bench.batch(*batch)
         except OutputFailed as error:
             said = str(error)
         try:
@@ -198,15 +261,23 @@ def _serve(pipe: Connection, make: Callable[[], Bench]) -> None:
     bench.close()
 
 
-def begin() -> None:
-    """Let the process that workers are copied from load what they need, while this one goes on."""
-    if FORKSERVER in multiprocessing.get_all_start_methods():
-        multiprocessing.set_forkserver_preload(["app.deid.files.treat"])
-        forkserver.ensure_running()
+def _take_in(pipe: Connection, given: SimpleQueue[Any]) -> None:
+    """What the parent sends, whenever it does: it must never wait for a worker that waits for it."""
+    with suppress(EOFError, OSError):
+        while True:
+            given.put(pipe.recv())
+    given.put(None)
 
 
 def _context() -> BaseContext:
-    """New processes from a clean one: threads of ours must not be half copied into them."""
-    begin()
+    """How a new process begins: as a copy of this one, unless threads of ours would be half copied."""
     ways = multiprocessing.get_all_start_methods()
-    return multiprocessing.get_context(FORKSERVER if FORKSERVER in ways else "spawn")
+    if sys.platform == "linux" and threading.active_count() == 1:
+        from app.deid.files import treat  # what de-identifies is loaded where that is done
+
+        treat.load()
+        return multiprocessing.get_context(FORK)
+    if FORKSERVER in ways:
+        multiprocessing.set_forkserver_preload(["app.deid.files.treat"])
+        return multiprocessing.get_context(FORKSERVER)
+    return multiprocessing.get_context("spawn")

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from app.deid.files.durable import settle
 from app.deid.files.outcomes import Row
 from app.deid.files.sources import Source
 from app.errors import Conflict
@@ -116,18 +117,19 @@ class Journal:
         self.rows = bool(heading["rows"])
         self._file.truncate(0)
         self._file.write(orjson.dumps(heading) + b"\n")
-        self.settle()
+        self._file.flush()
+        settle([self.path, self.path.parent, self.path.parent.parent])
 
     def token(self, source: Source) -> bytes:
         """What an input is called here: 16 bytes from its name, size and time under the secret."""
         place = f"{source.name}\0{source.size}\0{source.stamp}\0{source.obstacle or ''}"
         return hmac.digest(self._key, place.encode("utf-8", "surrogateescape"), "sha256")[:16]
 
-    def write(self, line: Line) -> int:
-        """Append a line; where it stands."""
-        at = self._append(line.plain())
-        self.known[bytes.fromhex(line.input)] = at
-        return at
+    def write(self, line: Line) -> dict[str, Any]:
+        """Append a line; what it says."""
+        said = line.plain()
+        self.known[bytes.fromhex(line.input)] = self._append(said)
+        return said
 
     def treatment(self, name: str, rows: tuple[Row, ...]) -> None:
         """Append the rows of a treatment that was not told before."""
@@ -135,19 +137,14 @@ class Journal:
             self.treatments[name] = self._append({"treatment": name, "rows": rows})
 
     def mark(self) -> None:
-        """End a batch: from here on its lines count, whatever happens."""
+        """End a batch: its lines count once they are written. Others put them on the disk."""
         self._append({"mark": 1})
-        self.settle()
+        self._file.flush()
 
     def _append(self, said: dict[str, Any]) -> int:
         at = self._file.tell()
         self._file.write(orjson.dumps(said) + b"\n")
         return at
-
-    def settle(self) -> None:
-        """Everything on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def read(self, places: Iterable[int]) -> Iterator[dict[str, Any]]:
         """The lines at some places, through a handle of their own."""

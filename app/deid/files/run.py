@@ -1,9 +1,10 @@
 """
 De-identify everything below some inputs into one folder.
 
-Workers leave outputs under temporary names; here each batch's lines go into the journal, and only
-then the outputs get their names. What is killed in between is found by the next run of the same
-key and policy, which goes on. Inputs are only ever read.
+Workers leave outputs under temporary names. Here the lines of the batches that are ready go into the
+journal, then lines and outputs are on the disk, and only then the outputs get their names; workers
+are at the next batches meanwhile. What is killed in between is found by the next run of the same key
+and policy, which goes on. Inputs are only ever read.
 """
 
 import filecmp
@@ -15,13 +16,15 @@ import secrets
 import shutil
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from app.deid.files.account import Map, Totals, reasons_beside, report
-from app.deid.files.crew import Batch, Bench, Crew
+from app.deid.files.crew import Batch, Bench, Crew, Results
+from app.deid.files.durable import settle
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
 from app.deid.files.sources import Source, walk
@@ -41,6 +44,8 @@ TRIED_AGAIN: Final = frozenset((Obstacle.FAILED.value, Obstacle.CANNOT_BE_READ.v
 
 Told = Callable[[int, Fate], None]
 """Called for each input that ended: its size where it lay, and how it ended."""
+Show = Callable[[], AbstractContextManager[Told]]
+"""What shows how far it is. It begins after the workers did, so that it may have threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +75,20 @@ class Order:
         }
 
 
-def run(order: Order, told: Told = lambda size, ended: None) -> Totals:
+def run(order: Order, show: Show = lambda: nullcontext(lambda size, ended: None)) -> Totals:
     """Carry it out. Raises a `RegistryError` when it cannot begin or go on."""
     check(order)
+    with Crew(order.jobs) as crew, show() as told:
+        try:
+            return _carried_out(order, crew, told)
+        except OSError as error:
+            raise _unwritable(error) from None
+
+
+def _carried_out(order: Order, crew: Crew, told: Told) -> Totals:
     order.out.mkdir(parents=True, exist_ok=True)
     heading = order.heading()
-    try:
-        journal = Journal(
-            order.out, heading | {"rows": order.report_file is not None}, order.secret
-        )
-    except OSError as error:
-        raise _unwritable(error) from None
+    journal = Journal(order.out, heading | {"rows": order.report_file is not None}, order.secret)
     drafts = order.out / FOLDER / f"drafts-{secrets.token_hex(8)}"
     mapped = None
     try:
@@ -89,7 +97,7 @@ def run(order: Order, told: Told = lambda size, ended: None) -> Totals:
         drafts.mkdir()
         mapped = Map(order.map_file) if order.map_file else None
         work = _Run(order, journal, drafts, mapped, told)
-        work.carry_out()
+        work.carry_out(crew)
         if mapped is not None:
             mapped.finish()
         if order.report_file is not None:
@@ -101,8 +109,6 @@ def run(order: Order, told: Told = lambda size, ended: None) -> Totals:
                 journal.read([journal.treatments[name] for name in sorted(work.treatments)]),
             )
         return work.totals
-    except OSError as error:
-        raise _unwritable(error) from None
     finally:
         if mapped is not None:
             mapped.drop()
@@ -168,8 +174,10 @@ class _Run:
         self.treatments: set[str] = set()
         self._taken: set[bytes] = set()
         """Digests of the output names given away in this run."""
+        self._folders: set[str] = set()
+        """Folders below OUT that outputs came into."""
 
-    def carry_out(self) -> None:
+    def carry_out(self, crew: Crew) -> None:
         order = self.order
         make = partial(
             _bench,
@@ -178,16 +186,19 @@ class _Run:
             self.drafts,
             self.journal.rows,
         )
-        with Crew(make, order.jobs) as crew:
-            for batch, results in crew.results(map(self._known, batches(walk(order.inputs)))):
-                lines = batch.done if results is None else self._commit(batch, results)
-                for source, line in zip(batch.sources, lines, strict=True):
-                    self._count(source, line)
+        coming = map(self._known, batches(walk(order.inputs)))
+        for together in crew.results(make, coming):
+            self._commit(together)
+            for batch, _ in together:
+                for one in zip(batch.sources, batch.tokens, batch.done, strict=True):
+                    self._count(*one)
+        settle(order.out / folder for folder in ("", *sorted(self._folders)))
 
     def _known(self, batch: Batch) -> Batch:
         """A batch with what an earlier run says, if that is true of every source of it."""
         journal = self.journal
-        found = [journal.known.get(journal.token(source)) for source in batch.sources]
+        batch.tokens = [journal.token(source) for source in batch.sources]
+        found = [journal.known.get(token) for token in batch.tokens]
         places = [place for place in found if place is not None]
         if len(places) == len(found):
             lines = list(journal.read(places))
@@ -203,8 +214,8 @@ class _Run:
         except OSError:
             return False
 
-    def _count(self, source: Source, line: dict[str, Any]) -> None:
-        self.places.append(self.journal.known[bytes.fromhex(line["input"])])
+    def _count(self, source: Source, token: bytes, line: dict[str, Any]) -> None:
+        self.places.append(self.journal.known[token])
         self.totals.add(line)
         if line["output"] is not None:
             self._taken.add(_digest(line["output"]))
@@ -214,42 +225,57 @@ class _Run:
             self.mapped.add(source.name, line["output"], line["reason"])
         self.told(source.size, fate(line["reason"]))
 
-    def _commit(self, batch: Batch, results: list[Treated]) -> list[dict[str, Any]]:
-        """The batch's lines on disk, then its outputs under their names."""
-        renames: dict[str, Path] = {}
-        lines = []
-        for source, treated in zip(batch.sources, results, strict=True):
-            output, repeats = self._named(treated, renames)
-            line = Line(
-                input=self.journal.token(source).hex(),
-                output=output,
-                reason=treated.reason,
-                sop_class=treated.sop_class,
-                size=treated.size,
-                treatment=treated.treatment,
-                actions=dict(sorted(treated.actions.items())),
-                traces=list(treated.traces),
-                repeats=repeats,
-            )
-            self.journal.treatment(treated.treatment, treated.rows)
-            self.journal.write(line)
-            lines.append(line.plain())
-        self.journal.mark()
-        folders = set()
-        for output, draft in renames.items():
-            path = self.order.out / output
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.replace(path)
-            folders.add(path.parent)
-        for folder in folders:
-            _settle(folder)
-        return lines
+    def _commit(self, together: Results) -> None:
+        """The lines of these batches and their outputs on the disk, then outputs under their names.
 
-    def _named(self, treated: Treated, renames: dict[str, Path]) -> tuple[str | None, bool]:
+        A line that is there before its output is harmless: the next run finds that it is not so.
+        """
+        renames: dict[str, str] = {}
+        for batch, results in together:
+            if results is not None:
+                batch.done = [
+                    self._line(token, treated, renames)
+                    for token, treated in zip(batch.tokens, results, strict=True)
+                ]
+                self.journal.mark()
+        if all(results is None for _, results in together):
+            return
+        settle([self.journal.path, *renames.values()])
+        for output, draft in renames.items():
+            folder = output.rpartition("/")[0]
+            if folder not in self._folders:
+                self._make(folder)
+            os.replace(draft, f"{self.order.out}/{output}")
+
+    def _line(self, token: bytes, treated: Treated, renames: dict[str, str]) -> dict[str, Any]:
+        """What the journal says of an input from now on."""
+        output, repeats = self._named(treated, renames)
+        line = Line(
+            input=token.hex(),
+            output=output,
+            reason=treated.reason,
+            sop_class=treated.sop_class,
+            size=treated.size,
+            treatment=treated.treatment,
+            actions=dict(sorted(treated.actions.items())),
+            traces=list(treated.traces),
+            repeats=repeats,
+        )
+        self.journal.treatment(treated.treatment, treated.rows)
+        return self.journal.write(line)
+
+    def _make(self, folder: str) -> None:
+        """A folder for outputs, and those above it; all get new names and have to be settled."""
+        Path(self.order.out, folder).mkdir(parents=True, exist_ok=True)
+        while folder:
+            self._folders.add(folder)
+            folder = folder.rpartition("/")[0]
+
+    def _named(self, treated: Treated, renames: dict[str, str]) -> tuple[str | None, bool]:
         """An output's name from its new UIDs; is it the same object as one before?"""
         if treated.reason is not None:
             return None, False
-        draft = self.drafts / treated.draft
+        draft = f"{self.drafts}/{treated.draft}"
         places = (treated.patient, treated.study, treated.series)
         folder = "/".join(map(_plain, places)) if treated.study else OF_NO_STUDY
         name = _plain(treated.instance)
@@ -261,7 +287,7 @@ class _Run:
                 return output, False
             earlier = renames.get(output) or self.order.out / output
             if filecmp.cmp(earlier, draft, shallow=False):
-                draft.unlink()
+                os.unlink(draft)
                 return output, True
             number += 1  # a SOP Instance UID that was used for two objects: both are kept
 
@@ -272,6 +298,7 @@ def _bench(profile: Profile, keys: Keys, drafts: Path, rows: bool) -> Bench:
     return treat.Bench(profile, keys, drafts, rows)
 
 
+@lru_cache(maxsize=1024)  # most objects share patient, study and series with others
 def _plain(part: str) -> str:
     """A UID or pseudonym that can be a name; what cannot is told by its digest."""
     if re.fullmatch(r"[0-9A-Za-z]+(\.[0-9A-Za-z]+)*", part) and len(part) <= 64:
@@ -281,14 +308,6 @@ def _plain(part: str) -> str:
 
 def _digest(output: str) -> bytes:
     return hashlib.blake2b(output.encode(), digest_size=16).digest()
-
-
-def _settle(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unwritable(error: OSError) -> Unavailable:

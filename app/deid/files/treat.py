@@ -15,15 +15,19 @@ from pathlib import Path
 
 import orjson
 
+from app.deid import codes, iods, terms
 from app.deid.deidentify import Deidentified, Report, Told, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
+from app.deid.files.durable import send
 from app.deid.files.outcomes import Obstacle, OutputFailed, Row, Treated
 from app.deid.files.sources import HEAD, Source
 from app.deid.pixels import Reason, has_pixels
+from app.deid.private import safe
 from app.deid.profile import Profile
 from app.deid.uids import Keys
 from app.deid.verify import second_look
+from app.deid.vocabulary import vocabulary
 from app.deid.write import save
 
 DICM = b"DICM"
@@ -44,24 +48,20 @@ class Bench:
     _digests: dict[int, tuple[tuple[Told, ...], str, dict[str, int]]] = field(default_factory=dict)
 
     def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
-        """Treat a batch; its drafts are on disk when this returns. Raises `OutputFailed`."""
+        """Treat a batch; its drafts are written when this returns, if not yet on the disk.
+
+        Raises `OutputFailed`.
+        """
         seen: set[str] = set()
-        written: list[FileIO] = []
         try:
-            treated = [
-                self._one(source, f"{number:x}-{place:x}", seen, written)
+            return [
+                self._one(source, f"{number:x}-{place:x}", seen)
                 for place, source in enumerate(sources)
             ]
-            for stream in written:  # all are on their way by now: the first waits for the others
-                os.fsync(stream.fileno())
         except OSError as error:
             raise OutputFailed(error.strerror or "unknown") from None
-        finally:
-            for stream in written:
-                stream.close()
-        return treated
 
-    def _one(self, source: Source, draft: str, seen: set[str], written: list[FileIO]) -> Treated:
+    def _one(self, source: Source, draft: str, seen: set[str]) -> Treated:
         try:
             content = self._read(source)
         except Unopened as error:
@@ -79,9 +79,9 @@ class Bench:
         if isinstance(treated, Treated):
             return treated
         outcome, result = treated
-        stream = FileIO(self.drafts / draft, "w")
-        written.append(stream)
-        save(stream.fileno(), outcome.parts)
+        with FileIO(self.drafts / draft, "w") as stream:
+            save(stream.fileno(), outcome.parts)
+            send(stream.fileno())
         return result
 
     def _treated(
@@ -158,6 +158,15 @@ class Bench:
         if self._archive is not None:
             self._archive[1].close()
             self._archive = None
+
+
+def load() -> None:
+    """Read the tables that nearly every object needs: once, before processes are copied from this one."""
+    iods.kinds()
+    codes.is_listed("", "")
+    terms.is_term("")
+    vocabulary()
+    safe()
 
 
 def looks_like_dicom(head: bytes) -> bool:

@@ -191,24 +191,88 @@ class Fragile(Bench):
     """A worker that one object kills."""
 
     def batch(self, number: int, sources: list[Source]) -> list[Treated]:  # type: ignore[override]
-        if any("002" in source.name for source in sources):
+        if any("042" in source.name for source in sources):
             os._exit(9)
         return super().batch(number, sources)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("jobs", "threads"), [(1, 0), (2, 0), pytest.param(2, 1, marks=pytest.mark.soak)]
+)
 def test_an_object_that_kills_its_worker_is_told_and_the_others_are_done(
-    tmp_path: Path, jobs: int
+    tmp_path: Path, jobs: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study(tmp_path / "in", 1, 5)
+    """Also those of the next batch, which the worker had in hand; copied from here or begun anew."""
+    study(tmp_path / "in", 1, 100)
     drafts = tmp_path / "drafts"
     drafts.mkdir()
     make = partial(Fragile, Profile(), Keys.of(b"k" * 32), drafts, False)
-    with Crew(make, jobs) as crew:
-        done = list(crew.results(batches(walk([tmp_path / "in"]))))
-    ((batch, results),) = done
-    assert results is not None
-    assert [one.reason for one in results] == [None, None, "failed", None, None]
-    assert len({one.draft for one in results if one.draft}) == 4
+    monkeypatch.setattr("threading.active_count", lambda: 1 + threads)
+    with Crew(jobs) as crew:
+        done = [
+            one
+            for together in crew.results(make, batches(walk([tmp_path / "in"])))
+            for one in together
+        ]
+    results = [one for _, treated in done for one in treated or ()]
+    assert [batch.number for batch, _ in done] == [0, 1, 2, 3]
+    assert [one.reason for one in results] == [None] * 42 + ["failed"] + [None] * 57
+    assert len({one.draft for one in results if one.draft}) == 99
     assert all((drafts / one.draft).exists() for one in results if one.draft)
-    assert [source.name[-3:] for source in batch.sources] == ["000", "001", "002", "003", "004"]
+    names = [source.name[-3:] for batch, _ in done for source in batch.sources]
+    assert names == [f"{number:03d}" for number in range(100)]
+
+
+def test_workers_end_when_the_process_they_were_copied_from_is_gone(tmp_path: Path) -> None:
+    """Each of them, though they are copies of a process that held the pipes of all."""
+    said = subprocess.run(
+        [sys.executable, "-c", ABANDONED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    left = {int(word) for word in said.stdout.split()}
+    assert len(left) == 3
+    patience = time.monotonic() + PATIENCE
+    while left and time.monotonic() < patience:
+        left = {pid for pid in left if Path(f"/proc/{pid}").exists()}
+        time.sleep(0.02)
+    assert not left
+
+
+ABANDONED = """
+import os
+from app.deid.files.crew import Crew
+with Crew(3) as crew:
+    print(*(one.process.pid for one in crew._workers), flush=True)
+    os._exit(0)
+"""
+
+
+def test_an_output_has_its_name_only_when_its_bytes_and_its_line_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be left if the power failed: nothing but what was settled before."""
+    study(tmp_path / "in", 1, 70)
+    out = tmp_path / "out"
+    settled: dict[str, int] = {}
+    waited, renamed, replace_one = os.fsync, [], os.replace
+
+    def fsync(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        settled[path] = os.fstat(descriptor).st_size
+        waited(descriptor)
+
+    def replacing(draft: str, output: str) -> None:
+        journal = (out / FOLDER / "journal.ndjson").read_bytes()
+        safe = journal[: settled[str(out / FOLDER / "journal.ndjson")]].split(b"\n")
+        name = os.path.relpath(output, out)
+        line = next(one for one in safe if name.encode() in one)
+        assert b'{"mark":1}' in safe[safe.index(line) :]
+        assert settled[str(draft)] == json.loads(line)["size"] == os.path.getsize(draft)
+        renamed.append(output)
+        replace_one(draft, output)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr("app.deid.files.run.os.replace", replacing)
+    run(Order([tmp_path / "in"], out, Profile(), b"k" * 32))
+    assert len(renamed) == len(outputs(out)) == 70
+    assert {os.path.dirname(path) for path in renamed} <= settled.keys(), "so are their names"
+    assert str(out) in settled

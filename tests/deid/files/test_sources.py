@@ -234,7 +234,6 @@ def test_lines_after_the_last_mark_of_a_journal_do_not_count(tmp_path: Path) -> 
     journal.write(line)
     journal.mark()
     journal.write(Line("01" * 16, "b.dcm", None, "", 1, "", {}, []))
-    journal.settle()
     journal.close()
     with journal.path.open("ab") as stream:
         stream.write(b'{"input": "02')
