@@ -17,15 +17,13 @@ import orjson
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.locks import Lock, take
 from app.models.audit import AuditBlock, AuditEvent
 from app.models.base import now
 
 LARGEST_BLOCK = 10_000
 NONE_BEFORE = bytes(32)
 """What the first block is chained to."""
-
-_SEALER = 0x5EA1ED
-"""The advisory lock of the one sealer."""
 
 
 class Actor(Protocol):
@@ -147,7 +145,7 @@ async def _decided(session: AsyncSession, patience: float) -> int | None:
 
 async def seal(session: AsyncSession, *, patience: float = 2.0) -> int:
     """Chain what is not yet sealed into a block; how many events that were. For the worker's role."""
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(_SEALER))):
+    if not await take(session, Lock.SEAL, wait=False):
         return 0
     last = await session.scalar(select(AuditBlock).order_by(AuditBlock.id.desc()).limit(1))
     after = last.last_event if last else 0

@@ -17,13 +17,14 @@ from pathlib import Path
 from time import monotonic
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
 from app.database import NOTHING, Database
 from app.errors import Conflict, InvalidDefinition, NotFound, Unprocessable, VersionNotTaken
+from app.locks import Lock, take
 from app.models.definition import PublishedDefinition
 from app.registries.compare import incomparable
 from app.registries.lineage import related
@@ -179,7 +180,7 @@ class Catalogue:
         Freeze a definition. Says whether anything changed; refuses another document under a
         version that is published, and a version whose cases could not be compared with earlier ones.
         """
-        await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('definitions'))"))
+        await take(session, Lock.PUBLISH)
         rows = (
             await session.scalars(
                 select(PublishedDefinition).where(PublishedDefinition.registry_id == definition.id)

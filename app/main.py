@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from app import postgres
 from app.api import dicomweb, fhir, openapi, problems
+from app.api.bodies import Bounded
 from app.api.dependencies import House
 from app.api.v1 import operations, routes
 from app.api.wire import Answered, Compressed, Guarded, Traced
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(fhir.router)
     app.include_router(operations.router)
     mount_pages(app, secure=settings.address.startswith("https:"))
+    app.add_middleware(Bounded, limit=settings.body_limit)
     app.add_middleware(Answered)
     app.add_middleware(Compressed)
     app.add_middleware(Guarded, encrypted=settings.address.startswith("https:"))

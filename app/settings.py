@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     submission_limit: int = Field(
         default=50 * 1024 * 1024, ge=1, description="Largest body of a submission, in bytes."
     )
+    body_limit: int = Field(
+        default=10 * 1024 * 1024,
+        ge=1,
+        description="Largest body of any other request, in bytes: what is entered, listed, published or proposed."
+        " Entries in FHIR and reporting modules have limits of their own.",
+    )
     image_limit: int = Field(
         default=2 * 1024 * 1024 * 1024, ge=1, description="Largest single DICOM instance, in bytes."
     )

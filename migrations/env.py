@@ -10,10 +10,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.locks import Lock, key
 from app.models import Base
-
-LOCK = 0x486F756E7366
-"""Any fixed number: the advisory lock that one run of migrations holds."""
 
 
 def include(thing: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
@@ -38,7 +36,7 @@ def run(connection: Connection) -> None:
     )
     with context.begin_transaction():
         connection.execute(text("SET LOCAL lock_timeout = '4s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": key(Lock.MIGRATE)})
         context.run_migrations()
 
 

@@ -64,7 +64,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     if operation.get("security"):
         general |= {401}
     if "requestBody" in operation:
-        general |= {400}
+        general |= {400, 413}
     if parameters or "requestBody" in operation:
         general |= {422}
     if any(parameter["in"] == "path" for parameter in parameters):

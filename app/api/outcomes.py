@@ -17,6 +17,7 @@ _CODES = {
     405: "not-supported",
     406: "not-supported",
     409: "conflict",
+    413: "too-long",
     422: "invalid",
     503: "transient",
 }

@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.api.bodies import BeyondLimit
 from app.api.outcomes import outcome, speaks_fhir
 
 MEDIA_TYPE = "application/problem+json"
@@ -109,6 +110,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.RegistryError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _from_framework)
+    app.add_exception_handler(BeyondLimit, _beyond_limit)
 
 
 def reply(
@@ -153,6 +155,11 @@ async def _expected(request: Request, error: Exception) -> JSONResponse:
         headers=_headers(status),
         **dict(_extensions(error)),
     )
+
+
+async def _beyond_limit(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BeyondLimit)
+    return await _expected(request, errors.TooLarge(error.limit))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.api.bodies import stream_of
 from app.errors import TooLarge, Unprocessable, UnsupportedMedia
 from app.ingest.formats import CSV, FHIR, JSON, NDJSON, OFFERED, PLAIN, XLSX, Door, door
 
@@ -73,12 +74,10 @@ async def body_of(request: Request, limit: int) -> tuple[Door, AsyncIterator[byt
     """Which door a request's body goes to, and the body in pieces."""
     content_type = request.headers.get("content-type", "")
     is_form = content_type.partition(";")[0].strip().lower() == FORM
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit + (ALLOWANCE if is_form else 0):
-        raise TooLarge(limit)
+    stream = stream_of(request, limit + (ALLOWANCE if is_form else 0))
     if not is_form:
-        return door(content_type), request.stream()
-    upload = _Upload(content_type, request.stream())
+        return door(content_type), stream
+    upload = _Upload(content_type, stream)
     return await upload.door(), upload.pieces()
 
 

@@ -7,23 +7,17 @@ Plain ASGI, so that streams stay streams. Nothing here reads a body, and nothing
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
 from app.api import problems
 from app.api.pages import COMPRESSED_TAG
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 _ALWAYS = {
@@ -51,7 +45,7 @@ def traceparent(headers: Mapping[str, str]) -> str | None:
 class Traced:
     """Give each request a trace (W3C Trace Context), count it, and log one line about it."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +85,7 @@ class Traced:
 class Answered:
     """Answer what nobody expected with a problem that tells nothing of it."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +118,7 @@ class BrokenOff(Exception):
 class Guarded:
     """Say to browsers what they may do with our replies."""
 
-    def __init__(self, app: Application, *, encrypted: bool) -> None:
+    def __init__(self, app: ASGIApp, *, encrypted: bool) -> None:
         self.app = app
         self.always = dict(_ALWAYS)
         if encrypted:
@@ -146,7 +140,7 @@ class Guarded:
 class Compressed:
     """Compress what is text; pixel data never (it is compressed as it is, or not at all)."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.compressed = GZipMiddleware(app, minimum_size=1_000, compresslevel=5)
 

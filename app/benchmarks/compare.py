@@ -19,7 +19,7 @@ from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import encoded, forget, write, write_members
 from app.benchmarks.spreads import Spreads
-from app.benchmarks.tabulate import lock
+from app.locks import Lock, take
 from app.models import Facility, Snapshot
 from app.registries.schema import Definition
 
@@ -35,7 +35,7 @@ async def compare(
 
     With as `many` facilities on the service a second process helps.
     """
-    await lock(session, definition.id, wait=True)  # nothing moves while it is read
+    await take(session, Lock.TABULATE, definition.id)  # nothing moves while it is read
     generation = await current(session, definition.id)
     if generation is None:
         return None

@@ -22,10 +22,11 @@ from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.observe import Rows
 from app.benchmarks.recompute import Difference, differences, fill, over_lake
 from app.benchmarks.refresh import refresh
-from app.benchmarks.tabulate import advance, lock, mark
+from app.benchmarks.tabulate import advance, mark
 from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database
 from app.errors import NotFound
+from app.locks import Lock, take
 from app.models import Generation
 from app.registries.schema import Definition
 from app.settings import Settings
@@ -77,7 +78,7 @@ async def step(
     """
     wanted = tabulation(definition)
     async with workshop.database.transaction(EVERYTHING) as session:
-        if not await lock(session, definition.id, wait=wait):
+        if not await take(session, Lock.TABULATE, definition.id, wait=wait):
             return 0
         moved = 0
         for one in await _living(session, wanted):
@@ -187,7 +188,7 @@ async def rebuild(workshop: Workshop, definition: Definition) -> int:
     """Make the current generation anew from the lake, and let it take over; how many rows."""
     wanted = tabulation(definition)
     async with workshop.database.transaction(EVERYTHING) as session:
-        await lock(session, definition.id, wait=True)
+        await take(session, Lock.TABULATE, definition.id)
         for one in await _living(session, wanted):
             if one.state != "current":
                 one.state = "retired"
@@ -209,7 +210,7 @@ async def reconcile(workshop: Workshop, definition: Definition) -> list[Differen
     wanted = tabulation(definition)
     await catch_up(workshop, definition)
     async with workshop.database.transaction(EVERYTHING) as session:
-        await lock(session, definition.id, wait=True)
+        await take(session, Lock.TABULATE, definition.id)
         generation = await current(session, definition.id)
         assert generation is not None
         # Nobody else moves the tables now; bring them to the number the lake will be at.

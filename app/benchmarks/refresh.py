@@ -25,7 +25,7 @@ from app.benchmarks.measures import Tabulation
 from app.benchmarks.observe import arrow
 from app.benchmarks.parts import ORDER, Extent, Made, Writer, listed
 from app.benchmarks.relation import Relation, relation_name
-from app.benchmarks.tabulate import lock
+from app.locks import Lock, take
 from app.models import LakeFile
 from app.models.base import now
 
@@ -43,7 +43,7 @@ async def refresh(
 ) -> list[Files]:
     """Bring the lake to the feed's present number; the files that make it up then, at hand."""
     registry_id = tabulation.registry_id
-    await lock(session, f"lake {registry_id}", wait=True)
+    await take(session, Lock.REFRESH_LAKE, registry_id)
     await _sweep(session, lake, registry_id)
     upto = await feed_number(session, registry_id)
     files = await lake_files(session, tabulation)

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.feed import WINDOW, feed_number, in_force_of, touched, window_end
 from app.benchmarks.generations import Workshop
-from app.benchmarks.tabulate import lock
 from app.benchmarks.worklists import Loop, open_loops
 from app.database import EVERYTHING, copy_records, staging
+from app.locks import Lock, take
 from app.models import WorklistMark
 from app.registries.schema import Definition
 
@@ -132,7 +132,7 @@ async def step(
     """
     today = today or datetime.now(UTC).date()
     async with workshop.database.transaction(EVERYTHING) as session:
-        if not await lock(session, definition.id, wait=wait, to="remind"):
+        if not await take(session, Lock.REMIND, definition.id, wait=wait):
             return 0
         mark = await session.get(WorklistMark, definition.id)
         if mark is None or mark.digest != definition.digest:

@@ -7,7 +7,6 @@ tables are those that a full recompute would write.
 """
 
 import asyncio
-import hashlib
 
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,18 +56,6 @@ WHERE histogram.generation_id = :generation AND histogram.facility_id = changed.
   AND histogram.measure_id = changed.measure_id AND histogram.month = changed.month
   AND 0 = ALL (histogram.bins)
 """)
-
-
-async def lock(
-    session: AsyncSession, registry_id: str, *, wait: bool, to: str = "tabulate"
-) -> bool:
-    """Keep everybody else who would do the same in this registry out until this transaction ends."""
-    name = hashlib.blake2b(f"{to} {registry_id}".encode(), digest_size=8).digest()
-    key = {"key": int.from_bytes(name, "big", signed=True)}
-    if wait:
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
-        return True
-    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), key))
 
 
 async def advance(

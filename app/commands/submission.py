@@ -12,7 +12,9 @@ from app.database import Role
 from app.ingest import held as holding
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Submissions and instances that are held.")
+app = typer.Typer(
+    no_args_is_help=True, help="Submissions, instances and terms of lists that are held."
+)
 
 
 @app.command()
@@ -28,7 +30,7 @@ def held() -> None:
             "" if one.facility_id is None else str(one.facility_id),
             one.why,
             "" if one.since is None else f"{one.since:%Y-%m-%d %H:%M}",
-            f"{one.until:%Y-%m-%d}",
+            "" if one.until is None else f"{one.until:%Y-%m-%d}",
         )
     Console().print(table)
 
@@ -38,7 +40,7 @@ def retry(
     id: Annotated[
         UUID,
         typer.Argument(
-            help="A submission's or an instance's id; of a delivery of images, all it holds."
+            help="As `held` lists it; of a delivery of images its own id, for all that it holds."
         ),
     ],
 ) -> None:

@@ -25,6 +25,7 @@ from app.ingest.lookups import look_up
 from app.ingest.rooms import BATCH, Rooms, large_has_turn
 from app.ingest.spelled import spelled
 from app.ingest.turns import oldest
+from app.locks import Lock, take
 from app.models.base import now
 from app.models.submission import Submission
 from app.registries.findings import FindingCode, Severity, severity
@@ -57,7 +58,7 @@ async def _work(rooms: Rooms, claimed: Claim[Submission]) -> int:
         if not ours:
             return 0
         registry_id = ours[0].registry_id
-        await ledger.lock(session, registry_id)
+        await take(session, Lock.ACCEPT, registry_id)
         definitions = Versions(rooms.catalogue, registry_id)
         batch = await ledger.load(session, registry_id, definitions, ours)
         found = await complete(session, rooms.vault, ours, batch)

@@ -14,8 +14,9 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.ingest import ledger, posting
+from app.ingest import posting
 from app.ingest.rooms import BATCH, Rooms
+from app.locks import Lock, take
 from app.models.base import now
 from app.registries.findings import FindingCode, severity
 
@@ -46,7 +47,7 @@ async def _expire(rooms: Rooms, registry: str, before: datetime) -> int:
     """A batch of one registry; nobody else counts what becomes of its entries meanwhile."""
     due = {"registry": registry, "before": before, "batch": BATCH}
     async with rooms.database.transaction() as session:
-        await ledger.lock(session, registry)
+        await take(session, Lock.ACCEPT, registry)
         rejected = (await session.execute(_REJECT_HELD, due)).all()
         ended = (await session.execute(_END_HELD, due)).all()
         waited = (await session.execute(_REJECT_WAITING, due)).all()

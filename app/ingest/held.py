@@ -3,13 +3,15 @@ What is held has a way back: list it, and let the step that failed try again.
 
 A submission goes back to the state it was in when its step failed, an instance to `received`, each
 with fresh tries and without the findings that held it. Its place in the order stays: what was sent
-later and accepted meanwhile is not undone by it.
+later and accepted meanwhile is not undone by it. A term whose list was not brought to all of its cases
+is `changed` again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +20,10 @@ from app import audit
 from app.claim import ring
 from app.errors import Conflict, NotFound
 from app.ingest.expire import end_date
+from app.ingest.relist import CHANGED, relist
 from app.models.image import Instance
 from app.models.submission import Finding, Submission
-from app.models.vault import QuarantineObject
+from app.models.vault import QuarantineObject, Term
 from app.registries.findings import FindingCode
 
 STEPS: Final = {"received": "read", "read": "check", "checked": "accept"}
@@ -33,9 +36,13 @@ _AFRESH: Final[dict[str, Any]] = {
 }
 
 
+_TERMS: Final = UUID("8f0b6c9e-52a3-4f0e-9a5d-6f3c1d7be214")
+"""The namespace of what terms are called here: they have no ids of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A submission or instance that is held: where it stopped, since when, and until when it is kept."""
+    """A submission, instance or term that is held: where it stopped, since when, and until when it is kept."""
 
     id: UUID
     kind: str
@@ -44,7 +51,8 @@ class Held:
     why: str
     """The step that failed; of an instance the codes of its findings."""
     since: datetime | None
-    until: datetime
+    until: datetime | None
+    """None of a term, which stays."""
 
 
 def stood_at(submission: Submission) -> str:
@@ -97,11 +105,18 @@ async def held(session: AsyncSession, days: int) -> list[Held]:
         )
         for one, why, since, until in instances
     ]
+    found += [
+        Held(
+            _id_of(one), "term", one.registry_id, one.facility_id, relist.__name__,
+            one.not_before, None,
+        )
+        for one in await _terms(session)
+    ]  # fmt: skip
     return sorted(found, key=lambda one: (one.since or one.until, one.id))
 
 
 async def retry(session: AsyncSession, id: UUID, days: int) -> str:
-    """Put a held submission, an instance, or all held ones of a delivery back; their state."""
+    """Put a held submission, a term, an instance, or all held ones of a delivery back; their state."""
     submission = await session.scalar(
         select(Submission)
         .outerjoin(Instance, Instance.submission_number == Submission.number)
@@ -109,7 +124,7 @@ async def retry(session: AsyncSession, id: UUID, days: int) -> str:
         .limit(1)
     )
     if submission is None:
-        raise NotFound("There is no submission and no instance with this id.")
+        return await _term(session, id)
     await session.refresh(submission, with_for_update=True)
     if submission.kind == "entries":
         state, record = await _submission(session, submission, days), "submission"
@@ -184,6 +199,45 @@ async def _instances(
         .values(state="received", completed_at=None)
     )
     return len(rows)
+
+
+async def _term(session: AsyncSession, id: UUID) -> str:
+    term = next((one for one in await _terms(session) if _id_of(one) == id), None)
+    if term is None:
+        raise NotFound("There is no submission, instance or held term with this id.")
+    await session.execute(
+        update(Term)
+        .where(
+            Term.registry_id == term.registry_id,
+            Term.facility_id == term.facility_id,
+            Term.list_form == term.list_form,
+            Term.term == term.term,
+        )
+        .values(state=CHANGED, **_AFRESH)
+        .execution_options(synchronize_session=False)
+    )
+    await audit.record(
+        session,
+        None,
+        "retry",
+        "term",
+        id,
+        facility_id=term.facility_id,
+        registry_id=term.registry_id,
+        details={"state": CHANGED},
+    )
+    await ring(session, CHANGED)
+    return CHANGED
+
+
+async def _terms(session: AsyncSession) -> Sequence[Term]:
+    return (await session.scalars(select(Term).where(Term.state == "held"))).all()
+
+
+def _id_of(term: Term) -> UUID:
+    """What a term is called by who puts it back: always the same, and nothing of what it says."""
+    own = (term.registry_id, str(term.facility_id), term.list_form, term.term)
+    return uuid5(_TERMS, " ".join(own))
 
 
 async def _is_kept(session: AsyncSession, id: UUID | None) -> bool:

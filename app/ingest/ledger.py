@@ -239,14 +239,6 @@ async def cases_of(
     return [_case(row) for row in rows]
 
 
-async def lock(session: AsyncSession, registry_id: str) -> None:
-    """Be the only one who changes the history of this registry, until the commit."""
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('hounsfield accept ' || :id, 0))"),
-        {"id": registry_id},
-    )
-
-
 async def ids(session: AsyncSession, sequence: str, count: int) -> list[int]:
     """Numbers of a sequence, fetched ahead; the smallest is handed out first."""
     if not count:

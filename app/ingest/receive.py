@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import uuid4
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import access
 from app.claim import ring
 from app.errors import Forbidden, KeyUsedForOtherContent, NotFound, UnsupportedMedia
 from app.ingest.formats import CHANNELS, Door
+from app.locks import Lock, take, take_part
 from app.models.submission import Submission
 from app.registries.schema import Definition, Policy
 from app.vault.quarantine import Quarantine, Quarantined
@@ -157,10 +158,7 @@ async def _earlier(
     session: AsyncSession, registry_id: str, sender: str, idempotency_key: str
 ) -> Submission | None:
     """The submission that this key made; others with the key wait here until it is there."""
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 1))"),
-        {"what": f"{sender} {registry_id} {idempotency_key}"},
-    )
+    await take(session, Lock.REPEAT, sender, registry_id, idempotency_key)
     found: Submission | None = await session.scalar(
         select(Submission).where(
             Submission.sender == sender,
@@ -174,15 +172,6 @@ async def _earlier(
 async def in_order(session: AsyncSession, registry_id: str, carried: Sequence[int]) -> None:
     """Hold what makes the order of numbers the order of commits, for these facilities."""
     if len(carried) == 1:
-        await session.execute(
-            text(
-                "SELECT pg_advisory_xact_lock_shared(hashtextextended(:registry, 2)),"
-                " pg_advisory_xact_lock(hashtext(:registry), :facility)"
-            ),
-            {"registry": registry_id, "facility": carried[0]},
-        )
-        return
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:registry, 2))"),
-        {"registry": registry_id},
-    )
+        await take_part(session, Lock.RECEIVE, registry_id, carried[0])
+    else:
+        await take(session, Lock.RECEIVE, registry_id)

@@ -18,6 +18,7 @@ from app.ingest import ledger, posting
 from app.ingest.checks import Versions
 from app.ingest.lookups import Listed, listed_in_force, said_of
 from app.ingest.rooms import BATCH, Rooms
+from app.locks import Lock, take
 from app.models.vault import Term
 
 CHANGED = "changed"
@@ -51,7 +52,7 @@ async def relist(rooms: Rooms) -> int:
 
     async def alone(session: AsyncSession) -> None:
         # Before the row: whoever accepts has this lock when it marks the row.
-        await ledger.lock(session, registry)
+        await take(session, Lock.ACCEPT, registry)
 
     async with working(rooms.database, claimed, tries=rooms.settings.tries, first=alone) as (
         session,

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.claim import TRIED_IN_COMPANY, Claim, claim
 from app.database import EVERYTHING
 from app.ingest.rooms import BATCH, Rooms
+from app.locks import Lock, take
 from app.models.submission import Submission
 
 UNFINISHED: Final = ("received", "read", "checked")
@@ -27,9 +28,7 @@ async def oldest(rooms: Rooms, *, small: bool) -> Claim[Submission]:
     token = uuid4()
     async with rooms.database.transaction(EVERYTHING) as session:
         # Two that choose at the same time could each see the other's as free.
-        await session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended('hounsfield turns', 0))")
-        )
+        await take(session, Lock.CHOOSE)
         now = (await session.execute(select(func.now()))).scalar_one()
         rows = (
             await session.execute(

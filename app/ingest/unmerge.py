@@ -10,6 +10,7 @@ from app.claim import ring
 from app.errors import Conflict, NotFound
 from app.ingest import ledger, posting
 from app.ingest.history import History, Numbers
+from app.locks import Lock, take
 from app.models.submission import Submission
 from app.models.vault import Merge
 from app.vault import identities
@@ -32,7 +33,7 @@ async def unmerge(session: AsyncSession, merge_id: int) -> int:
     registry_id = await session.scalar(select(Merge.registry_id).where(Merge.id == merge_id))
     if registry_id is None:
         raise NotFound("There is no merge with this id.")
-    await ledger.lock(session, registry_id)
+    await take(session, Lock.ACCEPT, registry_id)
     later = await session.scalar(_LATER, {"id": merge_id})
     if later is not None:
         raise Conflict(f"Its subject was merged again later: undo merge {later} first.")

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import access, errors
+from app.api.bodies import BeyondLimit
 from app.api.problems import status_of
 from app.portal.wire import Refused
 from app.registries.schema import Limits
@@ -95,6 +96,9 @@ class Page(APIRoute):
                 return problem(refused.status, refused.title, refused.detail)
             except errors.RegistryError as error:
                 return problem(status_of(type(error)), error.title, str(error))
+            except BeyondLimit as beyond:
+                too_large = errors.TooLarge(beyond.limit)
+                return problem(413, too_large.title, str(too_large))
             except RequestValidationError:
                 return problem(
                     422, "The address cannot be used", "Follow a link from one of our pages."

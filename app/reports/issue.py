@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +22,7 @@ from app.benchmarks.periods import Period, period
 from app.claim import claim, working
 from app.database import EVERYTHING, Database
 from app.errors import Conflict, NotFound, Unprocessable
+from app.locks import Lock, take
 from app.models.base import now
 from app.models.report import IssuedReport, ReportIssue
 from app.registries.schema import Definition
@@ -29,9 +30,6 @@ from app.reports.changed import differences
 from app.reports.compose import compose
 from app.reports.composition import Composition, Issue
 from app.reports.paper import pdf
-
-_LOCK = 0x155E
-"""The advisory lock under which rounds begin and end, with the registry's own number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ async def begin(
             f"{over.label} has not ended: its report would not stay true for a day."
         )
     async with database.transaction(EVERYTHING) as session:
-        await _lock(session, definition.id)
+        await take(session, Lock.ISSUE, definition.id)
         unfinished = await session.scalar(
             select(ReportIssue).where(
                 ReportIssue.registry_id == definition.id,
@@ -273,10 +271,3 @@ async def end(database: Database, issue_id: int) -> Progress:
         if not found.waiting and row.ended_at is None:
             row.ended_at = now()
         return found
-
-
-async def _lock(session: AsyncSession, registry_id: str) -> None:
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, hashtext(:registry))"),
-        {"lock": _LOCK, "registry": registry_id},
-    )

@@ -35,7 +35,6 @@ FOLLOW_UP_CODES = {
 }
 METHODS = {Procedure.BRONCHOSCOPY: "2", Procedure.BIOPSY: "1", Procedure.RESECTION: "3"}
 LUNG_CANCER = ("2", "3", "5", "8", "9", "10", "11")
-_YES = ("Y",) * 12 + ("N",) * 6 + ("U",)
 _LOCATIONS = ("2", "3", "3", "5", "6", "9", "9", "9")
 
 
@@ -46,6 +45,10 @@ class Expected:
     place: str
     code: str
     severity: str
+
+
+LAST_WAVE = 2
+"""Deliveries come in waves, from 0: a facility sends those of one after those of the wave before."""
 
 
 @dataclass(slots=True)

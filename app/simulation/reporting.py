@@ -9,13 +9,11 @@ from datetime import timedelta
 from random import Random
 
 from app.simulation.courses import Screen
-from app.simulation.entries import Elements, Entry, Writer, exam_id
+from app.simulation.entries import LAST_WAVE, Elements, Entry, Writer, exam_id
 from app.simulation.flaws import Flaws
 from app.simulation.plan import Plan
 from app.simulation.usual import Usual
 
-WAVES = 3
-_LAST = WAVES - 1
 _IDENTITY = (
     "patient_ssn",
     "refused_to_answer_ssn",
@@ -65,7 +63,7 @@ class Reporting:
             one.facility != elsewhere
             and one.action == "submit"
             and one.follow_up is None
-            and one.wave < _LAST
+            and one.wave < LAST_WAVE
             and not one.findings
             and "patient_ssn" in one.elements
             for one in entries
@@ -86,7 +84,7 @@ class Reporting:
         draw = rng.random
         wave = 1 if screen.on > self._recent else 0
         if draw() < 0.02 or confused:
-            wave = _LAST
+            wave = LAST_WAVE
         elements = self._writer.report_exam(rng, screen)
         self._identify(rng, elements, confused)
         if confused and "patient_ssn" in elements:
@@ -105,7 +103,7 @@ class Reporting:
         entries += early
         rejected = any(one.severity == "reject" for one in exam.findings)
         if rejected:
-            if wave < _LAST and draw() < 0.55:
+            if wave < LAST_WAVE and draw() < 0.55:
                 entries.append(self._entry(screen, elements, wave + 1))
             return
         self._afterwards(rng, screen, exam, entries, last, self._plan.flawed > 0 and flawed)
@@ -134,7 +132,7 @@ class Reporting:
         saved = self._entry(screen, draft, exam.wave)
         saved.action = "save"
         entries.append(saved)
-        if exam.wave == _LAST or rng.random() < 0.4:
+        if exam.wave == LAST_WAVE or rng.random() < 0.4:
             return False
         exam.wave += 1
         return True
@@ -158,7 +156,7 @@ class Reporting:
                 entry.wave = max(wave - (draw() < 0.5), 0)
                 entries.append(entry)
                 continue
-            if wave < _LAST and draw() < 0.5:
+            if wave < LAST_WAVE and draw() < 0.5:
                 entry.wave = wave + 1
             later.append(entry)
             if not entry.findings and draw() < 0.03:
@@ -186,7 +184,7 @@ class Reporting:
         """What is sent about an accepted exam later on."""
         draw = rng.random
         elements = exam.elements
-        wave = exam.wave if draw() < 0.3 else min(exam.wave + 1, _LAST)
+        wave = exam.wave if draw() < 0.3 else min(exam.wave + 1, LAST_WAVE)
         if draw() < 0.015 and not flawed:
             entries.append(self._entry(screen, elements, wave))
         if draw() < 0.025 and not flawed:
@@ -194,10 +192,10 @@ class Reporting:
             entries.append(self._entry(screen, elements, wave))
         if last and screen.person.dies_on is not None and not flawed:
             elements = self._tell_death(rng, screen, elements)
-            entries.append(self._entry(screen, elements, min(wave + 1, _LAST)))
+            entries.append(self._entry(screen, elements, min(wave + 1, LAST_WAVE)))
         if draw() < 0.004:
             draft = self._entry(
-                screen, dict(elements) | {"ct_scanner_model": "to be completed"}, _LAST
+                screen, dict(elements) | {"ct_scanner_model": "to be completed"}, LAST_WAVE
             )
             draft.action = "save"
             entries.append(draft)
@@ -209,7 +207,7 @@ class Reporting:
                     for name, value in elements.items()
                     if name in (*self._writer.exam.key, "facility_id")
                 },
-                _LAST,
+                LAST_WAVE,
             )
             gone.action = "withdraw"
             entries.append(gone)

@@ -18,8 +18,9 @@ from app.benchmarks.compare import compare
 from app.benchmarks.generations import current
 from app.benchmarks.measures import tabulation
 from app.benchmarks.recompute import fill, over_lake
-from app.benchmarks.tabulate import advance, lock
+from app.benchmarks.tabulate import advance
 from app.database import EVERYTHING, Database, Role, migrate
+from app.locks import Lock, take
 from app.models import Generation
 from app.postgres import Addresses, Embedded
 
@@ -103,7 +104,7 @@ async def _ask(addresses: Addresses, scan: Scan, facilities: list[Place], turns:
             await _amend(addresses.owner)
             begun = time.perf_counter()
             async with database.transaction(EVERYTHING) as session:
-                await lock(session, definition.id, wait=True)
+                await take(session, Lock.TABULATE, definition.id)
                 found = await current(session, definition.id)
                 assert found is not None
                 moved = await advance(session, scan.engine, made, found)

@@ -6,10 +6,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
 from app.access import Role
 from app.claim import claim
-from app.database import Database
+from app.database import EVERYTHING, Database
+from app.errors import NotFound
+from app.ingest import held as holding
 from app.ingest.relist import CHANGED, relist
 from app.models.vault import Term
 from app.postgres import Addresses
@@ -147,6 +150,44 @@ async def test_a_step_that_dies_on_the_way_moves_a_case_once(
         facility=site.facility,
     )
     assert numbers == [(14, 14)]
+
+
+async def test_a_name_whose_step_failed_too_often_is_held_listed_and_tried_again(
+    site: Site, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sent(site, exam("E1", "CT ZEBRAFINCH"))
+    others = tuple(step for step in measuring.STEPS if step is not relist)
+    monkeypatch.setattr(measuring, "STEPS", others)
+    await sent(site, listed("CT ZEBRAFINCH"))
+    async with works.database.transaction(EVERYTHING) as session:
+        await session.execute(update(Term).where(Term.state == CHANGED).values(tries=99))
+    assert await relist(works) == 0, "the last try is over"
+
+    async def held() -> list[holding.Held]:
+        async with works.database.transaction() as session:
+            every = await holding.held(session, 30)
+        return [one for one in every if one.facility_id == site.facility]
+
+    (one,) = await held()
+    assert (one.kind, one.registry_id, one.why) == ("term", site.registry, "relist")
+    assert (one.since is not None, one.until) == (True, None)
+    assert "zebrafinch" not in repr(one).lower()
+    assert await held() == [one], "it is called the same whenever it is listed"
+    async with works.database.transaction() as session:
+        assert await holding.retry(session, one.id, 30) == CHANGED
+    assert await held() == []
+    assert await relist(works) == 1
+    assert await standard(site) == {"E1": "CHEST-WO"}
+    audited = await rows(
+        site.database,
+        "SELECT record_type, facility_id, details FROM audit_events"
+        " WHERE action = 'retry' AND record_id = :id",
+        id=str(one.id),
+    )
+    assert [tuple(each) for each in audited] == [("term", site.facility, {"state": CHANGED})]
+    async with works.database.transaction() as session:
+        with pytest.raises(NotFound):
+            await holding.retry(session, one.id, 30)
 
 
 async def test_a_facility_sees_what_its_list_lacks_and_replaces_it(

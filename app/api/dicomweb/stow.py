@@ -14,6 +14,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app import access, errors
 from app.access import Act
+from app.api.bodies import stream_of
 from app.api.dependencies import (
     LARGEST_INTEGER,
     NO_SUCH_FACILITY,
@@ -203,11 +204,11 @@ def _bodies(request: Request) -> tuple[str, AsyncIterator[AsyncIterator[bytes] |
         return DICOM, _single(request)
     if kind != MULTIPART or parameters.get("type", DICOM).lower() != DICOM:
         raise errors.UnsupportedMedia([f'{MULTIPART}; type="{DICOM}"', DICOM])
-    return MULTIPART, _several(Multipart(request.stream(), parameters.get("boundary", "")))
+    return MULTIPART, _several(Multipart(stream_of(request, None), parameters.get("boundary", "")))
 
 
 async def _single(request: Request) -> AsyncIterator[AsyncIterator[bytes] | None]:
-    stream = request.stream()
+    stream = stream_of(request, None)
     async for first in stream:
         if first:
             yield _chained(first, stream)

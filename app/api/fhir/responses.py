@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import errors
 from app.access import Act
 from app.api import followed
+from app.api.bodies import whole
 from app.api.dependencies import Asker, Catalogue, RegistryInForce, SettingsInForce, Transactions
 from app.api.entries import Entries, FacilitySentFor, IdempotencyKey, once
 from app.api.fhir.issues import issue, outcome, said
@@ -126,19 +127,14 @@ class Delivery:
         if gate.media_type != FHIR:
             raise errors.UnsupportedMedia((FHIR, JSON))
         taken(self.definition, gate)
-        limit = min(LIMIT, self.door.settings.submission_limit)
-        body = bytearray()
-        async for piece in self.request.stream():
-            body += piece
-            if len(body) > limit:
-                raise errors.TooLarge(limit)
+        body = await whole(self.request, min(LIMIT, self.door.settings.submission_limit))
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
             raise errors.Malformed("Send one JSON document in UTF-8.") from None
         if not isinstance(document, dict) or document.get("resourceType") != kind:
             raise errors.Malformed(f"Send a resource of the type {kind} here.")
-        return _Sent(bytes(body), document)
+        return _Sent(body, document)
 
     async def take(
         self, sent: "_Sent", responses: Sequence[Any], policy: Policy | None = None

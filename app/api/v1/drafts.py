@@ -11,7 +11,8 @@ from app.api.dependencies import Asker, Catalogue, Transactions, visible_registr
 from app.api.entries import Entries, FacilitySentFor, IdempotencyKey
 from app.api.problems import problems
 from app.api.submitted import Shown as ShownSubmission
-from app.api.v1.reporting_modules import Evaluated, Given, ModuleId, ModuleVersion, told
+from app.api.v1.evaluated import Evaluated, Given, told
+from app.api.v1.reporting_modules import ModuleId, ModuleVersion
 from app.reporting.draft import drafted, taken_by
 from app.reporting.evaluate import evaluate
 from app.reporting.shelf import taken

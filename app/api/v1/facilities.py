@@ -31,6 +31,7 @@ from app.api.pages import (
     tagged,
 )
 from app.api.problems import problems
+from app.locks import Lock, take
 from app.models.account import CorporateAccount
 from app.models.account import Facility as Row
 from app.models.base import now
@@ -38,8 +39,6 @@ from app.models.base import now
 router = APIRouter(prefix="/facilities", tags=["accounts"])
 
 FIRST_NUMBER, LAST_NUMBER = 100_000, 999_999
-_NUMBERS = 0xFAC1
-"""The advisory lock under which a facility is given its number."""
 
 
 class Category(StrEnum):
@@ -146,7 +145,7 @@ async def add_facility(session: AsyncSession, actor: access.Asker | None, new: N
     """Add a facility to a corporate account. The session must see every facility's number."""
     if await session.get(CorporateAccount, new.corporate_account_id) is None:
         raise errors.Unprocessable("There is no such corporate account.")
-    await session.execute(select(func.pg_advisory_xact_lock(_NUMBERS)))
+    await take(session, Lock.NUMBER_FACILITIES)
     number = new.id if new.id is not None else await _free_number(session)
     if await session.scalar(select(literal(1)).where(Row.id == number)):
         raise errors.Conflict(f"The number {number} belongs to a facility already.")

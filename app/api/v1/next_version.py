@@ -13,9 +13,9 @@ from app.api.dependencies import Transactions
 from app.api.fields import VersionAsked, WindowBound
 from app.api.pages import NOT_MODIFIED, TAGGED, Conditional, etag
 from app.api.problems import problems
-from app.api.v1.proposals_kept import accepted, located, together
 from app.api.v1.registries import DefinitionAsked
 from app.api.v1.versions import DefinitionChange, told_changes
+from app.proposals import accepted, alterations_of, located
 from app.registries.alteration import altered
 from app.registries.writing import written
 
@@ -59,7 +59,7 @@ async def next_version(
     async with transactions.begin() as session:
         rows = await accepted(session, definition)
     made = await asyncio.to_thread(
-        altered, definition, together(rows), version=number, accept_from=accept_from
+        altered, definition, alterations_of(*rows), version=number, accept_from=accept_from
     )
     if made.definition is None:
         raise errors.InvalidDefinition(located(made, rows))

@@ -2,23 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
-from app import access, audit, errors
+from app import access, errors, proposals
 from app.access import Act
 from app.api.dependencies import (
+    LARGEST_BIGINT,
     NO_SUCH_REGISTRY,
     Asker,
     Catalogue,
     RegistryId,
     Transactions,
 )
-from app.api.fields import Prose, Sent, VersionAsked
+from app.api.fields import Prose, Sent, Shown, VersionAsked
 from app.api.pages import (
     NOT_MODIFIED,
     PAGED,
@@ -26,30 +27,20 @@ from app.api.pages import (
     Conditional,
     PageAsked,
     Unchanged,
+    etag,
 )
 from app.api.problems import problems
-from app.api.v1.proposals_kept import (
-    Proposal,
-    ProposalId,
-    ProposalSummary,
-    State,
-    accepted,
-    comments,
-    kept_proposal,
-    located,
-    pointed,
-    summary,
-    tag_of,
-    together,
-    whole,
-)
-from app.models.base import now
+from app.api.v1.versions import DefinitionChange, told_changes
 from app.models.proposal import Proposal as Row
 from app.models.proposal import ProposalComment
 from app.registries.alteration import Alteration, altered
 from app.registries.schema import Definition
 
 router = APIRouter(prefix="/registries/{registry_id}", tags=["proposals"])
+
+
+ProposalId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT, description="A proposal.")]
+State = Literal["open", "accepted", "declined", "withdrawn"]
 
 
 class NewProposal(Sent):
@@ -69,8 +60,45 @@ class NewComment(Sent):
 class Decision(Sent):
     """What becomes of an open proposal."""
 
-    state: Literal["accepted", "declined", "withdrawn"]
+    state: proposals.Decided
     because: Prose | None = Field(default=None, description="Why. No patient belongs here.")
+
+
+class Comment(Shown):
+    """What somebody said of a proposal."""
+
+    says: str
+    at: datetime
+    by: str | None = Field(description="The key; told to its holder and to those who decide.")
+    by_role: str
+
+
+class ProposalSummary(Shown):
+    """A proposal as it is listed."""
+
+    id: int
+    registry_id: str
+    version: str = Field(description="The version whose definition it would alter.")
+    rationale: str
+    state: State
+    proposed_at: datetime
+    proposed_by: str | None = Field(
+        description="The key; told to its holder and to those who decide."
+    )
+    proposed_as: str = Field(description="The role of the key.")
+    decided_at: datetime | None
+    because: str | None
+
+
+class Proposal(ProposalSummary):
+    """A proposal, whole, and what it would change of the version it was made for."""
+
+    alterations: list[Alteration]
+    changes: list[DefinitionChange]
+    complaints: list[str] = Field(
+        description="What speaks against it by now; none when it was proposed."
+    )
+    comments: list[Comment]
 
 
 async def registry_asked(registry_id: RegistryId, catalogue: Catalogue, asker: Asker) -> str:
@@ -101,7 +129,7 @@ async def list_proposals(
     if state is not None:
         statement = statement.where(Row.state == state)
     async with transactions.begin() as session:
-        return [summary(row, asker) for row in await page.rows(session, statement, Row.id)]
+        return [_summary(row, asker) for row in await page.rows(session, statement, Row.id)]
 
 
 @router.post(
@@ -126,24 +154,10 @@ async def propose(
     """
     asker.require(Act.PROPOSE)
     definition = catalogue.registry(registry_id, version=new.version)
-    made = await asyncio.to_thread(altered, definition, new.alterations)
-    if made.complaints:
-        raise errors.InvalidDefinition(pointed(made))
-    row = Row(
-        registry_id=registry_id,
-        definition_version=definition.version,
-        alterations=[one.model_dump(mode="json") for one in new.alterations],
-        rationale=new.rationale,
-        state="open",
-        proposed_at=now(),
-        proposed_by=asker.key_id,
-        proposed_as=str(asker.role),
-    )
+    await proposals.require_sound(definition, new.alterations)
     async with transactions.begin() as session:
-        session.add(row)
-        await session.flush()
-        await _note(session, asker, "propose", row)
-        said = await comments(session, row)
+        row = await proposals.propose(session, asker, definition, new.alterations, new.rationale)
+        said = await proposals.comments(session, row)
     return await _answer(response, row, said, definition, asker)
 
 
@@ -162,10 +176,10 @@ async def show_proposal(
 ) -> Proposal | Response:
     """One proposal: what it would change, and what was said of it."""
     async with transactions.begin() as session:
-        row = await kept_proposal(session, registry_id, proposal_id)
+        row = await proposals.one_of(session, registry_id, proposal_id)
         definition = catalogue.registry(registry_id, version=row.definition_version)
-        said = await comments(session, row)
-    return conditions.reply(await whole(row, said, definition, asker), tag_of(row, said, asker))
+        said = await proposals.comments(session, row)
+    return conditions.reply(await _whole(row, said, definition, asker), _tag_of(row, said, asker))
 
 
 @router.post(
@@ -186,20 +200,10 @@ async def comment(
     """Say something of a proposal. What was said stays."""
     asker.require(Act.PROPOSE)
     async with transactions.begin() as session:
-        row = await kept_proposal(session, registry_id, proposal_id)
-        session.add(
-            ProposalComment(
-                proposal_id=row.id,
-                says=new.says,
-                at=now(),
-                by=asker.key_id,
-                by_role=str(asker.role),
-            )
-        )
-        await session.flush()
-        await _note(session, asker, "comment", row)
+        row = await proposals.one_of(session, registry_id, proposal_id)
+        await proposals.comment(session, asker, row, new.says)
         definition = catalogue.registry(registry_id, version=row.definition_version)
-        said = await comments(session, row)
+        said = await proposals.comments(session, row)
     return await _answer(response, row, said, definition, asker)
 
 
@@ -226,27 +230,11 @@ async def decide(
     """
     asker.require(Act.PROPOSE if decision.state == "withdrawn" else Act.DECIDE)
     async with transactions.begin() as session:
-        # One decision of a registry at a time: two that do not go together must not both be taken.
-        await session.execute(
-            select(func.pg_advisory_xact_lock(_DECIDING, func.hashtext(registry_id)))
-        )
-        row = await kept_proposal(session, registry_id, proposal_id, locked=True)
+        row = await proposals.one_of(session, registry_id, proposal_id, to_decide=True)
         definition = catalogue.registry(registry_id, version=row.definition_version)
-        expected.require(tag_of(row, await comments(session, row), asker))
-        if row.state != "open":
-            raise errors.Conflict("The proposal was decided: make another one.")
-        if decision.state == "withdrawn" and row.proposed_by != asker.key_id:
-            raise errors.Forbidden("Who proposed it may withdraw it. You may decline it.")
-        if decision.state == "accepted":
-            rows = [*await accepted(session, definition), row]
-            made = await asyncio.to_thread(altered, definition, together(rows))
-            if made.complaints:
-                raise errors.InvalidDefinition(located(made, rows))
-        row.state, row.because = decision.state, decision.because
-        row.decided_at, row.decided_by = now(), asker.key_id
-        await session.flush()
-        await _note(session, asker, decision.state, row)
-        said = await comments(session, row)
+        expected.require(_tag_of(row, await proposals.comments(session, row), asker))
+        await proposals.decide(session, asker, row, definition, decision.state, decision.because)
+        said = await proposals.comments(session, row)
     return await _answer(response, row, said, definition, asker)
 
 
@@ -259,22 +247,51 @@ async def _answer(
 ) -> Proposal:
     """A proposal after a change of it: where it is, and its tag."""
     response.headers["Location"] = f"/v1/registries/{row.registry_id}/proposals/{row.id}"
-    response.headers["ETag"] = tag_of(row, said, asker)
-    return await whole(row, said, definition, asker)
+    response.headers["ETag"] = _tag_of(row, said, asker)
+    return await _whole(row, said, definition, asker)
 
 
-_DECIDING = 0x9907
-"""With a registry's id: the advisory lock of whoever decides."""
+def _shown_to(asker: access.Asker, key_id: str) -> str | None:
+    return key_id if asker.may(Act.DECIDE) or asker.key_id == key_id else None
 
 
-async def _note(session: AsyncSession, asker: access.Asker, action: str, row: Row) -> None:
-    """Write down an act on a proposal: its number and registry, nothing that was typed."""
-    await audit.record(
-        session,
-        asker,
-        action,
-        "proposal",
-        row.id,
-        registry_id=row.registry_id,
-        details={"version": row.definition_version},
+def _summary(row: Row, asker: access.Asker) -> ProposalSummary:
+    return ProposalSummary.model_validate(_members(row, asker))
+
+
+def _members(row: Row, asker: access.Asker) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "registry_id": row.registry_id,
+        "version": row.definition_version,
+        "rationale": row.rationale,
+        "state": row.state,
+        "proposed_at": row.proposed_at,
+        "proposed_by": _shown_to(asker, row.proposed_by),
+        "proposed_as": row.proposed_as,
+        "decided_at": row.decided_at,
+        "because": row.because,
+    }
+
+
+def _tag_of(row: Row, said: Sequence[ProposalComment], asker: access.Asker) -> str:
+    """The tag of a proposal as this asker is shown it: nothing but its state and comments changes."""
+    return etag(row.id, row.state, len(said), asker.key_id, asker.may(Act.DECIDE))
+
+
+async def _whole(
+    row: Row, said: Sequence[ProposalComment], definition: Definition, asker: access.Asker
+) -> Proposal:
+    """A proposal with what it would change of its version."""
+    alterations = proposals.alterations_of(row)
+    made = await asyncio.to_thread(altered, definition, alterations)
+    return Proposal(
+        **_members(row, asker),
+        alterations=alterations,
+        changes=told_changes(definition, made.definition) if made.definition else [],
+        complaints=proposals.pointed(made),
+        comments=[
+            Comment(says=one.says, at=one.at, by=_shown_to(asker, one.by), by_role=one.by_role)
+            for one in said
+        ],
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
@@ -21,6 +21,7 @@ from app.errors import Conflict, NotFound
 from app.evaluations.use_cases.document import UseCaseDocument
 from app.evaluations.use_cases.soundness import Definitions, require_sound
 from app.evaluations.use_cases.steps import STEPS, UNDER_WAY, UseCaseState, seen_by
+from app.locks import Lock, take
 from app.models.base import now
 from app.models.use_case import (
     UseCase,
@@ -51,7 +52,7 @@ async def begin(
     session: AsyncSession, actor: Asker | None, document: UseCaseDocument
 ) -> UseCaseVersion:
     """A new use case with its first version, a draft. `Conflict` if that text is under way already."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('use_cases'))"))
+    await take(session, Lock.BEGIN_USE_CASE)
     twin = await session.scalar(
         select(UseCaseVersion.use_case_id)
         .join(

@@ -1,5 +1,6 @@
 """Whom the entries are about: identities that follow from a serial, as a form asks for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -47,6 +48,18 @@ class Subject:
                 case "birth_date":
                     told[element.id] = self.born.isoformat()
         return told
+
+    def learn(self, form: Form, told: Mapping[str, Any]) -> None:
+        """What an entry tells of the person itself stays as it was first told."""
+        for one in form.all_elements:
+            if one.identity == "birth_date" and one.id in told:
+                self.born = date.fromisoformat(told[one.id])
+        for part in (form, *form.included):
+            if part.level == "subject":
+                for one in part.elements:
+                    if one.id in told and one.identity is None:
+                        self.kept.setdefault(one.id, told[one.id])
+        self.known = True
 
     def _dice(self, *of: object) -> Random:
         return dice("subject", self.seed, self.serial, *of)
