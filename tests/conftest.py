@@ -202,14 +202,14 @@ def settings(database: Addresses, tmp_path_factory: pytest.TempPathFactory) -> S
     )
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def web(database: Addresses) -> AsyncIterator[Database]:
     opened = Database(database.web, Role.WEB, pool=5)
     yield opened
     await opened.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def worker(database: Addresses) -> AsyncIterator[Database]:
     opened = Database(database.worker, Role.WORKER, pool=5)
     yield opened
@@ -224,7 +224,7 @@ def application(settings: Settings) -> "FastAPI":
     return create_app(settings)
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def client(application: "FastAPI") -> AsyncIterator[httpx.AsyncClient]:
     """HTTP on the application, opened anew in this process; the worker is not running."""
     async with opened(application) as asked:
