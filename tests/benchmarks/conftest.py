@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest_asyncio
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.benchmarks.engine import Engine
@@ -13,8 +15,16 @@ from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database, Role
 from app.postgres import Addresses
 from app.settings import Settings
+from tests.conftest import opened
 
 EMPTIED = "versions, cases, feeds, generations, cells, histograms, lake_files, snapshots, snapshot_spreads, snapshot_members, schedules"
+
+
+@pytest_asyncio.fixture
+async def client(application: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Opened for each test: definitions are published here behind the application's back."""
+    async with opened(application) as asked:
+        yield asked
 
 
 @pytest_asyncio.fixture(scope="module")
