@@ -46,25 +46,27 @@ LONGEST = (
     "benchmarks/test_cluster.py",
     "journeys/test_nation.py",
     "test_openapi_contract.py",
+    "test_cli.py",
     "docs/test_first_registry.py",
     "privacy/test_canaries.py",
-    "benchmarks/test_populations.py",
-    "deid/test_adversary.py",
-    "test_postgres.py",
-    "test_cli.py",
-    "deid/pixels/test_text_is_found.py",
     "browser/test_pages.py",
+    "test_postgres.py",
+    "benchmarks/test_populations.py",
     "journeys/test_copied_definition.py",
+    "deid/pixels/test_text_is_found.py",
+    "deid/test_adversary.py",
     "deid/files/test_interrupted.py",
-    "ingest/test_images.py",
     "deid/files/test_journeys.py",
-    "reports/test_issue.py",
     "privacy/test_suppression.py",
+    "reports/test_issue.py",
+    "ingest/test_images.py",
     "benchmarks/test_histories.py",
     "benchmarks/test_lake.py",
-    "test_worker.py",
     "test_servers.py",
+    "ingest/test_images_peers.py",
+    "test_worker.py",
     "docs/test_readme.py",
+    "deid/test_memory.py",
     "deid/test_fuzz.py",
 )
 """Begun first, by falling length: what is long and begun last leaves the other cores idle."""
@@ -143,6 +145,8 @@ class TestCluster:
 
     def __init__(self, addresses: dict[str, str]) -> None:
         self._addresses = addresses
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._connection: asyncpg.Connection | None = None
 
     def addresses(self, name: str) -> Addresses:
         """The addresses of a database for the three roles."""
@@ -163,32 +167,38 @@ class TestCluster:
 
     def _execute(self, statement: str, *, patient: bool = False) -> None:
         async def execute() -> None:
-            connection = await asyncpg.connect(self._addresses["owner"].format("postgres"))
-            try:
-                for attempt in range(50):
-                    try:
-                        await connection.execute(statement)
-                        return
-                    except asyncpg.ObjectInUseError:  # another copy of the template is being made
-                        if not patient or attempt == 49:
-                            raise
-                        await asyncio.sleep(0.1)
-            finally:
-                await connection.close()
+            if self._connection is None:
+                address = self._addresses["owner"].format("postgres")
+                self._connection = await asyncpg.connect(address)
+            for attempt in range(50):
+                try:
+                    await self._connection.execute(statement)
+                    return
+                except asyncpg.ObjectInUseError:  # another copy of the template is being made
+                    if not patient or attempt == 49:
+                        raise
+                    await asyncio.sleep(0.1)
 
-        asyncio.run(execute())
+        self._runner.run(execute())
+
+    def close(self) -> None:
+        """Close its connection."""
+        if self._connection is not None:
+            self._runner.run(self._connection.close())
+        self._runner.close()
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> TestCluster:
-    return TestCluster(request.config._hounsfield)  # type: ignore[attr-defined]  # set in pytest_configure
+def cluster(request: pytest.FixtureRequest) -> Iterator[TestCluster]:
+    found = TestCluster(request.config._hounsfield)  # type: ignore[attr-defined]  # set in pytest_configure
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")
 def database(request: pytest.FixtureRequest, cluster: TestCluster) -> Iterator[Addresses]:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = re.sub(r"\W", "_", f"{worker}_{request.module.__name__}")[-60:]
-    cluster.drop(name)
     yield cluster.create(name)
     cluster.drop(name)
 
@@ -206,14 +216,14 @@ def settings(database: Addresses, tmp_path_factory: pytest.TempPathFactory) -> S
     )
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def web(database: Addresses) -> AsyncIterator[Database]:
     opened = Database(database.web, Role.WEB, pool=5)
     yield opened
     await opened.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def worker(database: Addresses) -> AsyncIterator[Database]:
     opened = Database(database.worker, Role.WORKER, pool=5)
     yield opened
@@ -228,7 +238,7 @@ def application(settings: Settings) -> "FastAPI":
     return create_app(settings)
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def client(application: "FastAPI") -> AsyncIterator[httpx.AsyncClient]:
     """HTTP on the application, opened anew in this process; the worker is not running."""
     async with opened(application) as asked:

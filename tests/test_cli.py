@@ -49,14 +49,8 @@ class Deployment:
         return plain | environment(self.settings)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", *words],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
+        """Run a command to its end; what is started and goes on is a real process."""
+        return nursery.run(words, self.environment, SECONDS)
 
     def start(self, *words: str, keep: Sequence[int] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(

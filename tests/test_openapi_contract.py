@@ -527,18 +527,27 @@ def test_every_operation_done_right_answers_as_the_document_says(served: Served)
     assert tell.answered == every - OF_ANOTHER_REGISTRY
 
 
+ASKS_FOR_A_KEY: set[str] = set()
+"""Operations that answered a right key and refused none and a wrong one."""
+
+
 def keeps_its_word(case: schemathesis.Case, served: Served) -> None:
     keys = (served.operator, served.administrator, served.registrar, served.dashboard)
     key = keys[dice(case.path_parameters, case.query, case.headers, case.body) % len(keys)]
-    case.call_and_validate(
-        base_url=served.url, headers=served.authorised(key), checks=CHECKS, timeout=30
+    # That a key is asked for holds of an operation: where it was seen once, nobody asks again.
+    seen = case.operation.label in ASKS_FOR_A_KEY
+    checks = [one for one in CHECKS if not (seen and one is ignored_auth)]
+    answer = case.call_and_validate(
+        base_url=served.url, headers=served.authorised(key), checks=checks, timeout=30
     )
+    if answer.status_code < 300:
+        ASKS_FOR_A_KEY.add(case.operation.label)
 
 
 @pytest.fixture(scope="module")
 def short() -> dict[str, Callable[..., None]]:
     """The short form leaves out the phase that tries every boundary of every parameter by turns."""
-    return holding(one_keeps_its_word, whole=False, examples=6, derandomize=True)
+    return holding(one_keeps_its_word, whole=False, examples=4, derandomize=True)
 
 
 def one_keeps_its_word(case: schemathesis.Case, served: Served) -> None:

@@ -37,7 +37,7 @@ WANTED = {
 SUBSOLID = {"hr_nodule_density": "part_solid", "hr_nodule_size": "9.0", "hr_nodule_solid_size": "4.0"}  # fmt: skip
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

@@ -28,7 +28,7 @@ FILLED = (
 KEY = {name: NODULE[name] for name in ("exam_unique_id", "patient_ssn", "other_id")}
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

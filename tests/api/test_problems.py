@@ -100,7 +100,7 @@ def app(settings: Settings) -> FastAPI:
     return made
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def faults(app: FastAPI, database: Addresses) -> AsyncIterator[httpx.AsyncClient]:
     opened = Database(database.owner, Role.OWNER, pool=2)
     app.state.faults = opened

@@ -19,6 +19,7 @@ from app.access import Role
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
 from app.postgres import Addresses
+from app.registries import document
 from tests.conftest import opened
 from tests.make.accounts import Desk, key_for
 from tests.make.definitions import SMALL, sent_folder, small
@@ -230,16 +231,18 @@ async def test_a_folder_beyond_the_limit_is_not_read(committee: Committee) -> No
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("most", [20_000, pytest.param(document.MOST, marks=pytest.mark.soak)])
 async def test_a_file_that_repeats_itself_without_end_is_not_read_without_end(
-    committee: Committee,
+    committee: Committee, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
+    monkeypatch.setattr(document, "MOST", most)
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     answer = await committee.steward(
         "POST", f"{HERE}/versions", sent_folder(deid="\n".join(lines) + "\n")
     )
     assert answer.status_code == 422
-    assert any("parts" in one for one in answer.json()["complaints"])
+    assert any(f"more than {most} parts" in one for one in answer.json()["complaints"])
 
 
 async def test_a_version_is_taken_until_the_sunset_that_its_steward_sets(

@@ -104,7 +104,7 @@ class Room:
             pass
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

@@ -123,7 +123,7 @@ def test_what_the_operator_tells_spark_reaches_it_and_a_child(
 
 @pytest.mark.timeout(1800)
 def test_every_measure_of_every_shipped_definition_is_equal(spark: Cluster, tmp_path: Path) -> None:
-    equal_on(20_000, replace(spark, more=INTERPRETED), tmp_path)
+    equal_on(5_000, replace(spark, more=INTERPRETED), tmp_path)
 
 
 @pytest.mark.soak

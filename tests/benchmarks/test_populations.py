@@ -265,12 +265,13 @@ async def test_cases_are_for_those_who_may_read_them_and_each_look_is_kept(
 @pytest.mark.parametrize("of", DEFINITIONS, ids=[one.id for one in DEFINITIONS])
 def test_every_shipped_measure_lists_as_many_cases_as_it_counts(of: Any, tmp_path: Path) -> None:
     engine, numbers = Engine("1GB", "1GB", tmp_path / "spill"), Numbers()
+    drafting = Drafting(of)
     with duckdb.connect() as connection:
         sent = [
             dict(zip(COLUMNS, version, strict=True))
             for place, (one, measure, example) in enumerate(EXAMPLES)
             if one is of
-            for version in versions(connection, Drafting(one), measure, example, place, numbers)
+            for version in versions(connection, drafting, measure, example, place, numbers)
         ]
     rows = observe(engine, tabulation(of), [tuple(one.values()) for one in sent])
     facilities = {one["facility_id"] for one in sent}

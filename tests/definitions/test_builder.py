@@ -63,7 +63,7 @@ def test_rules_that_nothing_satisfies_are_named(knee: Path, tmp_path: Path) -> N
             "\n- {id: never, form: exam, requires: dose > 5 AND dose < 4, place: dose, remedy: None.}\n"
             "\n- {id: given, form: exam, requires: dose IS NOT NULL, place: dose, remedy: Send it.}\n"
         )
-    failed = run("simulate", knee, "--out", tmp_path / "o").exception
+    failed = run("simulate", knee, "--cases", 60, "--out", tmp_path / "o").exception
     assert isinstance(failed, Unprocessable)
     assert "never" in str(failed)
 

@@ -96,7 +96,7 @@ def said(outcome: Outcome) -> object:
     return outcome.content, outcome.report, outcome.original, outcome.json(), plain(outcome.dataset)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_what_is_remembered_reads_as_what_is_read_for_the_first_time(seed):
     chance, memories = random.Random(seed), Memories()
@@ -119,7 +119,7 @@ def test_what_is_remembered_reads_as_what_is_read_for_the_first_time(seed):
         assert [tag for stretch in stretches for tag in stretch.elements] == list(found.dataset)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_what_came_before_changes_no_output(seed):
     chance, warm = random.Random(seed), Memories()

@@ -8,7 +8,7 @@ from app.worker import Works, open_works
 from tests.ingest.landing import Landing
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

@@ -25,7 +25,7 @@ from tests.make.accounts import REGISTRY, key_for
 from tests.make.instances import BOUNDARY, DICOM_PARTS, ROOT, ct, multipart, packed, sent
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

@@ -39,6 +39,10 @@ LARGE = Plan(
 )
 
 
+OF_IT = ("--registry", REGISTRY)
+"""The other registries have nothing; one command is for all, to see that this is no hindrance."""
+
+
 @dataclass(frozen=True)
 class Storm:
     """How a run is disturbed: kills, restarts of the API, and seconds between two blows."""
@@ -106,7 +110,7 @@ async def arrive(plan, addresses, folder):
             images = await images_differ(office, nation, [])
             found = await tables(addresses.owner)
             wanted = count(exams_of(folder / "nation" / "truth.ndjson"), MEASURES)
-            service.command("compare")
+            service.command("compare", *OF_IT)
             truth = Truth.of(definition.measures, wanted, datetime.now(UTC).date())
             judge = Judge(truth, definition, nation)
             await judge.metrics(office)
@@ -115,7 +119,7 @@ async def arrive(plan, addresses, folder):
         got = await cells_of(addresses.owner, REGISTRY, scales)
         histograms = await histograms_differ(addresses.owner, definition, wanted)
         reconciled = service.command("reconcile", timeout=1800)
-        service.command("recompute", timeout=1800)
+        service.command("recompute", *OF_IT, timeout=1800)
         recomputed = await cells_of(addresses.owner, REGISTRY, scales)
     return Arrived(
         storm=STORMS[plan],
@@ -217,7 +221,7 @@ async def weather(storm, nation, addresses, folder):
                 service, client, nation, addresses.owner, disturb=disturb, patience=patience
             )
         assert struck == {"kills": storm.kills, "restarts": storm.restarts}
-        assert "0 differences" in service.command("reconcile", timeout=1800)
+        assert "0 differences" in service.command("reconcile", *OF_IT, timeout=1800)
     return await tables(addresses.owner)
 
 

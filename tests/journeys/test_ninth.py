@@ -58,7 +58,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"definitions": NINTH})
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> Any:
     async with open_works(settings) as found:
         yield found

@@ -40,7 +40,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"definitions": WORKSHOP})
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def works(settings: Settings) -> AsyncIterator[Works]:
     async with open_works(settings) as opened:
         yield opened

@@ -22,30 +22,27 @@ class Travelled:
     answered: dict[str, str]
 
 
-async def behind(url: str) -> int:
-    """How much is on its way: submissions, instances, and changes not tabulated yet."""
-    connection = await asyncpg.connect(url)
-    try:
-        return int(
-            await connection.fetchval(
-                "SELECT (SELECT count(*) FROM submissions"
-                "         WHERE state NOT IN ('completed', 'unreadable', 'held'))"
-                " + (SELECT count(*) FROM instances WHERE state = 'received')"
-                " + (SELECT count(*) FROM feeds f LEFT JOIN generations g"
-                "      ON g.registry_id = f.registry_id AND g.state = 'current'"
-                "     WHERE f.feed_seq > coalesce(g.feed_seq, 0))"
-            )
-        )
-    finally:
-        await connection.close()
+BEHIND = (
+    "SELECT (SELECT count(*) FROM submissions"
+    "         WHERE state NOT IN ('completed', 'unreadable', 'held'))"
+    " + (SELECT count(*) FROM instances WHERE state = 'received')"
+    " + (SELECT count(*) FROM feeds f LEFT JOIN generations g"
+    "      ON g.registry_id = f.registry_id AND g.state = 'current'"
+    "     WHERE f.feed_seq > coalesce(g.feed_seq, 0))"
+)
+"""How much is on its way: submissions, instances, and changes not tabulated yet."""
 
 
 async def settled(service: Service, url: str, patience: float = 300) -> None:
     """Wait until nothing is on its way."""
     deadline = asyncio.get_running_loop().time() + patience
-    while await behind(url):
-        assert asyncio.get_running_loop().time() < deadline, service.log.read_text()[-4000:]
-        await asyncio.sleep(0.2)
+    connection = await asyncpg.connect(url)
+    try:
+        while await connection.fetchval(BEHIND):
+            assert asyncio.get_running_loop().time() < deadline, service.log.read_text()[-4000:]
+            await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
 
 
 async def travel(

@@ -1,6 +1,7 @@
 """Accounts, facilities and keys, built as an operator would build them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -25,9 +26,15 @@ ADDRESS: Mapping[str, Any] = {
 FACILITY: Mapping[str, Any] = {**ADDRESS, "category": "community", "location": "metropolitan"}
 
 
+@lru_cache(maxsize=4)
+def _web(url: str) -> Database:
+    """One for a database's keys: what it compiled outlives its connections, and they each loop."""
+    return Database(url, DatabaseRole.WEB, pool=1)
+
+
 async def key_for(database: Addresses, role: Role, **bounds: Any) -> str:
     """A key of any role, made as an operator's command line makes it."""
-    opened = Database(database.web, DatabaseRole.WEB, pool=1)
+    opened = _web(database.web)
     try:
         async with opened.transaction(EVERYTHING) as session:
             new = NewKey(role=role, label="test", **bounds)

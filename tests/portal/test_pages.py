@@ -27,11 +27,20 @@ def settled(database: Addresses, settings: Settings) -> Served:
 
 
 @pytest_asyncio.fixture
-async def visitor(settled: Served, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def client(client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """The module's, which forgets after each test who had signed in."""
+    own = client.headers.copy()
+    yield client
+    client.headers = own
+    client.cookies.clear()
+
+
+@pytest_asyncio.fixture
+async def visitor(settled: Served, client: httpx.AsyncClient) -> httpx.AsyncClient:
     """Somebody with a registrar's key in the cookie."""
     client.headers.update(BROWSER)
     client.cookies.set(COOKIE, settled.registrar)
-    yield client
+    return client
 
 
 @pytest.mark.parametrize("address", PUBLIC)

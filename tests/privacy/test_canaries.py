@@ -170,13 +170,13 @@ async def listen(folder: Path, addresses) -> Heard:
                 answer = await office.store([broken], key)
                 assert answer.status_code in (200, 409), answer.text
             await settled(service, addresses.owner)
-            service.command("compare")
+            service.command("compare", "--registry", REGISTRY)
             client.event_hooks["response"] = []
             stranger = next(one for one in office.keys.facilities.values() if one != key)
             asking = {"operator": office.keys.operator, "facility": key, "stranger": stranger}
             await walk(office, heard, await addresses_known(office, heard, key, facility), asking)
             heard.owner, heard.others = await told_to_the_owner(office, person, asking, heard)
-        service.command("reconcile")
+        service.command("reconcile", "--registry", REGISTRY)
         heard.tables = await tables_tell(addresses.owner, heard.canaries)
     heard.log = service.log.read_bytes()
     return heard

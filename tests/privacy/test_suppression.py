@@ -36,12 +36,12 @@ from app.registries.case_mix import Factor, combinations
 from app.registries.measure import Measure
 from app.registries.schema import Band, Definition, PeerGroup
 from app.reports.vega import Chart
-from tests.benchmarks.conftest import workshop
+from tests.benchmarks.conftest import emptying, workshop
 from tests.benchmarks.toy import CASE_MIX, definition
 from tests.make.accounts import bearer, key_for
 from tests.privacy.attack import Attacker, Bools, Ints, alone, differences, pinned
 
-__all__ = ["workshop"]  # the fixture
+__all__ = ["emptying", "workshop"]  # the fixtures
 
 LABELS = ("2025", "2025Q4", "2026-02", "2025-03..2026-02")
 MOMENT = re.compile(

@@ -238,10 +238,18 @@ NAMES = st.sampled_from(
 )
 
 
-@given(
-    sent=st.dictionaries(NAMES | st.text(max_size=8), ANYTHING, max_size=12), draft=st.booleans()
-)
-@settings(max_examples=400, deadline=None)
+SHORT, LONG = (settings(max_examples=many, deadline=None) for many in (120, 4_000))
+"""The same tests with few examples, and with very many for `make soak`."""
+
+
+ENTRIES = {
+    "sent": st.dictionaries(NAMES | st.text(max_size=8), ANYTHING, max_size=12),
+    "draft": st.booleans(),
+}
+
+
+@given(**ENTRIES)
+@SHORT
 def test_a_check_never_raises_and_its_values_are_canonical(
     visits: Definition, sent: dict[str, object], draft: bool
 ) -> None:
@@ -257,8 +265,11 @@ def test_a_check_never_raises_and_its_values_are_canonical(
     assert all(severity(one.code) is one.severity for one in checked.flaws)
 
 
-@given(sent=st.dictionaries(NAMES, ANYTHING, max_size=12))
-@settings(max_examples=400, deadline=None)
+KNOWN = {"sent": st.dictionaries(NAMES, ANYTHING, max_size=12)}
+
+
+@given(**KNOWN)
+@SHORT
 def test_the_quick_look_and_the_careful_one_agree(
     visits: Definition, sent: dict[str, object]
 ) -> None:
@@ -274,8 +285,11 @@ SECRETS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=8, m
 )
 
 
-@given(secret=SECRETS, name=NAMES, heading=SECRETS)
-@settings(max_examples=200, deadline=None)
+TELLTALE = {"secret": SECRETS, "name": NAMES, "heading": SECRETS}
+
+
+@given(**TELLTALE)
+@SHORT
 def test_a_flaw_never_repeats_what_was_submitted(
     visits: Definition, secret: str, name: str, heading: str
 ) -> None:
@@ -283,6 +297,22 @@ def test_a_flaw_never_repeats_what_was_submitted(
         flaws = _check(visits).check(GOOD | sent).flaws
         assert flaws
         assert "SECRET" not in repr(flaws)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("claim", "of"),
+    [
+        (test_a_check_never_raises_and_its_values_are_canonical, ENTRIES),
+        (test_the_quick_look_and_the_careful_one_agree, KNOWN),
+        (test_a_flaw_never_repeats_what_was_submitted, TELLTALE),
+    ],
+)
+def test_so_it_is_with_very_many_examples(visits: Definition, claim: Any, of: Any) -> None:
+    def once(**drawn: Any) -> None:
+        claim.hypothesis.inner_test(visits, **drawn)
+
+    LONG(given(**of)(once))()
 
 
 _checks: dict[str, FormCheck] = {}

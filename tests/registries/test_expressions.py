@@ -1,9 +1,10 @@
 """Expressions: what is refused, and that what runs gives the same on every engine there is."""
 
 import calendar
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -160,10 +161,25 @@ _TYPES = {"a": "DECIMAL(18,1)", "b": "DECIMAL(18,2)", "d": "DATE", "e": "DATE", 
 
 
 def on_duckdb(duck: duckdb.DuckDBPyConnection, text: str, **values: Any) -> Any:
-    given = ", ".join(f'CAST(? AS {_TYPES[name]}) AS "{name}"' for name in values)
-    sql = f"SELECT {compile(text, COLUMNS).duckdb} FROM (SELECT {given})"
-    row = duck.execute(sql, [_plain(one) for one in values.values()]).fetchall()[0]
-    return row[0]
+    ((found,),) = each_on_duckdb(duck, (text,), [values])
+    return found
+
+
+@cache
+def in_duckdb(text: str) -> str:
+    return str(compile(text, COLUMNS).duckdb)
+
+
+def each_on_duckdb(
+    duck: duckdb.DuckDBPyConnection, texts: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[Any, ...]]:
+    """What each text is in each row: as many rows as are given, in their order."""
+    named = ", ".join(f'"{name}"' for name in rows[0])
+    cast = ", ".join(f"CAST(? AS {_TYPES[name]})" for name in rows[0])
+    given = ", ".join(f"({place}, {cast})" for place in range(len(rows)))
+    told = ", ".join(in_duckdb(text) for text in texts)
+    sql = f"SELECT {told} FROM (VALUES {given}) AS given(place, {named}) ORDER BY place"
+    return duck.execute(sql, [_plain(one) for row in rows for one in row.values()]).fetchall()
 
 
 def _plain(value: object) -> object:
@@ -206,11 +222,15 @@ def test_products_and_sums_need_no_luck_with_digits(duck: duckdb.DuckDBPyConnect
 def test_dates_count_as_a_calendar_does(
     duck: duckdb.DuckDBPyConnection, one: date, other: date, count: int
 ) -> None:
-    assert on_duckdb(duck, "age_in_years(d, e)", d=one, e=other) == age(one, other)
-    assert on_duckdb(duck, "days_between(d, e)", d=one, e=other) == (other - one).days
-    assert on_duckdb(duck, "months_between(d, e)", d=one, e=other) == months(one, other)
-    assert on_duckdb(duck, f"add_months(d, {count})", d=one) == later(one, count)
-    assert on_duckdb(duck, f"add_days(d, {count})", d=one) == one + timedelta(days=count)
+    wanted = {
+        "age_in_years(d, e)": age(one, other),
+        "days_between(d, e)": (other - one).days,
+        "months_between(d, e)": months(one, other),
+        f"add_months(d, {count})": later(one, count),
+        f"add_days(d, {count})": one + timedelta(days=count),
+    }
+    (found,) = each_on_duckdb(duck, list(wanted), [{"d": one, "e": other}])
+    assert dict(zip(wanted, found, strict=True)) == wanted
 
 
 AMOUNTS_1 = st.decimals(-(10**17) + 1, 10**17 - 1, places=1)
@@ -293,22 +313,22 @@ async def test_postgresql_says_what_duckdb_says(
             statement = await connection.prepare(
                 f"SELECT {sql} FROM (SELECT $1::date AS d, $2::date AS e) AS given"
             )
-            for one in EDGES:
-                for other in EDGES:
-                    found = await statement.fetchval(one, other)
-                    assert found == on_duckdb(duck, text, d=one, e=other), (text, one, other)
+            pairs = [{"d": one, "e": other} for one in EDGES for other in EDGES]
+            for pair, (here,) in zip(pairs, each_on_duckdb(duck, (text,), pairs), strict=True):
+                assert await statement.fetchval(*pair.values()) == here, (text, pair)
         for scale in (0, 2, 9):
             text = f"divide(a, b, {scale})"
             statement = await connection.prepare(
                 f"SELECT {compile(text, COLUMNS).sql('postgres')} FROM"
                 " (SELECT $1::numeric(18,1) AS a, $2::numeric(18,2) AS b) AS given"
             )
-            for one in ("0.0", "0.1", "-0.1", "99999999999999999.9", "7.0"):
-                for other in ("0.00", "0.01", "-3.00", "8.00", "9999999999999999.99"):
-                    pair = Decimal(one), Decimal(other)
-                    assert await statement.fetchval(*pair) == on_duckdb(
-                        duck, text, a=pair[0], b=pair[1]
-                    )
+            pairs = [
+                {"a": Decimal(one), "b": Decimal(other)}
+                for one in ("0.0", "0.1", "-0.1", "99999999999999999.9", "7.0")
+                for other in ("0.00", "0.01", "-3.00", "8.00", "9999999999999999.99")
+            ]
+            for pair, (here,) in zip(pairs, each_on_duckdb(duck, (text,), pairs), strict=True):
+                assert await statement.fetchval(*pair.values()) == here, (text, pair)
     finally:
         await connection.close()
 
