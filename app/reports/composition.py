@@ -323,7 +323,9 @@ class Completeness(Part):
     cases: int
     filled: int = Field(description="With a value, one that says `not known` included.")
     unknown: int = Field(description="Of these: not known.")
-    always: bool = Field(description="Asked of every case; others when another value calls, or if it happened.")
+    always: bool = Field(
+        description="Asked of every case; others when another value calls, or if it happened."
+    )
     share: str = Field(description="Filled in, in percent.")
 
 
