@@ -2,28 +2,31 @@
 Beside: a process that works out some periods of a snapshot while this one works out others.
 
 Most steps are so short that two threads of Python would wait for one another. The process begins while
-the nation is read, knows what it is told through a pipe and nothing else, and ends with it. Without
-it, or if it is killed, everything is worked out here.
+the nation is read, knows what it is told through a pipe and nothing else, and ends with it. Its
+arrays lie in a file without a name, which both have open. Without it, or if it is killed, everything is
+worked out here.
 """
 
 import asyncio
+import gc
+import mmap
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import IO, Any
 
-from app.benchmarks.levels import Levels
 from app.benchmarks.nation import Nation
 from app.benchmarks.periods import Period
-from app.benchmarks.snapshots import encoded
-from app.benchmarks.spreads import Spreads
+from app.benchmarks.spreads import Levels, Spreads, encoded
 from app.registries.schema import Definition
 
 Work = Callable[[Period], bytes]
@@ -33,8 +36,8 @@ Work = Callable[[Period], bytes]
 class Beside:
     """The process, from this side."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
+    def __init__(self, pipe: Connection, arrays: IO[bytes]) -> None:
+        self._pipe, self._arrays = pipe, arrays
 
     def knowing(
         self,
@@ -46,11 +49,11 @@ class Beside:
     ) -> Work:
         """Works periods out there; EOFError or OSError when nobody is there any more."""
         # Packed before anybody works with it: a nation keeps what it has once worked out.
-        unsaid = [pickle.dumps((snapshot_id, definition, nation, today, levels))]
+        unsaid = [_packed((snapshot_id, definition, nation, today, levels), self._arrays)]
 
         def there(asked: Period) -> bytes:
             while unsaid:
-                self._pipe.send_bytes(unsaid.pop())
+                self._pipe.send(unsaid.pop())
             self._pipe.send(asked)
             return self._pipe.recv_bytes()
 
@@ -64,17 +67,43 @@ def beside(wanted: bool) -> Iterator[Beside | None]:
         yield None
         return
     ours, theirs = Pipe()
-    # Of this module alone: a process that `multiprocessing` spawns imports what its parent began with.
-    process = subprocess.Popen(  # noqa: S603 - our own words
-        [sys.executable, "-P", "-m", __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
-    )
-    theirs.close()
-    try:
-        yield Beside(ours)
-    finally:
-        process.kill()
-        process.wait()
-        ours.close()
+    with tempfile.TemporaryFile() as arrays:
+        passed = theirs.fileno(), arrays.fileno()
+        # Of this module alone: a process that `multiprocessing` spawns imports what its parent began with.
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            [sys.executable, "-P", "-m", __name__, *map(str, passed)], pass_fds=passed
+        )
+        theirs.close()
+        try:
+            yield Beside(ours, arrays)
+        finally:
+            process.kill()
+            process.wait()
+            ours.close()
+
+
+Packed = tuple[bytes, list[tuple[int, int]]]
+"""What is not in arrays, and where each array begins and ends in their file."""
+
+
+def _packed(what: object, file: IO[bytes]) -> Packed:
+    places: list[tuple[int, int]] = []
+
+    def put(array: pickle.PickleBuffer) -> None:
+        file.seek(-file.tell() % mmap.ALLOCATIONGRANULARITY, os.SEEK_CUR)
+        begin = file.tell()
+        file.write(array.raw())
+        places.append((begin, file.tell()))
+
+    said = pickle.dumps(what, protocol=5, buffer_callback=put)
+    file.flush()
+    return said, places
+
+
+def _unpacked(packed: Packed, file: int) -> Any:
+    said, places = packed
+    whole = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
+    return pickle.loads(said, buffers=[whole[slice(*one)] for one in places])  # noqa: S301 - our own
 
 
 async def worked_out(
@@ -108,10 +137,14 @@ async def worked_out(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, arrays: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker's to answer
+    gc.disable()  # it ends before its garbage matters
+    import scipy.sparse  # SciPy's parts come when they are first used: here while the nation is read
+    import scipy.special  # noqa: F401
+
     try:
-        snapshot_id, definition, nation, today, levels = pipe.recv()
+        snapshot_id, definition, nation, today, levels = _unpacked(pipe.recv(), arrays)
         spreads = Spreads(definition, nation, today, levels)
         while True:
             pipe.send_bytes(encoded(snapshot_id, spreads.of(pipe.recv())))
@@ -120,4 +153,4 @@ def _work(pipe: Connection) -> None:
 
 
 if __name__ == "__main__":
-    _work(Connection(int(sys.argv[1])))
+    _work(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -8,24 +8,23 @@ reveal nobody.
 
 from datetime import date
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.beside import beside, worked_out
+from app.benchmarks.census import counted_in, nation_of
 from app.benchmarks.generations import current
 from app.benchmarks.layout import Layout
 from app.benchmarks.levels import levels_of
-from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, later, rolling_year
-from app.benchmarks.snapshots import encoded, forget, write, write_members
-from app.benchmarks.spreads import Spreads
+from app.benchmarks.snapshots import forget, write, write_members
+from app.benchmarks.spreads import Spreads, encoded
 from app.locks import Lock, take
-from app.models import Facility, Snapshot
+from app.models import Snapshot
 from app.registries.schema import Definition
 
 YEARS, QUARTERS, MONTHS = 5, 12, 24
 MANY = 2_000
-"""Facilities from which on a second process is worth its beginning."""
+"""Facilities with cases from which on a second process is worth its beginning."""
 
 
 async def compare(
@@ -33,7 +32,7 @@ async def compare(
 ) -> Snapshot | None:
     """Take a registry's snapshot of today; none as long as it has no tables.
 
-    With as `many` facilities on the service a second process helps.
+    With as `many` facilities that have cases a second process helps.
     """
     await take(session, Lock.TABULATE, definition.id)  # nothing moves while it is read
     generation = await current(session, definition.id)
@@ -49,10 +48,10 @@ async def compare(
     await session.flush()
     number = snapshot.id
     layout = Layout.read(generation.layout)
-    facilities = await session.scalar(select(func.count()).select_from(Facility))
-    with beside((facilities or 0) >= many) as process:
-        nation = await nation_of(session, generation.id, layout, definition, today)
-        if nation is not None and definition.peers:
+    facilities = await counted_in(session, generation.id) if definition.peers else []
+    if facilities:
+        with beside(len(facilities) >= many) as process:
+            nation = await nation_of(session, generation.id, facilities, layout, definition, today)
             covered = periods(nation.first, nation.last, today)
             levels = await levels_of(session, generation.id, definition, nation, covered)
             spreads = Spreads(definition, nation, today, levels)

@@ -27,7 +27,7 @@ from app.catalogue import Catalogue
 from app.database import EVERYTHING, Database
 from app.errors import NotFound
 from app.locks import Lock, take
-from app.models import Generation
+from app.models import Feed, Generation
 from app.registries.schema import Definition
 from app.settings import Settings
 
@@ -218,6 +218,13 @@ async def reconcile(workshop: Workshop, definition: Definition) -> list[Differen
         while generation.feed_seq < files[0].feed_seq:
             await advance(session, workshop.engine, wanted, generation, upto=files[0].feed_seq)
         return await differences(session, workshop.recomputed, wanted, files, generation.id)
+
+
+async def in_use(workshop: Workshop) -> list[Definition]:
+    """The registries with measures that cases were ever sent to: of others there is nothing to count."""
+    async with workshop.database.transaction(EVERYTHING) as session:
+        fed = set(await session.scalars(select(Feed.registry_id)))
+    return [one for one in workshop.catalogue.registries() if one.measures and one.id in fed]
 
 
 async def sweep(workshop: Workshop) -> int:

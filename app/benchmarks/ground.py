@@ -7,15 +7,16 @@ kept in the process.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Integer, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.layout import Layout
 from app.benchmarks.peers import Traits
-from app.models import Generation
+from app.models import Facility, Generation
 from app.registries.schema import Definition
 
 LAYOUTS = 32
@@ -88,6 +89,23 @@ async def ground(session: AsyncSession, definition: Definition, facility_id: int
         None if row[9] is None else Taken(*row[9:12]),
         dict(row[12]),
     )
+
+
+async def traits(
+    session: AsyncSession, facilities: Iterable[int] | None = None
+) -> dict[int, Traits]:
+    """The traits of some facilities, or of all that the session sees."""
+    query = select(
+        Facility.id,
+        Facility.category,
+        Facility.location,
+        Facility.census_division,
+        Facility.annual_exams,
+        Facility.corporate_account_id,
+    )
+    if facilities is not None:
+        query = query.where(Facility.id == any_(literal(list(facilities), ARRAY(Integer))))
+    return {row[0]: Traits(*row[1:]) for row in await session.execute(query)}
 
 
 async def _layout(session: AsyncSession, generation_id: int, created_at: datetime) -> Layout:

@@ -20,17 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks import suppress
 from app.benchmarks.bins import series_of
-from app.benchmarks.nation import Nation
+from app.benchmarks.nation import Nation, month_place
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import digits, peer_digits
-from app.benchmarks.running import Place, month_place
+from app.benchmarks.running import Place
+from app.benchmarks.spreads import Levels
 from app.benchmarks.suppress import Tally
 from app.registries.measure import Measure, ReferenceLevel
 from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
-Levels = Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
-"""Measure and period -> stratum, empty for the whole -> what is told of it."""
 
 
 @dataclass(frozen=True, slots=True)

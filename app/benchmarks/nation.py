@@ -1,30 +1,44 @@
 """
 The nation: every facility's totals by month, and whom each is compared with.
 
-Read once for a snapshot. Totals are running sums, so that any period is one subtraction; facilities
-stand in the order of their corporate accounts, so that an account's share of a group is one more.
+Totals are running sums, so that any period is one subtraction; facilities stand in the order of their
+corporate accounts, so that an account's share of a group is one more. It knows no database: another
+process may work with it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.layout import Layout
-from app.benchmarks.peers import groups, measured_by, peers_of, traits
-from app.benchmarks.periods import Period, last_complete_year
-from app.benchmarks.running import Running, counted, month_place, read_running
+from app.benchmarks.periods import Period
 from app.registries.measure import Measure
-from app.registries.schema import Definition
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+def counted(measure: Measure) -> tuple[str, ...]:
+    """The populations that a measure's rate is made of; of a cohort, its size."""
+    match measure.scoring:
+        case "proportion":
+            return "numerator", "denominator"
+        case "ratio":
+            return "total", "denominator"
+        case "continuous-variable":
+            return "total", "observations", "total_of_squares"
+        case "cohort":
+            return ("initial_population",)
+
+
+def month_place(first: date, month: date) -> int:
+    """How many months after the first."""
+    return (month.year - first.year) * 12 + month.month - first.month
 
 
 class Ratios(NamedTuple):
@@ -34,6 +48,17 @@ class Ratios(NamedTuple):
     denominators: Ints
     sizes: Ints
     """How many cases each rests on."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Sums from the first month on, with a month of zeros before it."""
+
+    series: Mapping[tuple[str, str], npt.NDArray[Any]]
+    """Measure and population -> month x facility; sums of observations are `total`. Whole numbers but
+    for `total_of_squares`: those may be too large, and are not needed to the last digit."""
+    mixes: Mapping[str, npt.NDArray[np.int32]]
+    """Of measures with a case mix: month x facility x (cases by combination of levels, then events)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,25 @@ class Nation:
         What the generation does not have is zero: the measure's text is new, and the generation that
         has it is still being built.
         """
-        return self.running.between(*self.ends(asked), wanted)
+        found = np.zeros((len(wanted), len(self.facilities)), np.int64)
+        start, end = self.ends(asked)
+        for row, one in zip(found, wanted, strict=True):
+            if (series := self.running.series.get(one)) is not None:
+                np.subtract(series[end], series[start], out=row)
+        return found
+
+    def has_cases(self, measure: Measure, asked: Period) -> bool:
+        """Whether any facility has a case that a measure's rate divides by."""
+        totals = self._totals.get((measure.id, counted(measure)[1]))
+        if totals is None:
+            return False
+        start, end = self.ends(asked)
+        return bool(totals[end] > totals[start])
+
+    @cached_property
+    def _totals(self) -> Mapping[tuple[str, str], npt.NDArray[Any]]:
+        """Running sums over all facilities."""
+        return {one: its.sum(axis=1) for one, its in self.running.series.items()}
 
     def ratios(self, measures: Sequence[Measure], asked: Period) -> Ratios:
         """The rates of some measures, a row each."""
@@ -70,11 +113,11 @@ class Nation:
 
     def squared(self, measure: Measure, asked: Period) -> Floats:
         """Sums of squared observations in units of their last decimal, one number a facility."""
-        running = self.running.squares.get(measure.id)
-        if running is None:
+        series = self.running.series.get((measure.id, "total_of_squares"))
+        if series is None:
             return np.zeros(len(self.facilities))
         start, end = self.ends(asked)
-        over: Floats = running[end] - running[start]
+        over: Floats = series[end] - series[start]
         return over
 
     def ends(self, asked: Period) -> tuple[int, int]:
@@ -104,79 +147,3 @@ class Nation:
         """Numbers of facilities (along the last axis) added up to those of their accounts."""
         added: Ints = np.add.reduceat(values, self.accounts, axis=-1)
         return added
-
-
-_FACILITIES = text("""
-WITH RECURSIVE found(facility_id) AS (
-  SELECT min(facility_id) FROM cells WHERE generation_id = :generation
-  UNION ALL
-  SELECT (SELECT min(cells.facility_id) FROM cells
-          WHERE cells.generation_id = :generation AND cells.facility_id > found.facility_id)
-  FROM found WHERE found.facility_id IS NOT NULL
-)
-SELECT facility_id FROM found WHERE facility_id IS NOT NULL
-""")
-"""Whoever has cells, one look into the index each: DISTINCT would read all that it holds."""
-
-
-async def nation_of(
-    session: AsyncSession,
-    generation_id: int,
-    layout: Layout,
-    definition: Definition,
-    today: date,
-) -> Nation | None:
-    """The nation as a generation's cells have it; None as long as they hold nothing."""
-    ends = (
-        await session.execute(
-            text(
-                "SELECT min(month), max(month) FROM cells"
-                " WHERE generation_id = :generation AND stratifier = ''"
-            ),
-            {"generation": generation_id},
-        )
-    ).one()
-    if ends[0] is None:
-        return None
-    unsorted = list(await session.scalars(_FACILITIES, {"generation": generation_id}))
-    known = await traits(session, unsorted)
-    account_of = {one: known[one].account if one in known else -one for one in unsorted}
-    facilities = sorted(unsorted, key=lambda one: (account_of[one], one))
-    running = await read_running(
-        session, generation_id, layout, definition, facilities, (ends[0], ends[1])
-    )
-    owners = np.array([account_of[one] for one in facilities], np.int64)
-    starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))
-    bare = Nation(facilities, ends[0], ends[1], running, layout, starts, {})
-    volumes = _volumes(definition, bare, today)
-    members: dict[str, dict[str, npt.NDArray[np.bool_]]] = {}
-    for grouping in definition.peers:
-        labels = np.array(
-            [
-                (
-                    peers_of(
-                        definition,
-                        grouping,
-                        known[facility],
-                        {one: int(its[place]) for one, its in volumes.items()},
-                    )
-                    if facility in known
-                    else None
-                )
-                or ""
-                for place, facility in enumerate(facilities)
-            ]
-        )
-        members[grouping.id] = {one: labels == one for one in groups(definition, grouping)}
-    return Nation(facilities, ends[0], ends[1], running, layout, starts, members)
-
-
-def _volumes(definition: Definition, nation: Nation, today: date) -> dict[str, Ints]:
-    """Measure -> how many cases of it each facility had in the last twelve complete months."""
-    over = last_complete_year(today)
-    found = {}
-    for name in measured_by(definition).values():
-        measure = definition.measure(name)
-        of = counted(measure)[0 if measure.scoring == "cohort" else 1]
-        (found[name],) = nation.populations([(name, of)], over)
-    return found

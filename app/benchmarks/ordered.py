@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.benchmarks.arrangement import Arrangement, Bools, Ints
-from app.benchmarks.spread import QUARTER, rounded, step_of
+from app.benchmarks.spread import QUARTER, packed, rounded, step_of
 
 Places = npt.NDArray[np.unsignedinteger[Any]]
 STEPS = {step: np.arange(step, 100, step) for step in (1, 5, QUARTER)}
@@ -79,7 +79,7 @@ class Ordered:
     def _values(self) -> Ints:
         """Rates as they are told, in units of the last decimal, at the places of all measures."""
         told = rounded(self.numerators, np.maximum(self.denominators, 1), self.digits[:, None])
-        short = int(np.abs(told).max(initial=0)) < 2**31
+        short = int(np.abs(told).max(initial=0)) < 2**31 - 1  # one more than the highest is told
         found = np.empty(self._ranks.shape, np.int32 if short else np.int64)
         for measure, (its, order) in enumerate(zip(told, self.order, strict=True)):
             found[measure] = its.astype(found.dtype).take(order).take(self._ranks[measure])
@@ -130,29 +130,40 @@ class Ordered:
         signed: npt.NDArray[Any] = np.where(above >= 0, found, -found)
         return signed
 
-    def rank_bounds(self, measures: Ints, groups: Ints) -> list[Ints]:
-        """The smallest values whose mid-rank reaches each step of a hundred, of some groups' rates.
+    def rank_bounds(self, measures: Ints, groups: Ints) -> list[bytes]:
+        """The smallest values whose mid-rank reaches each step of a hundred, of some groups' rates; as
+        they are kept (`spread.packed`).
 
         A mid-rank is the share of values below plus half the share of equal ones. Where the highest
         value is so common that it ranks lower, only a higher one would be there.
         """
+        sizes, starts = self.sizes[measures, groups], self._starts[measures, groups]
+        steps_of = np.array([step_of(size) for size in sizes.tolist()])
+        found = [b""] * len(sizes)
+        for step, steps in STEPS.items():
+            chosen = np.flatnonzero(steps_of == step)
+            bounds = packed(self._bounds(starts[chosen, None], sizes[chosen, None], steps))
+            for place, its in zip(chosen.tolist(), bounds, strict=True):
+                found[place] = its
+        return found
+
+    def _bounds(self, starts: Ints, sizes: Ints, steps: Ints) -> Ints:
+        """Those of groups of these sizes that start at these places: group x step."""
+        values, (runs, run_of) = self._values, self._runs
+        share, lasts = steps * sizes, starts + sizes - 1
+        # Values before this one's run rank too low; if its own does too, the next run's does not.
+        at = starts + share // 100
+        run = run_of[at]
+        begin, end = runs[run - 1], runs[run]
+        higher = np.where(end <= lasts, values[np.minimum(end, lasts)], values[lasts] + 1)
+        bounds: Ints = np.where(50 * (begin + end - 2 * starts) >= share, values[at], higher)
+        return bounds
+
+    @cached_property
+    def _runs(self) -> tuple[Ints, npt.NDArray[np.int32]]:
+        """Where runs of equal values of a group begin, and the number of each value's run, from 1."""
         values = self._values
         begins = np.ones(len(values) + 1, np.bool_)
         np.not_equal(values[1:], values[:-1], out=begins[1:-1])
         begins[self._starts] = begins[self._starts + self.sizes] = True
-        runs = np.flatnonzero(begins)
-        run_of = np.cumsum(begins[:-1], dtype=np.int32)
-
-        sizes = self.sizes[measures, groups]
-        steps = [STEPS[step_of(size)] for size in sizes.tolist()]
-        lengths = np.array([len(one) for one in steps])
-        share = np.concatenate(steps) * np.repeat(sizes, lengths)
-        start = np.repeat(self._starts[measures, groups], lengths)
-        last = start + np.repeat(sizes, lengths) - 1
-        # Values before this one's run rank too low; if its own does too, the next run's does not.
-        at = start + share // 100
-        run = run_of[at]
-        begin, end = runs[run - 1], runs[run]
-        higher = np.where(end <= last, values[np.minimum(end, last)], values[last] + 1)
-        bounds = np.where(50 * (begin + end - 2 * start) >= share, values[at], higher)
-        return np.split(bounds, np.cumsum(lengths)[:-1])
+        return np.flatnonzero(begins), np.cumsum(begins[:-1], dtype=np.int32)

@@ -1,13 +1,9 @@
 """Peers: whom a facility is compared with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Integer, any_, literal, select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.models import Facility
 from app.registries.schema import Definition, PeerGroup
 
 AND = "+"
@@ -23,23 +19,6 @@ class Traits(NamedTuple):
     annual_exams: int | None
     account: int
     """The corporate account: its facilities see one another's results."""
-
-
-async def traits(
-    session: AsyncSession, facilities: Iterable[int] | None = None
-) -> dict[int, Traits]:
-    """The traits of some facilities, or of all that the session sees."""
-    query = select(
-        Facility.id,
-        Facility.category,
-        Facility.location,
-        Facility.census_division,
-        Facility.annual_exams,
-        Facility.corporate_account_id,
-    )
-    if facilities is not None:
-        query = query.where(Facility.id == any_(literal(list(facilities), ARRAY(Integer))))
-    return {row[0]: Traits(*row[1:]) for row in await session.execute(query)}
 
 
 def peers_of(

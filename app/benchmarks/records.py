@@ -135,8 +135,9 @@ class Reader:
             yield self._rows()
 
     def end(self) -> Iterator[Records]:
-        """The last rows; ValueError if something is missing."""
-        yield self._rows()
+        """The last rows, if there are any; ValueError if something is missing."""
+        if len(rows := self._rows()):
+            yield rows
         if bytes(self._held) != END:
             raise ValueError("rows of another form, or cut off")
 
@@ -184,21 +185,6 @@ def jsonb_field(value: bytes | None) -> bytes:
     return NULL if value is None else struct.pack(">iB", len(value) + 1, 1) + value
 
 
-def array_fields(values: Sequence[npt.NDArray[np.int64] | None]) -> Iterator[bytes]:
-    """Arrays of bigint, one at least in each, of any length: all numbers are turned in one step."""
-    number, name = ELEMENTS["bigint"]
-    there = [one for one in values if one is not None]
-    every = np.zeros(sum(map(len, there)), [("length", ">i4"), ("value", name)])
-    every["length"] = 8
-    if there:
-        every["value"] = np.concatenate(there)
-    written, place = every.tobytes(), 0
-    for one in values:
-        if one is None:
-            yield NULL
-            continue
-        size = 12 * len(one)
-        yield (
-            struct.pack(">6i", 20 + size, 1, 0, number, len(one), 1) + written[place : place + size]
-        )
-        place += size
+def bytes_field(value: bytes | None) -> bytes:
+    """Bytes as they are."""
+    return NULL if value is None else struct.pack(">i", len(value)) + value

@@ -7,7 +7,6 @@ which a comparison needs two or three.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.layout import Layout, Series
+from app.benchmarks.nation import Ints, Running, counted, month_place
 from app.benchmarks.peers import measured_by
 from app.benchmarks.records import INTEGER, PAIR, Array, Columns, Reader, Records, Several, in_pairs
 from app.database import driver_connection
@@ -23,51 +23,14 @@ from app.registries import case_mix
 from app.registries.measure import Measure
 from app.registries.schema import Definition
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-
-TOGETHER = 512
-"""Facilities whose rows are turned into columns at once: they fit a processor's cache."""
-LONG, GATHERED = 1024 * 1024, 0.002
+LONG, GATHERED = 1024 * 1024, 0.0005
 """An answer of more bytes is listened to every so many seconds: PostgreSQL sends 8 KB at a time, and to
 be woken for each costs more than the rows in it. What it sends until then waits in the socket."""
 EPOCH = np.datetime64("2000-01-01")
 """PostgreSQL counts days from it."""
-
-
-@dataclass(frozen=True)
-class Running:
-    """Sums from the first month on, with a month of zeros before it."""
-
-    counts: Ints
-    """Month x column x facility; the last column is of zeros, for what a generation does not have."""
-    columns: Mapping[tuple[str, str], int]
-    """Measure and population -> column; sums of observations are `total`."""
-    squares: Mapping[str, Floats]
-    """Month x facility, of sums of squares: they may be too large for whole numbers, and are not needed
-    to the last digit."""
-    mixes: Mapping[str, npt.NDArray[np.int32]]
-    """Of measures with a case mix: month x facility x (cases by combination of levels, then events)."""
-
-    def between(self, start: int, end: int, wanted: Sequence[tuple[str, str]]) -> Ints:
-        """Totals from one month to before another, a row for each measure and population."""
-        columns = [self.columns.get(one, -1) for one in wanted]
-        over: Ints = self.counts[end, columns]
-        over -= self.counts[start, columns]
-        return over
-
-
-def counted(measure: Measure) -> tuple[str, ...]:
-    """The populations that a measure's rate is made of; of a cohort, its size."""
-    match measure.scoring:
-        case "proportion":
-            return "numerator", "denominator"
-        case "ratio":
-            return "total", "denominator"
-        case "continuous-variable":
-            return "total", "observations", "total_of_squares"
-        case "cohort":
-            return ("initial_population",)
+COUNTS, TOTALS, SQUARES = "counts", "totals", "squares"
+KINDS = {COUNTS: np.dtype(np.int32), TOTALS: np.dtype(np.int64), SQUARES: np.dtype(np.float64)}
+"""Counts come in pairs, so that they fit four bytes."""
 
 
 async def read_running(
@@ -87,21 +50,16 @@ async def read_running(
     }
     place = Place(session, facilities, months[0])
     shape = month_place(*months) + 2, len(facilities)
-    tables = [_Table(one, wanted) for one in layout.series if not one.stratifier]
-    keys = [key for table in tables for key in table.keys]
-    counts = np.zeros((shape[0], len(keys) + 1, shape[1]), np.int64)
-    squares, begin = dict[str, Floats](), 0
-    for table in tables:
-        end = begin + len(table.keys)
-        squares |= await table.read(place, generation_id, counts[:, begin:end])
-        begin = end
-    columns = {key: column for column, key in enumerate(keys)}
+    series = dict[tuple[str, str], npt.NDArray[Any]]()
+    for one in layout.series:
+        if not one.stratifier:
+            series |= await _Table(one, wanted).read(place, generation_id, shape)
     mixes = {
         one.id: await _mix(place, generation_id, one, shape)
         for one in definition.measures
         if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
     }
-    return Running(counts, columns, squares, mixes)
+    return Running(series, mixes)
 
 
 async def _mix(
@@ -110,11 +68,6 @@ async def _mix(
     """Running sums of cases and events by combination of levels."""
     width = 2 * case_mix.size(measure.case_mix)
     return await place.histogram(generation_id, measure.id, width, shape)
-
-
-def month_place(first: date, month: date) -> int:
-    """How many months after the first."""
-    return (month.year - first.year) * 12 + month.month - first.month
 
 
 class _Table:
@@ -129,76 +82,64 @@ class _Table:
             for name in names
             if name in its
         }
-        self._squares = {key: slot for key, slot in slots.items() if key[1] == "total_of_squares"}
-        self._totals = {key: slot for key, slot in slots.items() if key[1] == "total"}
-        self._counts = {
-            key: slot for key, slot in slots.items() if key[1] not in ("total", "total_of_squares")
-        }
-        self.keys = [*self._counts, *self._totals]
-        """Measure and population of each column of whole numbers."""
+        self._slots = dict[str, dict[tuple[str, str], int]]()
+        """Measure and population -> where it stands in a row of cells, of each of `KINDS` there is."""
+        for key, slot in slots.items():
+            kind = {"total": TOTALS, "total_of_squares": SQUARES}.get(key[1], COUNTS)
+            self._slots.setdefault(kind, {})[key] = slot
 
-    async def read(self, place: "Place", generation_id: int, into: Ints) -> dict[str, Floats]:
-        """Running sums of a generation's cells `into` month x column x facility, and those of squares."""
-        if not self.keys:
-            return {}
-        months, _, facilities = into.shape
-        # A row's numbers side by side, as they come; counts in pairs.
-        pairs = -(-len(self._counts) // 2)
-        counts = np.zeros((months, facilities, pairs, 2), np.int32)
-        totals = np.zeros((months, facilities, len(self._totals)), np.int64)
-        squares = np.zeros((months, facilities, len(self._squares)))
-        parts: dict[str, npt.NDArray[Any]] = {
-            "counts": counts,
-            "totals": totals,
-            "squares": squares,
+    async def read(
+        self, place: "Place", generation_id: int, shape: tuple[int, int]
+    ) -> dict[tuple[str, str], npt.NDArray[Any]]:
+        """Running sums of a generation's cells: measure and population -> month x facility."""
+        into = {
+            kind: np.zeros((len(slots), *shape), KINDS[kind]) for kind, slots in self._slots.items()
         }
-        columns = self._columns()
-        wanted = [(name, part) for name, part in parts.items() if name in columns]
+        if not into:
+            return {}
 
         def put(rows: Records, month: Ints, facility: Ints) -> None:
-            for name, part in wanted:
-                part[month, facility] = rows[name]["value"]
+            for kind, its in into.items():
+                values = rows[kind]["value"].reshape(len(rows), -1)
+                its.transpose(1, 2, 0)[month, facility] = values[:, : len(its)]
 
-        await place.each(self._query(), (generation_id, self._form), columns, put)
-        sides = counts.reshape(months, facilities, -1)[:, :, : len(self._counts)]
-        for month in range(1, months):
-            for begin in range(0, facilities, TOGETHER):
-                some = slice(begin, begin + TOGETHER)
-                into[month, : len(self._counts), some] = sides[month, some].T
-                into[month, len(self._counts) :, some] = totals[month, some].T
-            into[month] += into[month - 1]
-        np.cumsum(squares, axis=0, out=squares)
+        await place.each(self._query(), (generation_id, self._form), self._columns(), put)
+        for its in into.values():
+            for month in range(1, shape[0]):
+                its[:, month] += its[:, month - 1]
+                if its.dtype == KINDS[COUNTS] and its[:, month].min() < 0:
+                    raise OverflowError("a facility has more cases than four bytes hold")
         return {
-            measure: np.ascontiguousarray(squares[:, :, column])
-            for column, (measure, _) in enumerate(self._squares)
+            key: series
+            for kind, its in into.items()
+            for key, series in zip(self._slots[kind], its, strict=True)
         }
 
     def _query(self) -> str:
         # An array that nothing was appended to is unpacked, and the same: each of its numbers is then at
-        # hand, where of one that is stored the whole is unpacked again for each. OFFSET keeps it so.
+        # hand, where of one that is stored the whole is unpacked again for each. OFFSET keeps it so. In
+        # the order of the primary key rows are found where they lie, a facility's together.
+        counts, totals, squares = (self._slots.get(one, {}).values() for one in KINDS)
         picked = [
-            *in_pairs([f"counts[{slot + 1}]" for slot in self._counts.values()]),
-            *(f"sums[{slot + 1}]::bigint" for slot in self._totals.values()),
-            *(f"sums[{slot + 1}]::float8" for slot in self._squares.values()),
+            *in_pairs([f"counts[{slot + 1}]" for slot in counts]),
+            *(f"sums[{slot + 1}]::bigint" for slot in totals),
+            *(f"sums[{slot + 1}]::float8" for slot in squares),
         ]
-        sums = ", sums || '{}'::numeric[] AS sums" if self._totals or self._squares else ""
+        sums = ", sums || '{}'::numeric[] AS sums" if totals or squares else ""
         return (
             f"SELECT facility_id, month, {', '.join(picked)} FROM ("
             f"SELECT facility_id, month, counts || '{{}}'::bigint[] AS counts{sums} FROM cells"
-            " WHERE generation_id = $1 AND stratifier = '' AND form = $2 OFFSET 0) AS cells"
+            " WHERE generation_id = $1 AND stratifier = '' AND form = $2"
+            " ORDER BY facility_id, month OFFSET 0) AS cells"
         )
 
     def _columns(self) -> Columns:
         """How the query's rows are read."""
         found: dict[str, str | Several] = {"facility_id": INTEGER, "month": INTEGER}
         # Squares could be too large for whole numbers.
-        for name, count, kind in (
-            ("counts", -(-len(self._counts) // 2), PAIR),
-            ("totals", len(self._totals), "bigint"),
-            ("squares", len(self._squares), "float8"),
-        ):
-            if count:
-                found[name] = Several(count, kind)
+        for kind, of in ((COUNTS, PAIR), (TOTALS, "bigint"), (SQUARES, "float8")):
+            if slots := self._slots.get(kind):
+                found[kind] = Several(-(-len(slots) // 2) if of == PAIR else len(slots), of)
         return found
 
 
@@ -246,17 +187,23 @@ class Place:
             put(rows, month, self._order[found])
 
         taken = 0
+        placing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        placing.set_result(None)
 
         async def take(piece: bytes) -> None:
-            nonlocal taken
+            nonlocal taken, placing
             taken += len(piece)
             for rows in reader.take(piece):
-                placed(rows)
+                await placing
+                placing = asyncio.ensure_future(asyncio.to_thread(placed, rows))
             if taken > LONG:
                 await asyncio.sleep(GATHERED)
 
         driver = await driver_connection(self._session)
-        await driver.copy_from_query(query, *arguments, output=take, format="binary")
+        try:
+            await driver.copy_from_query(query, *arguments, output=take, format="binary")
+        finally:
+            await placing
         for rows in reader.end():
             placed(rows)
 

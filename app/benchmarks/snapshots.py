@@ -1,12 +1,9 @@
 """Snapshots as they are kept: written in one go, found, and forgotten but for one of each month."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import orjson
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,22 +11,10 @@ from app.benchmarks import records
 from app.benchmarks.nation import Nation
 from app.benchmarks.peers import measured_by
 from app.benchmarks.periods import later
+from app.benchmarks.spreads import Spread
 from app.database import copy_records, driver_connection, staging
 from app.models import Snapshot
 from app.registries.schema import Definition
-
-
-class Spread(NamedTuple):
-    """What a snapshot says of one peer group."""
-
-    measure_id: str
-    period: str
-    peer_group: str
-    peers: str
-    facilities: int | None
-    spread: dict[str, Any] | None
-    rank_bounds: npt.NDArray[np.int64] | None
-    withheld: str | None
 
 
 async def write(session: AsyncSession, pieces: AsyncIterator[bytes]) -> None:
@@ -47,24 +32,6 @@ async def write(session: AsyncSession, pieces: AsyncIterator[bytes]) -> None:
         columns=["snapshot_id", *Spread._fields],
         source=source(),
         format="binary",
-    )
-
-
-def encoded(snapshot_id: int, spreads: Sequence[Spread]) -> bytes:
-    """As COPY takes them: the driver would look at each of the millions of numbers."""
-    beginning = (1 + len(Spread._fields)).to_bytes(2, "big") + records.long_field(snapshot_id)
-    bounds = records.array_fields([one.rank_bounds for one in spreads])
-    return b"".join(
-        field
-        for one, its in zip(spreads, bounds, strict=True)
-        for field in (
-            beginning,
-            *map(records.text_field, one[:4]),
-            records.integer_field(one.facilities),
-            records.jsonb_field(None if one.spread is None else orjson.dumps(one.spread)),
-            its,
-            records.text_field(one.withheld),
-        )
     )
 
 
@@ -94,15 +61,26 @@ async def write_members(
 async def forget(session: AsyncSession, registry_id: str, today: date) -> None:
     """Drop snapshots of earlier months than the last, but for the last of each month."""
     before = later(today.replace(day=1), -1)
-    values = {"registry_id": registry_id, "before": before}
-    chosen = (
-        "SELECT id FROM snapshots WHERE registry_id = :registry_id AND taken_on < :before"
-        " AND id NOT IN (SELECT max(id) FROM snapshots WHERE registry_id = :registry_id"
-        " GROUP BY date_trunc('month', taken_on))"
+    gone = list(
+        await session.scalars(
+            text(
+                "SELECT id FROM snapshots WHERE registry_id = :registry_id AND taken_on < :before"
+                " AND id NOT IN (SELECT max(id) FROM snapshots WHERE registry_id = :registry_id"
+                " GROUP BY date_trunc('month', taken_on))"
+            ),
+            {"registry_id": registry_id, "before": before},
+        )
     )
-    for table in ("snapshot_spreads", "snapshot_members"):
-        await session.execute(text(f"DELETE FROM {table} WHERE snapshot_id IN ({chosen})"), values)
-    await session.execute(text(f"DELETE FROM snapshots WHERE id IN ({chosen})"), values)
+    if not gone:
+        return
+    # By their numbers: what a subquery finds is looked for in all that is kept.
+    for table, number in (
+        ("snapshot_spreads", "snapshot_id"),
+        ("snapshot_members", "snapshot_id"),
+        ("snapshots", "id"),
+    ):
+        chosen = text(f"DELETE FROM {table} WHERE {number} = ANY(:gone)")
+        await session.execute(chosen, {"gone": gone})
 
 
 async def snapshot_of(

@@ -33,6 +33,22 @@ def step_of(facilities: int) -> int:
     return 5 if facilities >= FEWEST_FOR_FIVES else QUARTER
 
 
+def packed(bounds: Ints) -> list[bytes]:
+    """The bounds of groups, a row each, as a snapshot keeps them: a byte that says how many bytes a
+    number has, 4 or 8, and the numbers, their highest byte first.
+    """
+    size = 4 if int(np.abs(bounds).max(initial=0)) < 2**31 else 8
+    head, length = bytes([size]), size * bounds.shape[1]
+    written = bounds.astype(f">i{size}").tobytes()
+    return [head + written[place : place + length] for place in range(0, len(written), length)]
+
+
+def unpacked(kept: bytes) -> list[int]:
+    """The bounds of one group."""
+    found: list[int] = np.frombuffer(kept, f">i{kept[0]}", offset=1).tolist()
+    return found
+
+
 class Rank(NamedTuple):
     """Where a value stands among others: 1 is the quarter of the lowest."""
 

@@ -5,26 +5,24 @@ A facility's own value stays in its peers' spread: leaving it out would give eac
 and the difference of two would give a facility away.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
-from app.benchmarks import position, suppress
+from app.benchmarks import position, records, suppress
 from app.benchmarks.arrangement import Arrangement, Group
 from app.benchmarks.expected import Fits
-from app.benchmarks.levels import Levels
 from app.benchmarks.nation import Nation, Ratios
 from app.benchmarks.ordered import Ordered
 from app.benchmarks.periods import Period
 from app.benchmarks.rates import peer_digits
-from app.benchmarks.snapshots import Spread
 from app.benchmarks.statistics import half_up
 from app.benchmarks.statistics.flags import called_up_to
 from app.benchmarks.statistics.intervals import Floats
@@ -35,6 +33,8 @@ from app.registries.schema import Definition
 
 QUARTILES = (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))
 TAILS = (Fraction(1, 10), Fraction(9, 10))
+Levels = Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
+"""Reference levels: measure and period -> stratum, empty for the whole -> what is told of it."""
 EMPTY: Levels = MappingProxyType({})
 NAMES = ("low", "median", "high", "p10", "p90")
 YEAR = 12
@@ -43,8 +43,22 @@ PIECE = 8
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Said = tuple[dict[str, Any], Ints]
+Said = tuple[dict[str, Any], bytes]
 """What is said of a group's rates, and the bounds of ranks among them."""
+
+
+class Spread(NamedTuple):
+    """What a snapshot says of one peer group."""
+
+    measure_id: str
+    period: str
+    peer_group: str
+    peers: str
+    facilities: int | None
+    spread: dict[str, Any] | None
+    rank_bounds: bytes | None
+    """As `spread.packed` has them."""
+    withheld: str | None
 
 
 class Spreads:
@@ -83,18 +97,15 @@ class Spreads:
         measures = [
             one
             for one in self._measures
-            if not one.matures_after or self._today >= asked.matured_on(one.matures_after)
+            if (not one.matures_after or self._today >= asked.matured_on(one.matures_after))
+            and self._nation.has_cases(one, asked)
         ]
-        ratios = self._nation.ratios(measures, asked)
-        there = np.any(ratios.sizes, axis=1)
-        measures = [one for one, its in zip(measures, there, strict=True) if its]
         if not measures:
             return []
-        ratios = Ratios(*(one[there] for one in ratios))
+        ratios = self._nation.ratios(measures, asked)
         shown = self._shown(measures, asked, ratios.sizes)
-        met = ratios.sizes.copy()  # of a mean all cases are
-        proportions = [one.scoring == "proportion" for one in measures]
-        met[proportions] = ratios.numerators[proportions]
+        proportions = np.array([[one.scoring == "proportion"] for one in measures])
+        met = np.where(proportions, ratios.numerators, ratios.sizes)  # of a mean all cases are
         totals = self._arrangement.totals(shown, ratios.sizes, met)
         of_measures = [Totals(*its) for its in zip(*totals, strict=True)]
         reasons = [
@@ -162,16 +173,22 @@ class Spreads:
                 digits[some],
                 sizes[some],
             )
-            quantiles = ordered.quantiles(rows, places, (*QUARTILES, *TAILS)).tolist()
-            bounds = ordered.rank_bounds(rows, places)
-            told = zip((rows + begin).tolist(), places.tolist(), quantiles, bounds, strict=True)
-            for row, place, values, its in told:
-                names = NAMES if sizes[row, place] >= FEWEST_FOR_TAILS else NAMES[:3]
-                said = {
-                    name: _decimal(one, int(digits[row]))
-                    for name, one in zip(names, values, strict=False)
+            told = zip(
+                (rows + begin).tolist(),
+                places.tolist(),
+                sizes[rows + begin, places].tolist(),
+                digits[rows + begin].tolist(),
+                ordered.quantiles(rows, places, (*QUARTILES, *TAILS)).tolist(),
+                ordered.rank_bounds(rows, places),
+                strict=True,
+            )
+            for row, place, size, its_digits, quantiles, bounds in told:
+                names = NAMES if size >= FEWEST_FOR_TAILS else NAMES[:3]
+                its = {
+                    name: _decimal(one, its_digits)
+                    for name, one in zip(names, quantiles, strict=False)
                 }
-                found[row, groups[place]] = said, its
+                found[row, groups[place]] = its, bounds
         return found
 
     def _of_everybody(
@@ -228,7 +245,26 @@ class Spreads:
                     yield Spread(measure.id, label, *group, size, *told[row, group], None)
 
 
-@lru_cache(20_000)
+def encoded(snapshot_id: int, spreads: Sequence[Spread]) -> bytes:
+    """As COPY takes them in: the driver would look at each value."""
+    beginning = (1 + len(Spread._fields)).to_bytes(2, "big") + records.long_field(snapshot_id)
+    return b"".join(
+        field
+        for one in spreads
+        for field in (
+            beginning,
+            *map(records.text_field, one[:4]),
+            records.integer_field(one.facilities),
+            records.jsonb_field(None if one.spread is None else orjson.dumps(one.spread)),
+            records.bytes_field(one.rank_bounds),
+            records.text_field(one.withheld),
+        )
+    )
+
+
+@lru_cache(50_000)
 def _decimal(units: int, digits: int) -> str:
     """A number of units of the last of some decimals; the same few thousand come again and again."""
-    return str(Decimal(units).scaleb(-digits))
+    whole, rest = divmod(abs(units), 10**digits)
+    number = f"{whole}.{rest:0{digits}d}" if digits else f"{whole}"
+    return f"-{number}" if units < 0 else number

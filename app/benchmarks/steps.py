@@ -64,7 +64,7 @@ async def compare_when_due(workshop: Workshop, at: str) -> int:
         if not await _due(session, moment, at):
             return 0
     taken, failures = 0, list[Exception]()
-    for definition in workshop.catalogue.registries():
+    for definition in await generations.in_use(workshop):
         try:
             async with workshop.database.transaction(EVERYTHING) as session:
                 taken += await compare(session, definition, moment.date()) is not None

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.benchmarks.ground import Taken
+from app.benchmarks.spread import unpacked
 
 KEPT = 40_000
 """So many are kept, of all snapshots: a few dozen MB at most."""
@@ -89,7 +90,7 @@ async def told(
 
 
 def _told(
-    facilities: int | None, spread: str | None, bounds: list[int] | None, withheld: str | None
+    facilities: int | None, spread: str | None, bounds: bytes | None, withheld: str | None
 ) -> Told:
     if spread is None:
         return Told(facilities, None, None, None, None, None, withheld)
@@ -98,7 +99,7 @@ def _told(
     mix = document.pop("case_mix", None)
     levels = document.pop("levels", None)
     said = {name: Decimal(value) for name, value in document.items()}
-    ranks = None if bounds is None else array("q", bounds)
+    ranks = None if bounds is None else array("q", unpacked(bounds))
     return Told(facilities, said, norm, mix, levels, ranks, withheld)
 
 

@@ -27,7 +27,8 @@ app = typer.Typer()
 Registry = Annotated[
     list[str] | None,
     typer.Option(
-        "--registry", help="A registry's id; every registry when left out. May be repeated."
+        "--registry",
+        help="A registry's id; every registry that has cases when left out. May be repeated.",
     ),
 ]
 MOST_SHOWN = 20
@@ -111,7 +112,7 @@ def _for_each(
             chosen = (
                 [workshop.catalogue.in_force(one) for one in dict.fromkeys(registries)]
                 if registries
-                else [one for one in workshop.catalogue.registries() if one.measures]
+                else await generations.in_use(workshop)
             )
             return all([await _told(doing, workshop, one, work) for one in chosen])
         finally:

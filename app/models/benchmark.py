@@ -133,8 +133,9 @@ class SnapshotSpread(Base):
     peers: Mapped[str] = mapped_column(primary_key=True)
     facilities: Mapped[int | None] = mapped_column(Integer)
     spread: Mapped[dict[str, Any] | None]
-    rank_bounds: Mapped[list[int] | None]
-    """Where each step of ranks begins, in units of the last decimal that is told. Never told itself."""
+    rank_bounds: Mapped[bytes | None]
+    """Where each step of ranks begins, in units of the last decimal that is told, as
+    `app.benchmarks.spread.packed` has them. Never told itself."""
     withheld: Mapped[str | None]
 
 

@@ -16,16 +16,17 @@ from sqlalchemy import text
 from app.access import Role
 from app.benchmarks import generations, query, standing
 from app.benchmarks.beside import beside, worked_out
+from app.benchmarks.census import counted_in, nation_of
 from app.benchmarks.compare import MANY, compare
 from app.benchmarks.generations import Workshop
 from app.benchmarks.layout import Layout
-from app.benchmarks.nation import nation_of
 from app.benchmarks.periods import Period, period
-from app.benchmarks.snapshots import encoded, snapshot_of
-from app.benchmarks.spreads import Spreads
+from app.benchmarks.snapshots import forget, snapshot_of
+from app.benchmarks.spreads import Spreads, encoded
 from app.benchmarks.statistics import half_up, wilson
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
+from app.models import Snapshot, SnapshotSpread
 from app.postgres import Addresses
 from app.registries.schema import PeerGroup
 from tests.benchmarks.history import History, counted, settle
@@ -162,8 +163,8 @@ async def test_snapshots_of_the_same_tables_are_the_same(
         generation = await generations.current(session, toy.id)
         assert generation is not None
         layout = Layout.read(generation.layout)
-        whole = await nation_of(session, generation.id, layout, toy, TODAY)
-    assert whole is not None
+        facilities = await counted_in(session, generation.id)
+        whole = await nation_of(session, generation.id, facilities, layout, toy, TODAY)
     here = Spreads(toy, whole, TODAY)
     with beside(True) as process:
         there = process and process.knowing(7, toy, whole, TODAY, {})
@@ -187,6 +188,33 @@ async def test_a_registry_that_compares_nobody_has_a_snapshot_that_tells_nothing
         assert snapshot is not None
         told = text("SELECT count(*) FROM snapshot_spreads WHERE snapshot_id = :id")
         assert await session.scalar(told, {"id": snapshot.id}) == 0
+
+
+async def test_of_months_before_the_last_one_snapshot_is_kept(workshop: Workshop) -> None:
+    days = [date(2026, *one) for one in ((8, 10), (8, 20), (9, 5), (10, 3), (10, 4), (11, 20))]
+    async with workshop.database.transaction(EVERYTHING) as session:
+        for registry in ("toy", "other"):
+            for day in days:
+                taken = Snapshot(registry_id=registry, generation_id=1, feed_seq=1, taken_on=day)
+                session.add(taken)
+                await session.flush()
+                told = {
+                    "measure_id": "found",
+                    "period": "2025",
+                    "peer_group": "all",
+                    "peers": "all",
+                }
+                session.add(SnapshotSpread(snapshot_id=taken.id, **told))
+        await session.flush()
+        await forget(session, "toy", TODAY)
+        kept = (
+            "SELECT taken_on FROM snapshots JOIN snapshot_spreads ON snapshot_id = snapshots.id"
+            " WHERE registry_id = :registry ORDER BY taken_on"
+        )
+        for registry, wanted in (("toy", days[1:]), ("other", days)):
+            assert list(await session.scalars(text(kept), {"registry": registry})) == wanted
+        spreads = await session.scalar(text("SELECT count(*) FROM snapshot_spreads"))
+        assert spreads == 2 * len(days) - 1
 
 
 @pytest.mark.parametrize("most", [0, 1, 4, 12])

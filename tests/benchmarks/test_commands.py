@@ -66,6 +66,17 @@ def test_compare_takes_a_snapshot(runner: CliRunner, database: Addresses) -> Non
     assert f"{REGISTRY}: snapshot" in found.output
 
 
+@pytest.mark.parametrize("command", ["reconcile", "compare"])
+def test_registries_that_nobody_sent_a_case_to_are_passed_by(
+    runner: CliRunner, database: Addresses, command: str
+) -> None:
+    on_the_tables(database)
+    found = runner.invoke(assembled(), [command])
+    assert found.exit_code == 0, found.output
+    told = {line.split(":")[0] for line in found.stdout.splitlines()}
+    assert told == {REGISTRY}
+
+
 def test_an_unknown_registry_is_one_line(runner: CliRunner) -> None:
     found = runner.invoke(assembled(), ["reconcile", "--registry", "nothing"])
     assert found.exit_code == 1

@@ -19,10 +19,9 @@ from app.benchmarks.expected import (
     adjusted_of,
 )
 from app.benchmarks.layout import Layout
-from app.benchmarks.nation import Nation
+from app.benchmarks.nation import Nation, Running
 from app.benchmarks.periods import period
 from app.benchmarks.rates import Counts
-from app.benchmarks.running import Running
 from app.benchmarks.statistics.case_mix import case_mix
 from app.registries.case_mix import Factor, combinations, text_of
 from app.registries.measure import Measure
@@ -84,12 +83,7 @@ def nation(cases: np.ndarray, events: np.ndarray) -> Nation:
         facilities=list(range(1, count + 1)),
         first=date(2025, 1, 1),
         last=date(2025, 12, 1),
-        running=Running(
-            np.zeros((len(running), 1, count), np.int64),
-            {},
-            {},
-            {"positive": running.astype(np.int32)},
-        ),
+        running=Running({}, {"positive": running.astype(np.int32)}),
         layout=Layout((), {}),
         accounts=np.arange(count),
         members={},

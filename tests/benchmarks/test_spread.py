@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.benchmarks.spread import rank, rounded, step_of
+from app.benchmarks.spread import packed, rank, rounded, step_of, unpacked
 from app.benchmarks.statistics.quantiles import quantile
 from app.benchmarks.statistics.rounding import half_up
 from tests.benchmarks.one_group import in_order, quantiles, rank_bounds
@@ -54,3 +54,13 @@ def test_each_facility_ranks_by_the_mid_rank_of_its_rate_as_told(
     assert quantiles(numerators[order], denominators[order], QUARTILES, 3) == [
         int(half_up(quantile(sorted(exact), share), 3) * 1000) for share in QUARTILES
     ]
+
+
+@given(st.lists(st.lists(st.integers(-(2**63) + 1, 2**63 - 1), min_size=3, max_size=3), max_size=4))
+@example([[0, -1, 2**31 - 1]])
+@example([[0, 1, 2**31]])
+def test_bounds_are_kept_as_they_are(rows: list[list[int]]) -> None:
+    kept = packed(np.array(rows, np.int64).reshape(len(rows), 3))
+    assert [unpacked(one) for one in kept] == rows
+    small = all(abs(bound) < 2**31 for row in rows for bound in row)
+    assert {len(one) for one in kept} <= {1 + 3 * (4 if small else 8)}

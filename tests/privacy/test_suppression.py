@@ -26,6 +26,7 @@ from app.benchmarks.measures import tabulation
 from app.benchmarks.periods import Period, later, period
 from app.benchmarks.position import fitted
 from app.benchmarks.rates import peer_digits
+from app.benchmarks.spread import unpacked
 from app.benchmarks.statistics.case_mix import case_mix_of_kinds, national_intercept
 from app.benchmarks.statistics.flags import called_up_to
 from app.benchmarks.statistics.gamma_poisson import gamma_poisson_moments
@@ -302,7 +303,7 @@ async def made(
                 " WHERE spread IS NOT NULL"
             )
         )
-        found.bounds += [tuple(row) for row in rows]
+        found.bounds += [(name, unpacked(bounds), count) for name, bounds, count in rows]
     return found
 
 

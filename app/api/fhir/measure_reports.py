@@ -41,7 +41,7 @@ from app.api.v1.metrics import Facility, the_facility
 from app.benchmarks import physicians, query, rates
 from app.benchmarks.engine import Engine
 from app.benchmarks.feed import in_force_of
-from app.benchmarks.peers import traits
+from app.benchmarks.ground import traits
 from app.benchmarks.periods import Period, period
 from app.benchmarks.physicians import Asked
 from app.benchmarks.rates import Counts
