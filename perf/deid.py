@@ -222,7 +222,7 @@ def measured(kind: Kind, rounds: int, scratch: Path, others: Sequence[Tool]) -> 
 
 def command(runs: Sequence[tuple[Path, Path, int]], key: Path) -> tuple[float, float]:
     """Wall and CPU seconds of `hounsfield deid`, all runs (input, output, jobs) begun at once."""
-    words = [
+    words: list[list[str | Path]] = [
         [HOUNSFIELD, "deid", source, target, "--key-file", key, "--jobs", str(number)]
         for source, target, number in runs
     ]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_outputs_of_two_keys_or_two_policies_are_never_mixed(tmp_path: Path) -> 
 class Fragile(Bench):
     """A worker that one object kills."""
 
-    def batch(self, number: int, sources: list[Source]) -> list[Treated]:  # type: ignore[override]
+    def batch(self, number: int, sources: Sequence[Source]) -> list[Treated]:
         if any("042" in source.name for source in sources):
             os._exit(9)
         return super().batch(number, sources)
