@@ -73,9 +73,9 @@ class Order:
 def run(order: Order, told: Told = lambda size, ended: None) -> Totals:
     """Carry it out. Raises a `RegistryError` when it cannot begin or go on."""
     check(order)
-    order.out.mkdir(parents=True, exist_ok=True)
     heading = order.heading()
     try:
+        order.out.mkdir(parents=True, exist_ok=True)
         journal = Journal(
             order.out, heading | {"rows": order.report_file is not None}, order.secret
         )
