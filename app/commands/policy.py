@@ -28,6 +28,10 @@ def policy(wanted: str) -> Profile:
         raise NotFound(f"There is no profile of that name: give a file, or one of {known}.")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise Unprocessable(f"The profile cannot be read as YAML{place}.") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         raise Unprocessable("The profile cannot be read as YAML.") from None
     if document is not None and not isinstance(document, dict):

@@ -257,6 +257,13 @@ class Choices(BaseModel):
         return {tag: action for name, action in self.overrides.items() if (tag := tag_of(name))}
 
 
+_MEMBERS: Mapping[Place, type[BaseModel]] = {
+    (): Choices,
+    ("dates",): Dates,
+    ("burned_in",): BurnedIn,
+}
+
+
 def choices_of(document: Mapping[str, Any] | None) -> Choices:
     """From the text of a `deid.yaml`. Raises `WrongChoices` with every complaint."""
     try:
@@ -274,7 +281,12 @@ def _refuse(said: Sequence[tuple[Place, str]]) -> None:
 def _told(flaw: ErrorDetails) -> Iterator[tuple[Place, str]]:
     place = flaw["loc"]
     name = ".".join(map(str, place))
-    inner = flaw.get("ctx", {}).get("said") or [((), flaw["msg"].removeprefix("Value error, "))]
+    says = flaw["msg"].removeprefix("Value error, ")
+    if flaw["type"] == "extra_forbidden":
+        says = f"nothing of that name; known: {', '.join(_MEMBERS[place[:-1]].model_fields)}"
+    elif flaw["type"] == "tuple_type":
+        says = "must be a list"
+    inner = flaw.get("ctx", {}).get("said") or [((), says)]
     for within, says in inner:
         yield (*place, *within), f"{name}: {says}"
 

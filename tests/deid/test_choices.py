@@ -1,10 +1,12 @@
 import pytest
 
+from app.commands.policy import policy
 from app.deid.actions import Action
 from app.deid.choices import choices_of, tag_of
 from app.deid.explain import explained
 from app.deid.profile import Profile
 from app.deid.table import table
+from app.errors import Unprocessable
 
 
 def complaints(document: dict[str, object]) -> list[str]:
@@ -201,3 +203,25 @@ def test_no_single_date_stays_or_moves_against_the_others(options, action, asked
     assert any(asked in said for said in complaints(document))
     document["overrides"] = {"StudyDate": "empty", "StudyTime": "keep"}
     choices_of(document)
+
+
+def test_a_name_that_nobody_knows_is_answered_with_those_that_are_known():
+    said = complaints(
+        {
+            "option": [],
+            "options": "clean_pixel_data",
+            "dates": {"least_days": 3},
+            "burned_in": {"x": 1},
+        }
+    )
+    told = {one.split(":")[0]: one for one in said}
+    assert "options, overrides" in told["option"]
+    assert "list" in told["options"]
+    assert told["dates.least_days"].endswith("known: least, most")
+    assert "modalities" in told["burned_in.x"]
+
+
+def test_a_profile_that_is_no_yaml_is_told_where(tmp_path):
+    (tmp_path / "deid.yaml").write_text("edition: 2026d\noptions: [clean_pixel_data\ndates: {}\n")
+    with pytest.raises(Unprocessable, match=r"line 3, column"):
+        policy(str(tmp_path / "deid.yaml"))

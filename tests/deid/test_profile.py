@@ -130,7 +130,7 @@ def test_cleaning_wins_over_keeping():
         ({"overrides": {"StudyInstanceUID": "remove"}}, "would not hold together"),
         ({"overrides": {"PatientSize": "burn"}}, "Input should be"),
         ({"dates": {"least": 10, "most": 20}}, "100 days"),
-        ({"surprise": 1}, "Extra inputs"),
+        ({"surprise": 1}, "nothing of that name"),
         ({"edition": "1999a"}, "2026d"),
     ],
 )

@@ -23,7 +23,7 @@ from app.deid.files.sources import Source, walk
 from app.deid.files.treat import Bench
 from app.deid.profile import Profile
 from app.deid.uids import Keys
-from app.errors import Conflict
+from app.errors import Conflict, Unavailable
 from tests.deid.files.folders import ROOT, command, key, outputs, read, study
 
 PATIENCE = 120.0
@@ -136,6 +136,14 @@ def test_a_full_disk_leaves_nothing_half_written_and_the_next_run_goes_on(
     assert again.returncode == 0, again.stderr
     assert len(outputs(out)) == 240
     accounted(out)
+
+
+def test_a_folder_that_cannot_be_made_is_said_and_no_failure_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "no-folder").write_bytes(b"")
+    order = Order([tmp_path / "in"], tmp_path / "no-folder" / "out", Profile(), b"k" * 32)
+    with pytest.raises(Unavailable, match="cannot be written"):
+        run(order)
 
 
 def test_a_second_run_over_the_same_folder_changes_nothing_and_mends_what_was_lost(
