@@ -50,7 +50,7 @@ class Archive:
         try:
             await obstore.put_async(self._store, path, content)
             if self._folder is not None:
-                await asyncio.to_thread(_settle, self._folder / path)
+                await asyncio.to_thread(settle, self._folder / path)
         except (BaseError, OSError) as error:
             if DiskFull.is_behind(error):
                 raise DiskFull("the archive") from error
@@ -90,8 +90,8 @@ class Archive:
                 yield found["path"]
 
 
-def _settle(path: Path) -> None:
-    """The file and its new name on disk: the store renames, but does not wait for the disk."""
+def settle(path: Path) -> None:
+    """A file and its new name on disk: whoever wrote it renamed it, but did not wait for the disk."""
     for target in (path, path.parent):
         handle = os.open(target, os.O_RDONLY)
         try:

@@ -10,7 +10,6 @@ They lie in a folder, or in an object store of which the folder then holds copie
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from obstore.store import ObjectStore, from_url
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.archive import settle
 from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.relation import KEYS, Relation, relation_name
@@ -57,7 +57,7 @@ class Lake:
         if self.store is None:
             try:
                 for name in names:
-                    await asyncio.to_thread(_settle, self.path(name))
+                    await asyncio.to_thread(settle, self.path(name))
             except OSError as error:
                 raise _unwritten(error) from error
             return
@@ -300,13 +300,3 @@ def _unwritten(error: BaseException) -> Unavailable:
     if DiskFull.is_behind(error):
         return DiskFull("the lake")
     return Unavailable("The lake cannot be written to.")
-
-
-def _settle(path: Path) -> None:
-    """The file and its new name on disk: the engine writes, but does not wait for the disk."""
-    for target in (path, path.parent):
-        handle = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -28,6 +28,7 @@ from app import postgres
 from app.commands.prepare import prepare
 from app.errors import Unavailable
 from app.postgres import Addresses
+from app.postgres.programs import alive
 from app.settings import Settings
 
 READY_SECONDS = 180.0
@@ -172,11 +173,6 @@ class Children:
         """Whether some child keeps dying right after its start."""
         return any(child.deaths >= 3 for child in self._children)
 
-    def pids(self, command: str) -> list[int]:
-        """The process numbers of those that run a command: for tests that kill them."""
-        with self._turn:
-            return [child.process.pid for child in self._children if child.arguments[0] == command]
-
     def _spawn(self, arguments: Sequence[str], keep: Sequence[int]) -> subprocess.Popen[bytes]:
         surroundings = {k: v for k, v in os.environ.items() if not k.startswith("HOUNSFIELD_")}
         surroundings |= environment(self.settings)
@@ -244,22 +240,12 @@ def metrics_folder(data: Path) -> Path:
     folder = data / "metrics"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in folder.iterdir():
-        if left.name.isdigit() and not _runs(int(left.name)):
+        if left.name.isdigit() and not alive(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / str(os.getpid())
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(mode=0o700)
     return own
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def hold_lifeline() -> None:

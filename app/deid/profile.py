@@ -23,13 +23,6 @@ from app.deid.vrs import TEXT_VRS, vr_of
 PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER = 0x00100010, 0x00100020, 0x00080050
 SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET = 0x00080005, 0x00080201
 CONTENT_SEQUENCES = frozenset((0x0040A730, 0x00400555, 0x00400610, 0x00400612, 0x0040B020))
-OVERRIDES = {
-    "remove": Action.REMOVE,
-    "empty": Action.EMPTY,
-    "dummy": Action.DUMMY,
-    "keep": Action.KEEP,
-    "clean": Action.CLEAN,
-}
 _CODE_OF = {"remove": "X", "empty": "Z", "dummy": "D"}
 _SPECIAL = {
     PATIENT_NAME: Action.PATIENT_NAME,

@@ -28,11 +28,6 @@ _NUMBER = re.compile(r" *[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1
 _MEASURE = rb" *(?:[+-]?(?:[0-9]{1,5}(?:\.[0-9]{0,16})?|\.[0-9]{1,16}))? *"
 _MEASURES = re.compile(_MEASURE + rb"(?:\\" + _MEASURE + rb")*[ \0]*")
 _DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_INTERCHANGEABLE = (
-    frozenset(("OB", "OW", "UN")),
-    frozenset(("US", "SS", "OW")),
-    frozenset(("UN",)),
-)
 
 
 def is_code_string(said: str) -> bool:

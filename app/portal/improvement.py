@@ -1,15 +1,24 @@
 """Improvement projects on pages: begin one, write down its steps, see before and after, close it."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app import access
 from app.api.dependencies import Catalogue, FacilityNumber
 from app.api.v1.improvement_kept import ProjectId
 from app.portal.look import Page, shown
-from app.portal.pages import SignedIn, from_our_page, registries_of, typed
+from app.portal.pages import (
+    FacilityQuery,
+    Short,
+    SignedIn,
+    Text,
+    facilities_of,
+    from_our_page,
+    registries_of,
+    typed,
+)
 from app.portal.wire import ask, listed, send
 from app.registries.improvement import STEPS
 from app.reports.drawing import svg
@@ -24,22 +33,18 @@ router = APIRouter(
     dependencies=[Depends(from_our_page)],
 )
 
-Text = Annotated[str, Form(max_length=8000)]
-Short = Annotated[str, Form(max_length=200)]
-
 
 @router.get("")
 async def projects(
     request: Request,
     visitor: SignedIn,
     catalogue: Catalogue,
-    facility: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    facility: FacilityQuery = None,
 ) -> HTMLResponse:
     """A facility's projects, and where one is begun."""
     visitor.require(access.Act.READ_RESULTS)
-    facilities, more = await listed(request, "/v1/facilities", limit=200)
-    if facility is None and len(facilities) == 1:
-        facility = facilities[0]["id"]
+    choice = await facilities_of(request, facility)
+    facility = choice["chosen"]
     rows: list[Any] = []
     if facility is not None:
         rows, _ = await listed(request, _path(facility), limit=200)
@@ -47,9 +52,7 @@ async def projects(
         "improvement.html",
         visitor,
         place="improvement",
-        facilities=facilities,
-        more=more,
-        chosen=facility,
+        **choice,
         rows=rows[::-1],
         offered=[one for one in registries_of(catalogue, visitor) if one.improvement],
         may_change=visitor.may(access.Act.IMPROVE),

@@ -20,6 +20,9 @@ from app.registries.schema import Definition
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse, route_class=Page)
 
 ENDS = ("completed", "unreadable", "held")
+Text = Annotated[str, Form(max_length=8000)]
+Short = Annotated[str, Form(max_length=200)]
+FacilityQuery = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 RegistryQuery = Annotated[str, Query(max_length=100, pattern=r"^[a-z0-9-]+$")]
 
 
@@ -52,6 +55,17 @@ def from_our_page(request: Request) -> None:
     """A form that another site sent changes nothing."""
     if not session.is_ours(request.method, request.headers):
         raise Refused(403, {"title": "Send the form from our own page"})
+
+
+async def facilities_of(request: Request, chosen: int | None) -> dict[str, Any]:
+    """What a page offers to choose a facility from: `facilities`, whether there are `more`, and the `chosen`.
+
+    Who has but one need not choose.
+    """
+    facilities, more = await listed(request, "/v1/facilities", limit=200)
+    if chosen is None and len(facilities) == 1:
+        chosen = facilities[0]["id"]
+    return {"facilities": facilities, "more": more, "chosen": chosen}
 
 
 def typed(text: str) -> str:
@@ -230,23 +244,20 @@ async def reports(
     request: Request,
     visitor: SignedIn,
     catalogue: Catalogue,
-    facility: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    facility: FacilityQuery = None,
 ) -> HTMLResponse:
     """The feedback reports a visitor may open."""
     visitor.require(access.Act.READ_RESULTS)
-    facilities, more = await listed(request, "/v1/facilities", limit=200)
+    choice = await facilities_of(request, facility)
+    facility = choice["chosen"]
     issued: list[Any] = []
-    if facility is None and len(facilities) == 1:
-        facility = facilities[0]["id"]
     if facility is not None:
         issued, _ = await listed(request, f"/v1/facilities/{facility}/reports", limit=200)
     return shown(
         "reports.html",
         visitor,
         place="reports",
-        facilities=facilities,
-        more=more,
-        chosen=facility,
+        **choice,
         issued=issued[::-1],
         registries=registries_of(catalogue, visitor),
         periods=recent_periods(),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app import access
@@ -18,7 +18,7 @@ from app.evaluations.use_cases.steps import (
     works_on,
 )
 from app.portal.look import Page, shown
-from app.portal.pages import RegistryQuery, SignedIn, Visitor, from_our_page, typed
+from app.portal.pages import RegistryQuery, Short, SignedIn, Text, Visitor, from_our_page, typed
 from app.portal.wire import ask, listed, send, versioned
 
 router = APIRouter(
@@ -29,8 +29,6 @@ router = APIRouter(
     dependencies=[Depends(from_our_page)],
 )
 
-Text = Annotated[str, Form(max_length=8000)]
-Short = Annotated[str, Form(max_length=200)]
 After = Annotated[str | None, Query(max_length=600)]
 
 SECTIONS = {

@@ -1,20 +1,19 @@
 """The shape of a definition: what a registry collects, checks, measures and compares.
 
-`load.py` reads it from a folder and answers for its cross references; everybody else reads it
-from here and changes nothing. Expressions are kept as the text that was written; whoever runs
+Its larger parts lie beside it, most of them a file of YAML each. `load.py` reads it from a folder and
+answers for its cross references; everybody else reads it from here and changes nothing. Expressions are kept as the text that was written; whoever runs
 one compiles it with `expressions.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,6 +21,7 @@ from pydantic import (
 
 from app.registries.conversion import Conversion
 from app.registries.decisions import DecisionTable
+from app.registries.derived import Derived, decided
 from app.registries.element import (
     Code,
     Element,
@@ -32,14 +32,11 @@ from app.registries.element import (
     Range,
     RuleSeverity,
     ValueSet,
-    ValueType,
 )
 from app.registries.images import ImageSource
 from app.registries.improvement import ImprovementTemplate
 from app.registries.measure import Measure
 from app.registries.parts import (
-    Expression,
-    GroupPath,
     Identifier,
     Limits,
     Part,
@@ -47,30 +44,34 @@ from app.registries.parts import (
     Source,
     Version,
 )
+from app.registries.peers import Band, PeerGroup
 from app.registries.profile import Profile
 from app.registries.reported import Reported
+from app.registries.rule import Rule
 from app.registries.window import Bound, begins, ends
 from app.registries.worklist import Worklist
 
 __all__ = [
+    "Band",
     "Code",
     "Definition",
+    "Derived",
     "Element",
     "ElementCodes",
     "Group",
     "Identity",
     "Limits",
     "Part",
+    "PeerGroup",
     "Precision",
     "Range",
+    "Rule",
     "RuleSeverity",
     "Source",
     "ValueSet",
 ]
 
 Level = Literal["subject", "case", "follow-up", "facility-period", "facility-list"]
-Aggregate = Literal["any", "min", "max", "count", "sum"]
-Grouping = Literal["all", "division", "category", "location", "volume", "combination"]
 Policy = Literal["per-entry", "whole-file"]
 """Whether a flaw costs its own entry alone, or all that came with it."""
 
@@ -173,121 +174,6 @@ class Form(Part):
     def with_identity(self, identity: Identity) -> Element | None:
         """The element that plays this part, if the form has one."""
         return next((one for one in self.all_elements if one.identity == identity), None)
-
-
-class Rule(Part):
-    """A check across elements of one form: violated when `requires` is FALSE; NULL passes.
-
-    With a `group` it is held against each row, which sees its own elements and those around it.
-    With `since` or `until` it is held against entries of those days alone, both included: guidelines
-    change, and an exam is judged by the one of its day.
-    """
-
-    id: Slug
-    form: Identifier
-    group: GroupPath | None = None
-    module: Slug | None = None
-    requires: Expression
-    since: date | None = None
-    until: date | None = None
-    by: Identifier | None = None
-    """The date that `since` and `until` are of; the form's period when left out."""
-    severity: RuleSeverity = "reject"
-    place: Identifier
-    """The element a sender should look at."""
-    remedy: str
-    source: Source = "confirmed"
-    reference: str | None = None
-
-    @property
-    def expression(self) -> str:
-        """`requires`, on the days on which it is in force; like NULL where the day is not known."""
-        outside = [
-            f"{self.by} {sign} DATE '{day.isoformat()}'"
-            for sign, day in (("<", self.since), (">", self.until))
-            if day is not None
-        ]
-        return " OR ".join([*outside, f"({self.requires})"]) if outside else self.requires
-
-
-class Derived(Part):
-    """A column worked out from cases, their follow-ups, rows of a group, or a subject's other cases.
-
-    A derived column sees those declared above it. Over `follow_up`, `expression` is worked out
-    for each follow-up that `filter` lets through and brought together by `aggregate`: with none,
-    `any` is FALSE, `count` is 0, the others NULL. Over `group` the same is done with the rows of a
-    group of the case's own form. Over `subject`, `expression` is a window
-    function over the subject's cases.
-    """
-
-    id: Identifier
-    title: str = ""
-    type: ValueType
-    scale: Annotated[int, Field(ge=0, le=9)] = 0
-    form: Identifier
-    """The form that gains the column: of cases, or of a facility's periods."""
-    over: Literal["case", "follow_up", "group", "subject"] = "case"
-    follow_up: Identifier | None = None
-    """The follow-up form looked through; the form's only one when left out."""
-    group: GroupPath | None = None
-    """The group looked through: `models`, or `models.parts` for the rows inside its rows."""
-    expression: Annotated[str, StringConstraints(min_length=1, max_length=100_000)] = "NULL"
-    """With `decision` it is the table's, filled in when the definition is put together."""
-    decision: (
-        Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")] | None
-    ) = None
-    """`<table>.<output>`: what a decision table says of the case."""
-    aggregate: Aggregate | None = None
-    filter: Expression | None = None
-    source: Source = "confirmed"
-    reference: str | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Derived:
-        if self.decision is not None and "expression" in self.model_fields_set:
-            raise ValueError("a column has an `expression` or a `decision`, not both")
-        return self
-
-
-def decided(derived: Derived, tables: Mapping[str, DecisionTable]) -> str | None:
-    """The expression of a column that a table decides; None where there is no such table or output,
-    or a cell of it cannot be read."""
-    table_id, _, output = (derived.decision or "").partition(".")
-    table = tables.get(table_id)
-    if table is None or output not in {one.id for one in table.outputs}:
-        return None
-    try:
-        return table.expression(output)
-    except ValueError:
-        return None
-
-
-class Band(Part):
-    """One peer group of a grouping by volume: from so many cases a year, to below so many."""
-
-    id: Slug
-    title: str
-    at_least: int = 0
-    below: int | None = None
-
-
-class PeerGroup(Part):
-    """A way to choose whom a facility is compared with."""
-
-    id: Slug
-    title: str
-    by: Grouping
-    groups: dict[str, str] = {}
-    """For division, category and location: the facility's value -> what it is called."""
-    bands: tuple[Band, ...] = ()
-    """For volume."""
-    volume_of: Identifier | None = None
-    """For volume: the measure whose cases of the twelve complete months before a snapshot are counted;
-    when left out, the number of exams a year that a facility declares."""
-    of: tuple[Slug, ...] = ()
-    """For a combination: the groupings that are crossed, such as category and location."""
-    source: Source = "confirmed"
-    reference: str | None = None
 
 
 class Definition(Part):

@@ -15,17 +15,16 @@ from typing import Any
 
 from app.registries import expressions
 from app.registries.entries import rows_of
-from app.registries.expressions import Type, Windows
+from app.registries.expressions import Type
 from app.registries.measure import Measure
 from app.registries.rows import (
     SUBJECT_RECORD,
     case_columns,
-    follow_up_columns,
-    group_columns,
     windows,
 )
-from app.registries.schema import Definition, Derived, Form
+from app.registries.schema import Definition, Form
 from app.registries.worklist import LAST_YEAR, LONGEST_DAYS, LONGEST_MONTHS, Worklist
+from app.simulation.columns import Column, column_type
 from app.simulation.drawn.rows import Rows, canonical
 from app.simulation.meaning import Meaning, Row, months_later, rounded
 
@@ -148,11 +147,11 @@ class _CaseForm:
         }
         self._groups = {path: Rows(definition, form, group=path) for path in form.group_paths}
         columns = dict(case_columns(definition, form))
-        self._derived: list[_Column] = []
+        self._derived: list[Column] = []
         for one in definition.derived:
             if one.form == form.id:
-                self._derived.append(_Column(definition, form, one, columns, self._windows))
-                columns[one.id] = _type(one)
+                self._derived.append(Column(definition, form, one, columns, self._windows))
+                columns[one.id] = column_type(one)
         self._measures = [_Measured(one, columns) for one in measures]
         self._worklists = [_Listed(one, columns) for one in worklists]
         self._needed()
@@ -251,85 +250,6 @@ class _CaseForm:
             for path, rows in self._groups.items()
             for one in rows_of(told, path)
         ]
-
-
-class _Column:
-    """A derived column."""
-
-    def __init__(
-        self,
-        definition: Definition,
-        form: Form,
-        derived: Derived,
-        columns: Mapping[str, Type],
-        order: Windows,
-    ) -> None:
-        self.derived = derived
-        self._form = ""
-        seen = dict(columns)
-        if derived.over == "follow_up":
-            follow_up = definition.form(
-                derived.follow_up or definition.follow_up_forms(form.id)[0].id
-            )
-            self._form = follow_up.id
-            own = follow_up_columns(definition, form, follow_up)
-            seen = own | {name: it for name, it in seen.items() if name not in follow_up.by_id}
-        elif derived.over == "group":
-            self._form = derived.group or ""
-            seen |= group_columns(definition, form, self._form)
-        over = order if derived.over == "subject" else None
-        compiled = expressions.compile(derived.expression, seen, windows=over)
-        self._value = Meaning(compiled)
-        self._counts_truth = compiled.type.kind == "boolean"
-        self._filter = (
-            Meaning(expressions.compile(derived.filter, seen)) if derived.filter else None
-        )
-        self.reads = set(compiled.columns)
-        self.reads |= self._filter.expression.columns if self._filter else set()
-
-    def at(self, row: Row, rows: Sequence[Row], place: int) -> Any:
-        return _cast(self.derived, self._value.of(row, rows, place))
-
-    def of(self, row: Row, follow_ups: Sequence[tuple[str, Row]]) -> Any:
-        if self.derived.over == "case":
-            return _cast(self.derived, self._value.of(row))
-        values = []
-        for form, follow_up in follow_ups:
-            both = {**row, **follow_up}
-            if form == self._form and (self._filter is None or self._filter.holds(both)):
-                value = self._value.of(both)
-                if value is not None:
-                    values.append(value)
-        match self.derived.aggregate:
-            case "any":
-                return any(values)
-            case "count":
-                return sum(map(bool, values)) if self._counts_truth else len(values)
-            case "sum":
-                return _cast(self.derived, sum(values)) if values else None
-            case "min" | "max":
-                best = min if self.derived.aggregate == "min" else max
-                return _cast(self.derived, best(values)) if values else None
-        raise AssertionError("a column over follow-ups has an aggregate")
-
-
-def _cast(derived: Derived, value: Any) -> Any:
-    if value is None or derived.type not in ("integer", "decimal"):
-        return value
-    kept = rounded(value, derived.scale if derived.type == "decimal" else 0)
-    return kept if derived.type == "decimal" else int(kept)
-
-
-def _type(derived: Derived) -> Type:
-    if derived.type == "decimal":
-        return expressions.decimal(derived.scale)
-    return {
-        "integer": expressions.INTEGER,
-        "date": expressions.DATE,
-        "datetime": expressions.DATETIME,
-        "boolean": expressions.BOOLEAN,
-        "codes": expressions.LIST,
-    }.get(derived.type, expressions.TEXT)
 
 
 class _Listed:

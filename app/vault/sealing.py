@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from app.errors import Unavailable
 
 NONCE = 12
-TAG = 16
 FRAME = 256 * 1024
 LENGTH = 4
 

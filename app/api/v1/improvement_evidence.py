@@ -19,9 +19,10 @@ from app.catalogue import Catalogue as DefinitionsInForce
 from app.reports import vega
 from app.reports.improvement import paper
 from app.reports.improvement.chart import specification
-from app.reports.improvement.compose import Kept, compose
+from app.reports.improvement.compose import compose
 from app.reports.improvement.evidence import Evidence
 from app.reports.improvement.keep import sealed
+from app.reports.improvement.project import Kept
 
 router = APIRouter(
     prefix="/facilities/{facility_id}/improvement-projects/{project_id}", tags=["improvement"]

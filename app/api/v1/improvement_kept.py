@@ -19,8 +19,8 @@ from app.models.improvement import (
     ImprovementParticipant,
     ImprovementProject,
 )
-from app.reports.improvement.compose import Kept
 from app.reports.improvement.evidence import Intervention, Participant
+from app.reports.improvement.project import Kept
 
 ProjectId = Annotated[int, Path(ge=1, le=LARGEST_BIGINT, description="A project.")]
 

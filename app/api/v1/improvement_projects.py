@@ -56,9 +56,10 @@ from app.models.improvement import ImprovementProject
 from app.registries.improvement import ImprovementTemplate
 from app.registries.parts import Identifier, Slug
 from app.registries.schema import Definition
-from app.reports.improvement.compose import Kept, compose
+from app.reports.improvement.compose import compose
 from app.reports.improvement.keep import sealed
 from app.reports.improvement.plan import check_periods
+from app.reports.improvement.project import Kept
 
 router = APIRouter(prefix="/facilities/{facility_id}/improvement-projects", tags=["improvement"])
 templates = APIRouter(

@@ -21,9 +21,9 @@ from app.api.v1.improvement_kept import ProjectId, changing
 from app.models.improvement import ImprovementIntervention, ImprovementParticipant
 from app.registries.improvement import Step
 from app.registries.parts import LINE_PATTERN, Slug
-from app.reports.improvement.compose import Kept
 from app.reports.improvement.evidence import Intervention, Participant
 from app.reports.improvement.plan import check_day, check_stay
+from app.reports.improvement.project import Kept
 
 router = APIRouter(
     prefix="/facilities/{facility_id}/improvement-projects/{project_id}", tags=["improvement"]

@@ -24,7 +24,7 @@ from app.ingest import judge
 from app.ingest.checks import at_work
 from app.ingest.findings import FINDINGS_OF_AN_ENTRY
 from app.ingest.formats.sent import Sent
-from app.registries import forms, schema
+from app.registries import forms, peers, schema
 from app.registries.dictionary.rows import DictionaryRow, dictionary
 from app.registries.json_schema import entry_schema
 from app.registries.questionnaire import questionnaire
@@ -91,7 +91,7 @@ class PeerGroupSummary(BaseModel):
 
     id: str
     title: str
-    by: schema.Grouping
+    by: peers.Grouping
     groups: dict[str, str]
     source: schema.Source
 

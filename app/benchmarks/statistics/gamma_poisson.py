@@ -76,12 +76,9 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     shape is infinite where nothing is as likely as that facilities do not differ at all. Where the
     likelihood is too flat to have a summit, the spread is that of moments.
     """
-    o, e = floats(observed), floats(expected)
-    if not np.all((o >= 0) & (e >= 0)):
-        raise ValueError("counts and expected numbers are not negative")
-    o, e = o[e > 0], e[e > 0]
-    if len(e) < 2 or o.sum() == 0:
+    if (told := _told(observed, expected)) is None:
         return None
+    o, e = told
     pooled = float(o.sum() / e.sum())
     # Twice the slope of the log-likelihood against 1 / shape, where that is 0. Where it falls there, it
     # may yet rise higher further on.
@@ -96,6 +93,15 @@ def gamma_poisson(observed: npt.ArrayLike, expected: npt.ArrayLike) -> GammaPois
     return GammaPoisson(float(np.exp(best.place[0])), float(np.exp(best.place[1])))
 
 
+def _told(observed: npt.ArrayLike, expected: npt.ArrayLike) -> tuple[Floats, Floats] | None:
+    """Counts and expected numbers where something is expected; None if they tell of no spread."""
+    o, e = floats(observed), floats(expected)
+    if not np.all((o >= 0) & (e >= 0)):
+        raise ValueError("counts and expected numbers are not negative")
+    o, e = o[e > 0], e[e > 0]
+    return None if len(e) < 2 or o.sum() == 0 else (o, e)
+
+
 def _along(shape: float, o: Floats, e: Floats) -> Floats:
     """(log of the mean, log of the shape), at nearly the mean that is most likely with this shape."""
     weights = 1 / (shape + e * o.sum() / e.sum())
@@ -107,12 +113,9 @@ def gamma_poisson_moments(observed: npt.ArrayLike, expected: npt.ArrayLike) -> G
 
     A hundredth of the likelihood's cost, for many facilities. None where it cannot be told.
     """
-    o, e = floats(observed), floats(expected)
-    if not np.all((o >= 0) & (e >= 0)):
-        raise ValueError("counts and expected numbers are not negative")
-    o, e = o[e > 0], e[e > 0]
-    if len(e) < 2 or o.sum() == 0:
+    if (told := _told(observed, expected)) is None:
         return None
+    o, e = told
     mean = float(o.sum() / e.sum())
     squares = float((e * (o / e - mean) ** 2).sum() / e.sum())
     between = squares - mean / float(e.mean())
