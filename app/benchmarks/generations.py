@@ -195,7 +195,16 @@ async def rebuild(workshop: Workshop, definition: Definition) -> int:
         session.add(_new(wanted, "waiting"))
     rows = await build(workshop, definition)
     await catch_up(workshop, definition)
-    return rows
+    return rows or await _rows(workshop, definition)
+
+
+async def _rows(workshop: Workshop, definition: Definition) -> int:
+    """How many rows the current generation has: a worker that was quicker may have filled it."""
+    async with workshop.database.transaction(EVERYTHING) as session:
+        generation = await current(session, definition.id)
+        assert generation is not None
+        held = text("SELECT count(*) FROM cells WHERE generation_id = :generation")
+        return int(await session.scalar(held, {"generation": generation.id}) or 0)
 
 
 async def catch_up(workshop: Workshop, definition: Definition) -> None:

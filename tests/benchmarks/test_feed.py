@@ -148,6 +148,23 @@ async def test_reconcile_finds_what_somebody_changed_by_hand(workshop: Workshop)
     assert await generations.reconcile(workshop, toy) == []
 
 
+async def test_a_recompute_that_a_worker_was_quicker_to_fill_tells_its_rows(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, toy = History(), definition()
+    exams(history, 1, 6)
+    await write(workshop, history)
+    await generations.step(workshop, toy)
+    alone, build = await generations.rebuild(workshop, toy), generations.build
+
+    async def overtaken(*asked: Any) -> int:
+        await build(*asked)  # a worker's
+        return await build(*asked)
+
+    monkeypatch.setattr(generations, "build", overtaken)
+    assert await generations.rebuild(workshop, toy) == alone > 0
+
+
 async def test_changed_measures_build_a_generation_that_takes_over(workshop: Workshop) -> None:
     history = History()
     old = definition()
