@@ -6,9 +6,12 @@ are copies of it. Under pytest-xdist the workers are told the addresses.
 
     database   addresses of the module's database, for owner, web and worker
     settings   settings that point there, with a data folder of the module's own
-    web, worker   a `Database` in that role
+    web, worker   a `Database` in that role, one for the module
     application   the real application, one for the module
-    client     HTTP on it, through its lifespan
+    client     HTTP on it, through its lifespan, once for the module
+
+Tests of a module run in one event loop, so that they share connections and compiled statements; a module
+that alters what the application reads only when it is opened opens it for each test.
 """
 
 import asyncio
@@ -240,7 +243,7 @@ def application(settings: Settings) -> "FastAPI":
 
 @pytest_asyncio.fixture(scope="module")
 async def client(application: "FastAPI") -> AsyncIterator[httpx.AsyncClient]:
-    """HTTP on the application, opened anew in this process; the worker is not running."""
+    """HTTP on the application, opened in this process; the worker is not running."""
     async with opened(application) as asked:
         yield asked
 
