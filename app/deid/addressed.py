@@ -35,7 +35,7 @@ _PHRASE_ENDS = re.compile(
     r"|\s+(?:CTA?|MR[IAV]?|MRCP|IRM|RM|XR|RX|TDM|TC|US|PET|NM|MAMMO)\b"  # a study's title begins
 )
 _NEXT_WORD = re.compile(r"[ _-]([^\W\d_]+)")
-_AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?")
+_AFTER_TITLE = re.compile(r"[.:]?[ _]?[ ]?\(?")
 _AFTER_INITIAL = re.compile(r"\.[ _-]?")
 _SIDES = frozenset("clrstap")
 """Letters that stand before parts of the body: C. spine, L. knee, A.P. chest."""
@@ -78,7 +78,8 @@ class Addressed:
         start, stop, _ = self.found[place]
         known = vocabulary()
         word, said = self.plain[start:stop], self.text[start:stop]
-        if word not in known.titles and word not in known.cues:
+        role = word in known.before_titles and self.text[stop : stop + 1] == ":"  # Surgeon: Wood
+        if word not in known.titles and word not in known.cues and not role:
             return
         if is_measured(self.plain, start):
             return
@@ -93,7 +94,7 @@ class Addressed:
         if not self.text[after].isalpha():
             return
         following = self.plain[after:until]
-        if word in known.cues:
+        if word in known.cues or role:
             takes = (following in known.names and self.text[after].isupper()) or (
                 first > place + 1 and self._is_called(first)
             )

@@ -30,10 +30,17 @@ _BEFORE_NUMBER = re.compile(
 _PARAMETERS = frozenset(["b", "w", "l", "c", "ww", "wl", "wc", "te", "tr", "ti", "td", "venc"])
 _NO_INITIAL = re.compile(r" ?\d|-[a-z]")  # b 1000, C-arm
 _OF_DOCTOR = re.compile(r"\s*([^\W\d_]+)")
+_NUMBERED = re.compile(
+    r"\d{1,3}([^\W\d_]{3,})|([^\W\d_]{3,})\d{1,2}"
+)  # 70keV, whatever its capitals
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
     r"[cpyr]{0,2}T(?:[0-4][a-d]?|x|is)(?:N[0-3x][a-c]?)?(?:M[01x][a-c]?)?", re.IGNORECASE
 )
+_WORD_AFTER = re.compile(
+    r"(?:['’]?s)?[\s_-]+(?:[a-d] )?([^\W\d_]+)"
+)  # Crohn's disease, Kerley B lines
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)[\s_-]+$")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
 _SEPARATOR = r"(?:[\s_.,;:/|^&#*'’=~?-]|(?<!\w)\+)*"  # BONE+ and +C keep their sign
@@ -131,6 +138,9 @@ class Pass:
         token = self.text[start:stop]
         word = folded(token)
         own, known = self.own, self.known
+        if word in known.particles and own.is_family(word):
+            of = known.beside.get(word, frozenset())
+            return Fate.STAYS if self._beside(start, stop, of) else Fate.OWN
         if word in known.core:
             return Fate.STAYS
         if own.is_word(word):
@@ -150,6 +160,8 @@ class Pass:
             if self._names_with_digits(token):
                 return Fate.OWN
             return Fate.UNKNOWN if somebody else Fate.STAYS
+        if word in known.beside and self._beside(start, stop, known.beside[word]):
+            return Fate.STAYS
         if word in known.eponyms:
             return Fate.STAYS if self._eponym(start, stop) else Fate.UNKNOWN
         if word.isdigit():
@@ -203,13 +215,21 @@ class Pass:
             for found in _DECIMALS.finditer(self.spaced)
         )
 
+    def _beside(self, start: int, stop: int, of: frozenset[str]) -> bool:
+        """`SKULL TOWNE`, `may represent`: does one of these words stand beside it, and no other mark?"""
+        neighbours = (
+            _WORD_AFTER.match(self.plain, stop),
+            _WORD_BEFORE.search(self.plain[:start]),
+        )
+        return any(found is not None and found[1] in of for found in neighbours)
+
     def _eponym(self, start: int, stop: int) -> bool:
         """`Caldwell view`, `Crohn's disease`: only beside what it is the eponym of.
 
         Or its grade (`Bosniak IIF`), or the other half of a pair (`Ehlers-Danlos`).
         """
-        after = re.match(r"(?:['’]?s)?[\s_-]+([^\W\d_]+)", self.plain[stop:])
-        before = re.search(r"([^\W\d_]+)[\s_-]+$", self.plain[:start])
+        after = _WORD_AFTER.match(self.plain, stop)
+        before = _WORD_BEFORE.search(self.plain[:start])
         word = self.plain[start:stop]
         if word in self.known.graded and _GRADE.match(self.plain, stop):
             return True
@@ -227,6 +247,9 @@ class Pass:
         """Pieces as in `T2w`, `3MM`, `AbdPelvis`, `b1000`: words and short numbers."""
         if _STAGE.fullmatch(token):
             return True
+        numbered = _NUMBERED.fullmatch(token)
+        if numbered and self._is_plain(folded(numbered[1] or numbered[2])):
+            return True
         parts = _PARTS.findall(token)
         if sum(part.isdigit() for part in parts) > 2 or "".join(parts) != token:
             return False
@@ -243,6 +266,12 @@ class Pass:
             ):
                 return False
         return True
+
+    def _is_plain(self, word: str) -> bool:
+        """A word of the vocabulary that nobody is called by."""
+        return (
+            word in self.known.words and word not in self.known.names and not self.own.is_word(word)
+        )
 
     def _neighbours(self, found: list[tuple[int, int, Fate]]) -> None:
         """Initials, titles, particles and words that are names too, where they stand beside a name."""

@@ -42,7 +42,8 @@ class Own:
     `words` are tokens that name somebody or something by themselves; `wholes` are squeezed
     identifiers of several tokens, `small` ones of names whose words could be anything (Le Van, V. Le,
     Mr Le); `short` are numbers too short to be taken out without a cue; `initials` begin the parts
-    of names, and `dotted` ones are of a whole name, as in `.o.q.`. `foreign`: a name is in another script alone, so that nobody can
+    of names, and `dotted` ones are of a whole name, as in `.o.q.`; `families` are particles that are a
+    family name by themselves. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
 
@@ -54,9 +55,11 @@ class Own:
         short: set[str] = set()
         initials: set[str] = set()
         dotted: set[str] = set()
+        families: set[str] = set()
         self.foreign = False
         for name in names:
             telling, together, little, letters, foreign = _of_name(name)
+            families |= _families(name) if little else set()
             of_names |= telling
             wholes |= together | little
             small |= little
@@ -74,6 +77,7 @@ class Own:
         self.words = frozenset(words | of_names)
         self.short = frozenset(short - {"0"})
         self.small = frozenset(small)
+        self.families = frozenset(families)
         sought = {
             one
             for one in wholes | self.words
@@ -81,6 +85,7 @@ class Own:
         }
         self._sought = tuple(sorted(sought, key=len, reverse=True))
         least = [*self.words, *(f"#{number}#" for number in self.short), *self.dotted]
+        least += [f"~{word}~" for word in families]
         for whole in wholes & sought - self.words:
             for word in self.words:
                 if word in whole:  # whoever is asked of the whole is asked of the word
@@ -98,6 +103,10 @@ class Own:
     def is_name(self, token: str) -> bool:
         """Is this plain token part of a name?"""
         return token in self.names
+
+    def is_family(self, token: str) -> bool:
+        """Is this particle all or part of a family name that is of nothing else: Le, Van?"""
+        return token in self.families
 
     def untouched(self, asked: str) -> bool:
         """Would every question that `Nobody` noted (in lines) have had the answer it gave?"""
@@ -153,8 +162,8 @@ class Own:
         if not broken:
             # Whole tokens and their insides are judged where tokens are.
             return False
-        if not one.isascii():
-            return True
+        if not one.isascii():  # of a title and a name: `Dr 王`, but not `CHEST 王`
+            return alone or not one[0].isascii()
         if len(one) == 2:  # J. O, but no J O
             return alone and not _UNMARKED.fullmatch(text[first : last + 2])
         if broken == len(at) - 1 and alone:
@@ -190,6 +199,11 @@ class Nobody:
         return False
 
     is_name = is_word
+
+    def is_family(self, token: str) -> bool:
+        """No."""
+        self.asked.append(f"~{token}~")
+        return False
 
     def inside(self, token: str) -> tuple[int, int] | None:
         """Nowhere."""
@@ -290,6 +304,14 @@ def _of_small_family(family: list[str], parts: list[str]) -> Iterator[str]:
         initial = parts[len(family)][0]
         yield whole + initial
         yield initial + whole
+
+
+@lru_cache(maxsize=4096)
+def _families(name: str) -> set[str]:
+    """The particles that are a family name by themselves."""
+    parts = TOKEN.findall(folded(name.partition("=")[0].partition("^")[0]))
+    small = all(len(part) == 1 or part in vocabulary().particles for part in parts)
+    return {part for part in parts if len(part) > 1 and part.isascii()} if small else set()
 
 
 def _initials(text: str) -> Iterator[tuple[str, int, int]]:

@@ -72,6 +72,9 @@ DATES = (
     *SPOKEN_DATES,
     _IDEOGRAPHIC_DATE,
     r"\d{1,2}\s?[月월]\s?\d{1,2}\s?[日일]",
+    # on 3/14, vom 03.04.; `on 3/4` may be a part of something
+    r"\b(?:on|since|dated|vom|seit|am) (?![1-3]/[2-4]\b)(?:0?[1-9]|[12]\d|3[01])(?:/(?:0?[1-9]|[12]\d|3[01])"
+    r"|\.(?:0?[1-9]|1[0-2])\.)(?![\d/.])",
     # 20200131, 20200131101112.5, 31012020
     r"(?<![\d.])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[t ]?\d{4,6}(?:\.\d+)?)?(?!\d)",
     r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|[12]\d|3[01])(?:19|20)\d\d(?!\d)",
@@ -96,6 +99,11 @@ _PHONES = (
 )
 _PERSON_NUMBERS = (
     r"(?<!\d)\d{3}[- .]\d{2}[- .]\d{4}(?!\d)",  # SSN
+    r"\blast[- ]?(?:4|four)\b(?: digits?| of| ssn| social(?: security)?)*[\s.:#=]*\d{4}(?!\d)",  # and its end
+    r"(?<![\w*])[x*]{3}[- ]?[x*]{2}[- ]?\d{4}(?!\d)",
+    r"\b(?:mrn|ssn|pid|mpi|id|account|acct|card|phone|number) (?:ends|ending)(?: in| with)?[\s.:#=]*\d{3,}(?!\d)",
+    r"\b[1-9][a-z][a-z\d]\d-?[a-z][a-z\d]\d-?[a-z]{2}\d\d\b",  # MBI of Medicare
+    r"(?<![\w.-])[a-z]{1,3}[- ]?\d\d[-.]\d{3,6}(?![\w.-])",  # of pathology: S19-4471
     r"(?<!\d)\d{3}[- ]\d{3}[- ]\d{3,4}(?!\d)",  # SIN, NHS number
     r"(?<![\w.])(?:\d{2}([- ])\d{3}\1\d{3,4}|\d{3}\.\d{3}\.\d{3,4})(?!\d|\.\d)",  # others in groups
     r"(?<!\d)\d{6}[-+]\d{3}[\da-z](?!\w)",  # Nordic numbers of persons
@@ -132,11 +140,13 @@ _STREET = (
 )
 # The number of a house and which way the street runs; `4500 ms` and `12 views` are none.
 _HOUSE = rf"(?<![\w.])(?<!\d[:/-])(?!\d{{1,6}}{_LONG_UNIT})\d{{1,6}}[a-z]?,?\s+(?:[ns][ew]?\.?\s+)?"
+_NAMED = r"(?:(?:\d{1,3}(?:st|nd|rd|th)|[^\W\d_][\w'’.]*)\s+)"
+"""A word of the name of a street: Maple, W., 42nd."""
 _ADDRESSES = (
-    rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
+    rf"{_HOUSE}{_NAMED}{{1,3}}{_STREET}\b(?<!\bdr)(?<!\bst)\.?"
     r"(?:,?\s+(?:apt|suite|ste|unit|floor|rm|room)\b\.?\s*#?\s*\w+)?",
     # `12 views, Dr. Miller` and `2 from St. Mary's` are no drive and no street.
-    rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{1,3}}"
+    rf"{_HOUSE}{_NAMED}{{1,3}}"
     r"(?:dr|st)\b(?!\.?\s*(?!(?:apt|suite|ste|unit|floor|rm|room)\b)[^\W\d_])\.?",
     r"\b[^\W\d_]{3,}(?:strasse|straße|str\.|gasse|allee|platz)\s+\d{1,4}\s?[a-z]?\b",
     r"\b(?:rue|avenue|av|calle|via|viale|piazza|rua|plaza)\s+(?:(?:de|du|des|la|le|del|della|da|do)\s+)*"
@@ -179,7 +189,7 @@ INITIALS = re.compile(
 # the word before (group 1).
 PERHAPS_STREET = re.compile(
     rf"{_HOUSE}(?:[^\W\d_][\w'’.]*\s+){{0,2}}"
-    r"([^\W\d_][\w'’]*)\s+(?:dr|st)\b\.?"
+    r"([^\W\d_][\w'’]*|\d{1,3}(?:st|nd|rd|th))\s+(?:dr|st)\b\.?"
 )
 IDENTIFYING = tuple(
     re.compile(one)

@@ -18,10 +18,10 @@ class Vocabulary:
 
     `words` may stay; of these, `core` ones stay even when somebody is called so, `called`
     ones of them but behind a title or a given name (their owner's only before `partners`), and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
-    `pairs` as they are joined. `ideographs` are
+    `pairs` as they are joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
     modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
-    `beginnings` and `endings` make words of medicine.
+    `beginnings` and `endings` make words of medicine, `of_families` names.
     """
 
     words: frozenset[str]
@@ -32,6 +32,7 @@ class Vocabulary:
     eponyms: frozenset[str]
     eponym_of: frozenset[str]
     graded: frozenset[str]
+    beside: Mapping[str, frozenset[str]]
     pairs: frozenset[str]
     ideographs: re.Pattern[str]
     titles: frozenset[str]
@@ -45,6 +46,7 @@ class Vocabulary:
     talk: frozenset[str]
     beginnings: frozenset[str]
     endings: tuple[str, ...]
+    of_families: tuple[str, ...]
 
     def joined(self, token: str) -> bool:
         """Is a folded token one word made of known ones?
@@ -55,6 +57,8 @@ class Vocabulary:
         """
         if len(token) < 8 or token in self.people or token in self.names:
             return False
+        if token.endswith(self.of_families):
+            return False  # Longbottom, Waterfield
         if token.endswith(self.endings):
             return True
         return any(
@@ -93,6 +97,7 @@ def vocabulary() -> Vocabulary:
         eponyms=said("eponyms", "graded") | frozenset("-".join(pairs).split("-")),
         eponym_of=said("eponym_of"),
         graded=said("graded"),
+        beside={word: frozenset(said_of.split()) for word, said_of in lists["beside"].items()},
         pairs=pairs,
         ideographs=re.compile("(?:" + "|".join(map(re.escape, ideographs)) + ")+"),
         titles=said("titles", "soft_titles"),
@@ -106,6 +111,7 @@ def vocabulary() -> Vocabulary:
         talk=said("talk", "titles"),
         beginnings=said("beginnings"),
         endings=tuple(sorted(said("endings"))),
+        of_families=tuple(sorted(said("of_families"))),
     )
 
 
