@@ -125,28 +125,33 @@ class Drafting:
             self.checks[form.id] = FormCheck(self.definition, form.id)
             self.computing[form.id] = self._computing(form)
         values: dict[str, Any] = dict(self.checks[form.id].check(sent, draft=True).values)
-        row = connection.execute(self.computing[form.id], [json.dumps(values)]).fetchone()
-        assert row is not None
         computed = [one for one in form.all_elements if one.computed is not None]
-        for element, value in zip(computed, row, strict=False):
-            if value is not None:
-                values[element.id] = value if isinstance(value, int) else str(value)
+        if computed:
+            row = connection.execute(self.computing[form.id], [json.dumps(values)]).fetchone()
+            assert row is not None
+            for element, value in zip(computed, row, strict=True):
+                if value is not None:
+                    values[element.id] = value if isinstance(value, int) else str(value)
         secret = {one.id for one in form.all_elements if one.identifying}
         return {name: value for name, value in values.items() if name not in secret}
 
     def _computing(self, form: Form) -> str:
         types = rule_columns(self.definition, form)
-        columns = [
-            f'{expressions.compile(one.computed, types).duckdb} AS "{one.id}"'
+        compiled = {
+            one.id: expressions.compile(one.computed, types)
             for one in form.all_elements
             if one.computed is not None
-        ]
-        given = ", ".join(
-            f'{one.expression} AS "{one.name}"' for one in sql_columns(form, arriving=True)
-        )
+        }
+        # Of an entry only what they read: the statement is worked out anew for each case.
+        read = {name for one in compiled.values() for name in one.columns}
+        seen = [one for one in sql_columns(form, arriving=True) if one.name in read]
+        given = "".join(f'{one.expression} AS "{one.name}", ' for one in seen)
+        needed = frozenset(one.element for one in seen) or None  # DuckDB knows no empty shape
+        shape = structure(form, only=needed, arriving=True)
+        columns = ", ".join(f'{one.duckdb} AS "{name}"' for name, one in compiled.items())
         return (
-            f"SELECT {', '.join(columns) or 'NULL'} FROM (SELECT {given}, DATE '2026-01-01' AS received_on"
-            f" FROM (SELECT json_transform(?, '{structure(form, arriving=True)}') AS e))"
+            f"SELECT {columns} FROM (SELECT {given}DATE '2026-01-01' AS received_on"
+            f" FROM (SELECT json_transform(?, '{shape}') AS e))"
         )
 
 
