@@ -263,6 +263,10 @@ class Addressed:
             named = named or (
                 self.text[start].isupper() and bool(_PATIENT_BEFORE.search(self.plain[:start]))
             )
+            cue = _CUE_BEFORE.search(self.plain[:start])  # husband Head
+            named = named or (
+                self.text[start].isupper() and cue is not None and cue[1] in vocabulary().cues
+            )
             named = named or (word in vocabulary().called and not self._has_partner(stop))
             if named and self.own.is_name(word):
                 found[place] = (start, stop, Fate.OWN)

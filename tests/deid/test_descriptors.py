@@ -166,6 +166,11 @@ def test_a_number_is_found_without_the_letters_it_is_kept_with():
         ("Le^Van", "CHEST Le, Van", "CHEST"),
         ("Le^Van", "US LE VENOUS", "US LE VENOUS"),
         ("Le^Minh", "POST OP Le", "POST OP"),
+        (
+            "Head^Ruth",
+            "signed by husband Head for lumbar puncture",
+            "signed by husband for lumbar puncture",
+        ),
         ("Le^Minh", "CHEST-LE", "CHEST"),
         ("Le^Minh", "LE FOLLOWUP", "FOLLOWUP"),
         ("Li^Wu", "US LE PAIN", "US LE PAIN"),
