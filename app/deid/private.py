@@ -77,7 +77,8 @@ def kept(dataset: Dataset) -> Iterator[tuple[int, Element, Safe | None]]:
 def _looks_right(element: Element, known: Safe) -> str:
     """The VR it has: a listed one (or what UN stands for, as in an implicit stream) of its size.
 
-    Nothing when it does not look right. Of several listed VRs UN stands for the first, text.
+    Nothing when it does not look right. Of several listed VRs UN stands for the first, as
+    whoever reads it will take it.
     """
     value, listed = element.value, known.vr.split()
     vr = listed[0] if element.vr == "UN" else element.vr
@@ -85,6 +86,12 @@ def _looks_right(element: Element, known: Safe) -> str:
         return ""
     size = BINARY_SIZES.get(vr)
     if size:
-        return vr if 0 < len(value) <= size * known.most and not len(value) % size else ""
+        whole = 0 < len(value) <= size * known.most and not len(value) % size
+        return vr if whole and not _is_text(bytes(value)) else ""
     parts = bytes(value).split(b"\\")
     return vr if value and len(parts) <= known.most and max(map(len, parts)) <= 64 else ""
+
+
+def _is_text(value: bytes) -> bool:
+    """Numbers of eight bytes and more that would all be printed are text in their place."""
+    return len(value) >= 8 and all(0x20 <= one < 0x7F for one in value)

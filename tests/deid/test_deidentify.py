@@ -3,6 +3,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from app.deid.deidentify import Deidentified, Withheld, deidentify
 from app.deid.pixels import Reason
@@ -110,6 +111,24 @@ def test_safe_private_attributes_stay_in_a_proper_block_and_all_others_go():
     outcome = deidentify(packed(made), without, KEYS)
     assert isinstance(outcome, Deidentified)
     assert not any(one.tag.is_private for one in dcmread(BytesIO(outcome.content)))
+
+
+@pytest.mark.parametrize(
+    ("vr", "value", "stays"),
+    [("FD", 0.9375, True), ("DS", "0.9", False), ("DS", "0.937500", False)],
+)
+def test_what_declares_no_vr_stays_when_it_is_what_readers_take_it_for(
+    vr: str, value: object, stays: bool
+) -> None:
+    made = ct()
+    made.private_block(0x01F1, "ELSCINT1", create=True).add_new(0x26, vr, value)
+    for syntax, there in ((ImplicitVRLittleEndian, stays), (ExplicitVRLittleEndian, True)):
+        made.file_meta.TransferSyntaxUID = syntax
+        source = packed(made)
+        outcome = deidentify(source, PROFILE, KEYS)
+        assert isinstance(outcome, Deidentified)
+        assert ((0x01F1, 0x1026) in dcmread(BytesIO(outcome.content))) is there
+        assert second_look(source, outcome.content) == frozenset()
 
 
 def content(kind: str, code: str, meaning: str, **value: object) -> Dataset:
