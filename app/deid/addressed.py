@@ -89,6 +89,8 @@ class Addressed:
         between = self.text[stop : self.found[place + 1][0]]
         if not _AFTER_TITLE.fullmatch(between):
             return
+        if between.startswith(".") and word in known.cues and len(word) > 4:
+            return  # no abbreviation: a sentence ends
         first = self._after_initials(place + 1)
         after, until, fate = self.found[first]
         if not self.text[after].isalpha():
@@ -98,6 +100,8 @@ class Addressed:
             takes = (following in known.names and self.text[after].isupper()) or (
                 first > place + 1 and self._is_called(first)
             )
+            related = word in known.relatives and self.text[after:until].istitle()
+            takes = takes or (related and following in known.called)  # son Max
         elif first > place + 1:
             takes = self._is_called(first) or (
                 following not in known.core

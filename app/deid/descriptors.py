@@ -33,6 +33,7 @@ _OF_DOCTOR = re.compile(r"\s*([^\W\d_]+)")
 _NUMBERED = re.compile(
     r"\d{1,3}([^\W\d_]{3,})|([^\W\d_]{3,})\d{1,2}"
 )  # 70keV, whatever its capitals
+_SMALL_WORD = re.compile(r" ([a-z]+)(?![^\W_])")
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
     r"[cpyr]{0,2}T(?:[0-4][a-d]?|x|is)(?:N[0-3x][a-c]?)?(?:M[01x][a-c]?)?", re.IGNORECASE
@@ -317,11 +318,18 @@ class Pass:
             return named and word not in self.known.core  # LA, DE and LE are of radiology as well
         if not token[0].isupper():
             return False
+        if not before and len(other) > 2 and between == ". " and self._begins_a_sentence(stop):
+            return False
         if word in self.known.suffixes and not before:
             return "," in between or named or word not in self.known.words
         if word in self.known.titles:
             return before and (named or not token.isupper()) and not is_measured(self.plain, start)
         return word in self.known.names
+
+    def _begins_a_sentence(self, stop: int) -> bool:
+        """`Quizzleberry. Ground level fall`: a small word goes on, and it is a known one."""
+        after = _SMALL_WORD.match(self.text, stop)
+        return after is not None and after[1] in self.known.words
 
     def _initial(self, start: int, stop: int, named: bool, between: str) -> bool:
         """`O. Quizzleberry`, `O'Brien`, but not the W of `Quizzleberry W/O CONTRAST`."""

@@ -20,7 +20,7 @@ class Vocabulary:
     ones of them but behind a title or a given name (their owner's only before `partners`), and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
     `pairs` as they are joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are
     the words of scripts without spaces. Then comes what stands beside names; soft titles are also
-    modalities and abbreviations of radiology. `people` are common given and family names, `talk` what only sentences about people say.
+    modalities and abbreviations of radiology; `relatives` are cues. `people` are common given and family names, `talk` what only sentences about people say.
     `beginnings` and `endings` make words of medicine, `of_families` names.
     """
 
@@ -41,6 +41,7 @@ class Vocabulary:
     particles: frozenset[str]
     suffixes: frozenset[str]
     cues: frozenset[str]
+    relatives: frozenset[str]
     houses: frozenset[str]
     people: frozenset[str]
     talk: frozenset[str]
@@ -105,7 +106,8 @@ def vocabulary() -> Vocabulary:
         before_titles=said("before_titles"),
         particles=said("particles"),
         suffixes=said("suffixes"),
-        cues=said("cues"),
+        cues=said("cues", "relatives"),
+        relatives=said("relatives"),
         houses=said("houses"),
         people=said("people"),
         talk=said("talk", "titles"),
