@@ -28,12 +28,10 @@ from pathlib import Path
 
 import duckdb
 from population import scans
-from population.lake import make
+from population.lake import make, screening
 from population.places import parts, places
 from population.scans import Scan, Timed, run
 from population.tables import CHANGES, ask
-
-from app.commands.definitions import newest
 
 NATION = 150_000_000
 FLOOR, GOAL = 240.0, 120.0
@@ -49,7 +47,7 @@ def main() -> None:
     missed = list[str]()
     with tempfile.TemporaryDirectory(prefix="hounsfield-nation-") as temporary:
         folder = (asked.keep or Path(temporary)) / f"nation-{cases}"
-        registry = newest("early-lung-cancer-detection").id
+        registry = screening().id
         count = make(cases, folder / registry)
         groups = parts(places(cases))
         size = sum(one.stat().st_size for one in folder.rglob("*.parquet"))

@@ -8,18 +8,29 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import duckdb
 
 from app.benchmarks.measures import tabulation
 from app.commands.definitions import newest
+from app.registries.schema import Definition
 
 from .cases import QUARTERS, statements
 from .places import Place, parts, places
 
+MODULE = "lung-cancer-screening"
 FIRST_YEAR = 2023
 YEARS = range(FIRST_YEAR, FIRST_YEAR + QUARTERS // 4)
+
+
+@cache
+def screening() -> Definition:
+    """The registry with the measures of the module that the nation's cases are of."""
+    whole = newest("early-lung-cancer-detection")
+    kept = tuple(one for one in whole.measures if one.module == MODULE)
+    return whole.model_copy(update={"measures": kept, "digest": f"{whole.digest} {MODULE}"})
 
 
 def file(folder: Path, form: str, year: int, part: int) -> Path:
@@ -52,7 +63,7 @@ def _made(folder: Path, part: int) -> bool:
 
 def _make(asked: tuple[Path, int, Sequence[Place]]) -> None:
     folder, part, group = asked
-    definition = newest("early-lung-cancer-detection")
+    definition = screening()
     with duckdb.connect(config={"threads": "1", "memory_limit": "3GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
         made = tabulation(definition)

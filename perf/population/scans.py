@@ -18,10 +18,9 @@ from app.benchmarks.measures import Tabulation, tabulation
 from app.benchmarks.observe import Rows
 from app.benchmarks.recompute import over_lake
 from app.benchmarks.relation import relation_name
-from app.commands.definitions import newest
 from app.registries.schema import Definition
 
-from .lake import YEARS, file
+from .lake import YEARS, file, screening
 
 RESULTS = (
     "lung_rads_0", "lung_rads_1", "lung_rads_2", "lung_rads_3", "lung_rads_4a", "lung_rads_4b",
@@ -68,7 +67,7 @@ class Scan:
 
     @property
     def definition(self) -> Definition:
-        return newest("early-lung-cancer-detection")
+        return screening()
 
     @property
     def lake(self) -> Lake:
