@@ -224,6 +224,10 @@ class Addressed:
         given_first = between in (" ", "_", "^") and fate is Fate.UNKNOWN and one in known.people
         if given_first and two in known.called and self._ends_phrase(until):
             self._name(place + 1)
+        behind_family = between in (", ", ",", "^") and fate in (Fate.OWN, Fate.UNKNOWN)
+        titled = self.text[after:until].istitle() and not self._has_partner(until)
+        if behind_family and two in known.called and titled:  # Weber, Max
+            self._name(place + 1)
         family_first = (
             between in (", ", ",", "^") and beside is Fate.UNKNOWN and two in known.people
         )
