@@ -8,7 +8,6 @@ each object is kept under the digest of its content, so writing it again changes
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from app.durable import settle
 from app.errors import DiskFull, NotFound, Unavailable
 from app.settings import Settings
 
@@ -50,7 +50,9 @@ class Archive:
         try:
             await obstore.put_async(self._store, path, content)
             if self._folder is not None:
-                await asyncio.to_thread(settle, self._folder / path)
+                # The store renames, but does not wait for the disk.
+                written = self._folder / path
+                await asyncio.to_thread(settle, (written, written.parent))
         except (BaseError, OSError) as error:
             if DiskFull.is_behind(error):
                 raise DiskFull("the archive") from error
@@ -88,13 +90,3 @@ class Archive:
         async for some in listing:
             for found in some:
                 yield found["path"]
-
-
-def settle(path: Path) -> None:
-    """A file and its new name on disk: whoever wrote it renamed it, but did not wait for the disk."""
-    for target in (path, path.parent):
-        handle = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -23,10 +23,10 @@ from obstore.store import ObjectStore, from_url
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.archive import settle
 from app.benchmarks.dialects import in_dialect, stands_for
 from app.benchmarks.measures import Tabulation
 from app.benchmarks.relation import KEYS, Relation, relation_name
+from app.durable import settle
 from app.errors import DiskFull, Unavailable
 from app.models import LakeFile
 from app.registries.expressions import Dialect, Expression
@@ -57,7 +57,8 @@ class Lake:
         if self.store is None:
             try:
                 for name in names:
-                    await asyncio.to_thread(settle, self.path(name))
+                    path = self.path(name)
+                    await asyncio.to_thread(settle, (path, path.parent))
             except OSError as error:
                 raise _unwritten(error) from error
             return

@@ -24,6 +24,7 @@ from obstore.store import from_url
 from sqlalchemy import event, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.durable import settle
 from app.errors import NotFound, TooLarge
 from app.models.base import now
 from app.models.vault import QuarantineObject
@@ -285,7 +286,7 @@ class _Folder:
             await asyncio.to_thread(_write, handle, bytes(waiting), sync=True)
         finally:
             os.close(handle)
-        await asyncio.to_thread(_sync_folder, target.parent)
+        await asyncio.to_thread(settle, [target.parent])
 
     async def read(self, path: str) -> AsyncIterator[bytes]:
         with await asyncio.to_thread((self._root / path).open, "rb") as handle:
@@ -307,7 +308,7 @@ class _Folder:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not target.parent.exists():
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._root)
+            settle([self._root])
         return os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
     def _walk(self) -> Iterator[tuple[str, float]]:
@@ -353,11 +354,3 @@ def _write(handle: int, data: bytes, *, sync: bool = False) -> None:
         view = view[os.write(handle, view) :]
     if sync:
         os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

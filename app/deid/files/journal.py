@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from app.deid.files.durable import settle
 from app.deid.files.outcomes import Row
 from app.deid.files.sources import Source
+from app.durable import settle
 from app.errors import Conflict
 
 FOLDER = ".hounsfield-deid"

@@ -24,12 +24,12 @@ from typing import Any, Final
 
 from app.deid.files.account import Map, Totals, reasons_beside, report
 from app.deid.files.crew import Batch, Bench, Crew, Results
-from app.deid.files.durable import settle
 from app.deid.files.journal import FOLDER, Journal, Line
 from app.deid.files.outcomes import Fate, Obstacle, Treated, fate
 from app.deid.files.sources import Source, walk
 from app.deid.profile import METHOD, Profile
 from app.deid.uids import Keys
+from app.durable import settle
 from app.errors import Conflict, NotFound, Unavailable, Unprocessable
 
 OF_NO_STUDY: Final = "of-no-study"

@@ -19,7 +19,6 @@ from app.deid import codes, iods, terms
 from app.deid.deidentify import Deidentified, Report, Told, deidentify
 from app.deid.files import archives
 from app.deid.files.archives import OBJECT_LIMIT, Archive, Unopened
-from app.deid.files.durable import send
 from app.deid.files.outcomes import Obstacle, OutputFailed, Row, Treated
 from app.deid.files.sources import HEAD, Source
 from app.deid.pixels import Reason, has_pixels
@@ -29,6 +28,7 @@ from app.deid.uids import Keys
 from app.deid.verify import second_look
 from app.deid.vocabulary import vocabulary
 from app.deid.write import save
+from app.durable import send
 
 DICM = b"DICM"
 GROUPS = frozenset((b"\2\0", b"\4\0", b"\10\0", b"\20\0", b"\0\2", b"\0\10", b"\0\20"))
