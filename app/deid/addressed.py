@@ -267,22 +267,24 @@ class Addressed:
             word = self.plain[start:stop]
             if word not in vocabulary().core or len(word) < 3:
                 continue
-            named = self._stands_alone(start, stop) or self._has_initial(start)
-            named = named or (
-                self.text[start].isupper() and bool(_PATIENT_BEFORE.search(self.plain[:start]))
-            )
-            cue = _CUE_BEFORE.search(self.plain[:start])  # husband Head
-            named = named or (
-                self.text[start].isupper() and cue is not None and cue[1] in vocabulary().cues
-            )
-            named = named or (word in vocabulary().called and not self._has_partner(stop))
-            if named and self.own.is_name(word):
+            if self._is_meant(start, stop) and self.own.is_name(word):
                 found[place] = (start, stop, Fate.OWN)
         if len(left) < len(found) or self.holes:
             rest = [self.plain[slice(*found[place][:2])] for place in left]
             if len(rest) < 3 and all(len(word) > 2 and self.own.is_name(word) for word in rest):
                 for place in left:
                     found[place] = (*found[place][:2], Fate.OWN)
+
+    def _is_meant(self, start: int, stop: int) -> bool:
+        """Do marks, an initial or a word before it say that an own name is meant by this word?"""
+        if self._stands_alone(start, stop) or self._has_initial(start):
+            return True
+        known, before = vocabulary(), self.plain[:start]
+        if self.text[start].isupper():
+            cue = _CUE_BEFORE.search(before)
+            if _PATIENT_BEFORE.search(before) or (cue and cue[1] in known.cues):
+                return True  # patient Head, husband Head
+        return self.plain[start:stop] in known.called and not self._has_partner(stop)
 
     def _stands_alone(self, start: int, stop: int) -> bool:
         """Is a word all there is between marks, or is an own initial written to it?"""
