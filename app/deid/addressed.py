@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from app.deid.folding import folded
-from app.deid.identifiers import Nobody, Own
 from app.deid.vocabulary import vocabulary
 
 
@@ -24,12 +23,6 @@ class Fate(Enum):
 
 
 _CUE_BEFORE = re.compile(r"(?:([^\W\d_]+)[ _]|[(;:,/-] ?)$")
-_INITIAL_AFTER = re.compile(r", ?([a-z])(?![^\W_])")
-_INITIAL_BEFORE = re.compile(
-    r"(?:(?<![^\W_])([^\W\d_]+)[.:]?[ _])?(?<![^\W_])([a-z])(\.[ _]?|[ _])$"
-)
-_PATIENT_BEFORE = re.compile(r"(?<![^\W_])(?:(?:patient|pat|pt)[.:]?|(?:re|name):)[ _]$")
-_ENDS = frozenset([*";()[]", ""])
 _PHRASE_ENDS = re.compile(
     r"\s*(?:$|[^\s\w'’])|\s+(?:M\.?D|D\.?O|RT|Ph\.?D|FRCR|FACR)\b"
     r"|\s+(?:CTA?|MR[IAV]?|MRCP|IRM|RM|XR|RX|TDM|TC|US|PET|NM|MAMMO)\b"  # a study's title begins
@@ -51,17 +44,14 @@ def is_measured(plain: str, start: int) -> bool:
 
 @dataclass(slots=True)
 class Addressed:
-    """One text whose tokens have their first fates; `holes`: something went by a pattern already."""
+    """One text whose tokens have their first fates."""
 
-    own: Own | Nobody
     text: str
     plain: str
     found: list[tuple[int, int, Fate]]
-    holes: bool
 
     def judged(self) -> None:
         """Change the fates of those spoken of, in place."""
-        self._alone()
         for place in range(len(self.found) - 1):
             self._after_title(place)
             self._given_and_family(place)
@@ -167,16 +157,13 @@ class Addressed:
     def _is_called(self, place: int) -> bool:
         """Is somebody called like this word, who could be meant here, after a title or an initial?
 
-        Words of anatomy and of technique only where the phrase ends with them: `DR PAGE`, but `MR
-        FIELD MAP`; and only the patient's own ones when they are parts of the body (`MRS HEAD`).
+        Words of technique only where the phrase ends with them: `DR PAGE`, but `MR FIELD MAP`.
         """
         start, stop, fate = self.found[place]
         word, known = self.plain[start:stop], vocabulary()
-        if word not in known.core:
+        if word not in known.core or fate is Fate.OWN:
             return fate is not Fate.STAYS or word in known.names or word in known.people
-        if len(word) < 3 or not self.text[start].isupper():
-            return False
-        if word not in known.called and not self.own.is_name(word):
+        if word not in known.called or not self.text[start].isupper():
             return False
         return self._ends_phrase(stop) or self._speaks_of_people(place - 1)
 
@@ -225,7 +212,9 @@ class Addressed:
         if given_first and two in known.called and self._ends_phrase(until):
             self._name(place + 1)
         behind_family = between in (", ", ",", "^") and fate in (Fate.OWN, Fate.UNKNOWN)
-        titled = self.text[after:until].istitle() and not self._has_partner(until)
+        partner = _NEXT_WORD.match(self.plain, until)
+        titled = self.text[after:until].istitle()
+        titled = titled and (partner is None or partner[1] not in known.partners)
         if behind_family and two in known.called and titled:  # Weber, Max
             self._name(place + 1)
         family_first = (
@@ -254,74 +243,8 @@ class Addressed:
             else self.text[until : until + 1] in (*"),;", "")
         )
 
-    def _alone(self) -> None:
-        """Own names that are words of anatomy too, where nothing else is said with them.
-
-        `Head, B.`; `…; Long`; or beside nothing but a day that went: no part of a body is meant.
-        Words of technique (`called`) stay before what they are said of alone: `LONG AXIS`.
-        """
-        found = self.found
-        left = [place for place, (_, _, fate) in enumerate(found) if fate is Fate.STAYS]
-        for place in left:
-            start, stop, _ = found[place]
-            word = self.plain[start:stop]
-            if word not in vocabulary().core or len(word) < 3:
-                continue
-            if self._is_meant(start, stop) and self.own.is_name(word):
-                found[place] = (start, stop, Fate.OWN)
-        if len(left) < len(found) or self.holes:
-            rest = [self.plain[slice(*found[place][:2])] for place in left]
-            if len(rest) < 3 and all(len(word) > 2 and self.own.is_name(word) for word in rest):
-                for place in left:
-                    found[place] = (*found[place][:2], Fate.OWN)
-
-    def _is_meant(self, start: int, stop: int) -> bool:
-        """Do marks, an initial or a word before it say that an own name is meant by this word?"""
-        if self._stands_alone(start, stop) or self._has_initial(start):
-            return True
-        known, before = vocabulary(), self.plain[:start]
-        if self.text[start].isupper():
-            cue = _CUE_BEFORE.search(before)
-            if _PATIENT_BEFORE.search(before) or (cue and cue[1] in known.cues):
-                return True  # patient Head, husband Head
-        return self.plain[start:stop] in known.called and not self._has_partner(stop)
-
-    def _stands_alone(self, start: int, stop: int) -> bool:
-        """Is a word all there is between marks, or is an own initial written to it?"""
-        initial = _INITIAL_AFTER.match(self.plain, stop)
-        if initial and initial[1] in self.own.initials:
-            return True
-        before, after = self.text[:start].rstrip(" "), self.text[stop:].lstrip(" ")
-        return (
-            (before[-1:] in _ENDS and after[:1] in _ENDS)
-            and bool(before or after)
-            and (before[-1:] in (";", "(", "[") or after[:1] == ";")
-        )
-
     def _ends_phrase(self, stop: int) -> bool:
         return bool(_PHRASE_ENDS.match(self.text, stop))
-
-    def _has_partner(self, stop: int) -> bool:
-        after = _NEXT_WORD.match(self.plain, stop)
-        return after is not None and after[1] in vocabulary().partners
-
-    def _has_initial(self, start: int) -> bool:
-        """`F. Child`: an own initial, or that of Monsieur, before a word. `L. Lung` is the left one.
-
-        Without a point, `R Hand`, only after a title or with a letter that is no side.
-        """
-        found = _INITIAL_BEFORE.search(self.plain[:start])
-        if found is None:
-            return False
-        title, initial, mark = found.groups()
-        own = initial in self.own.initials
-        if mark.startswith("."):
-            return initial not in ("l", "r") and (initial == "m" or own)
-        known = vocabulary()
-        titled = title in known.titles and (
-            title not in known.soft_titles or self.text[slice(*found.span(1))].istitle()
-        )
-        return own and (titled or initial not in _SIDES)
 
     def _houses(self) -> None:
         """`Mount Carmine Clinic`: the capitalised words before a house are its name."""

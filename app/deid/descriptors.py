@@ -107,7 +107,7 @@ class Pass:
             for start, stop in self._whole_parts(*whole.span()):
                 found.append((start, stop, self._fate(start, stop)))
         if self.descriptor:
-            Addressed(self.own, self.text, self.plain, found, any(self.gone)).judged()
+            Addressed(self.text, self.plain, found).judged()
         self._neighbours(found)
         for start, stop, fate in found:
             if fate is not Fate.STAYS:
@@ -143,7 +143,7 @@ class Pass:
             of = known.beside.get(word, frozenset())
             return Fate.STAYS if self._beside(start, stop, of) else Fate.OWN
         if word in known.core:
-            return Fate.STAYS
+            return self._of_radiology(word, stop)
         if own.is_word(word):
             if word.isdigit() and len(word.lstrip("0")) < 4 and self._measured(start, stop):
                 return Fate.STAYS
@@ -172,6 +172,18 @@ class Pass:
         if known.ideographs.fullmatch(word):
             return Fate.STAYS
         return Fate.STAYS if self._parts_stay(token) else Fate.UNKNOWN
+
+    def _of_radiology(self, word: str, stop: int) -> Fate:
+        """A word of anatomy or technique goes where somebody of the object is called so.
+
+        That the hand was imaged is said by a code as well; that the patient is Hand must not be. `LONG
+        AXIS` stays, and technical text, where nobody is spoken of.
+        """
+        if not self.descriptor or len(word) < 3 or not self.own.is_person(word):
+            return Fate.STAYS
+        after = _WORD_AFTER.match(self.plain, stop)
+        technique = word in self.known.called and after and after[1] in self.known.partners
+        return Fate.STAYS if technique else Fate.OWN
 
     def _names_with_digits(self, token: str) -> bool:
         """`Cruz01`, `CTcruz`: a name that something else was written to."""
@@ -260,10 +272,13 @@ class Pass:
             if word.isdigit():
                 if len(word) > (4 if parameter else 3):
                     return False
-            elif word not in self.known.core and (
-                not word.isascii()
-                or self.own.is_word(word)
-                or (len(word) > 1 and word not in self.known.words)
+            elif self.own.is_person(word) or (
+                word not in self.known.core
+                and (
+                    not word.isascii()
+                    or self.own.is_word(word)
+                    or (len(word) > 1 and word not in self.known.words)
+                )
             ):
                 return False
         return True

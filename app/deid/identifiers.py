@@ -43,7 +43,7 @@ class Own:
     identifiers of several tokens, `small` ones of names whose words could be anything (Le Van, V. Le,
     Mr Le); `short` are numbers too short to be taken out without a cue; `initials` begin the parts
     of names, and `dotted` ones are of a whole name, as in `.o.q.`; `families` are particles that are a
-    family name by themselves. `foreign`: a name is in another script alone, so that nobody can
+    family name by themselves; `persons` words of anatomy and technique that somebody is called. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
 
@@ -56,11 +56,13 @@ class Own:
         initials: set[str] = set()
         dotted: set[str] = set()
         families: set[str] = set()
+        persons: set[str] = set()
         self.foreign = False
         for name in names:
             telling, together, little, letters, foreign = _of_name(name)
             families |= _families(name) if little else set()
             of_names |= telling
+            persons |= _of_radiology(telling)
             wholes |= together | little
             small |= little
             initials |= letters
@@ -75,6 +77,7 @@ class Own:
         self.initials = frozenset(initials)
         self.dotted = frozenset(dotted)
         self.words = frozenset(words | of_names)
+        self.persons = frozenset(persons)
         self.short = frozenset(short - {"0"})
         self.small = frozenset(small)
         self.families = frozenset(families)
@@ -86,6 +89,7 @@ class Own:
         self._sought = tuple(sorted(sought, key=len, reverse=True))
         least = [*self.words, *(f"#{number}#" for number in self.short), *self.dotted]
         least += [f"~{word}~" for word in families]
+        least += [_as_person(word) for word in persons]
         for whole in wholes & sought - self.words:
             for word in self.words:
                 if word in whole:  # whoever is asked of the whole is asked of the word
@@ -103,6 +107,10 @@ class Own:
     def is_name(self, token: str) -> bool:
         """Is this plain token part of a name?"""
         return token in self.names
+
+    def is_person(self, token: str) -> bool:
+        """Is this word of radiology part of somebody's name: Hand, in Hand^Barbara?"""
+        return token in self.persons
 
     def is_family(self, token: str) -> bool:
         """Is this particle all or part of a family name that is of nothing else: Le, Van?"""
@@ -200,6 +208,11 @@ class Nobody:
 
     is_name = is_word
 
+    def is_person(self, token: str) -> bool:
+        """No."""
+        self.asked.append(_as_person(token))
+        return False
+
     def is_family(self, token: str) -> bool:
         """No."""
         self.asked.append(f"~{token}~")
@@ -243,6 +256,22 @@ def _of_name(name: str) -> _OfName:
     foreign = bool(words) and not any(word.isascii() for word in words)
     small |= wholes if not words else set()
     return frozenset(words), frozenset(wholes), frozenset(small), frozenset(initials), foreign
+
+
+def _of_radiology(words: frozenset[str]) -> frozenset[str]:
+    """Those of a name's words that descriptors are full of, where the name is somebody's.
+
+    Nobody's is one that says nothing else: `TECH^CT`, `HEAD^PHANTOM`.
+    """
+    known = vocabulary()
+    core = {word for word in words & known.core if len(word) > 2}
+    somebody = not words <= known.core or words & known.called
+    return frozenset(core if somebody else ())
+
+
+def _as_person(word: str) -> str:
+    """The question for a word of radiology: in capitals, as no other question is within it."""
+    return f"~{word.upper()}~"
 
 
 @lru_cache(maxsize=4096)

@@ -16,12 +16,15 @@ from app.deid.folding import folded
 class Vocabulary:
     """Folded words, by what may be done with them.
 
-    `words` may stay; of these, `core` ones stay even when somebody is called so, `called`
-    ones of them but behind a title or a given name (their owner's only before `partners`), and `names` go where they stand beside a name. `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too,
-    `pairs` as they are joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are
-    the words of scripts without spaces. Then comes what stands beside names; soft titles are also
-    modalities and abbreviations of radiology; `relatives` are cues. `people` are common given and family names, `talk` what only sentences about people say.
-    `beginnings` and `endings` make words of medicine, `of_families` names.
+    `words` may stay; of these, `core` ones are of anatomy and technique and go in descriptors alone,
+    where they are the name of a person in the object, `called` ones of them behind anybody's title or
+    given name too (and stay before `partners`), and `names` go where they stand beside a name.
+    `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too, `pairs` as they are
+    joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are the words
+    of scripts without spaces. Then comes what stands beside names; soft titles are also modalities and
+    abbreviations of radiology; `relatives` are cues. `people` are common given and family names,
+    `talk` what only sentences about people say. `beginnings` and `endings` make words of medicine,
+    `of_families` names.
     """
 
     words: frozenset[str]
