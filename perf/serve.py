@@ -98,8 +98,10 @@ async def _current(connection: asyncpg.Connection, layout: Layout) -> int:
     """The generation that the worker makes as it starts, with the layout of these tables."""
     for _ in range(600):
         found = await connection.fetchval(
-            "UPDATE generations SET layout = $1::jsonb WHERE state = 'current' RETURNING id",
+            "UPDATE generations SET layout = $1::jsonb WHERE state = 'current' AND registry_id = $2"
+            " RETURNING id",
             json.dumps(layout.document()),
+            REGISTRY,
         )
         if found is not None:
             return int(found)
