@@ -129,6 +129,21 @@ class Database:
         await self.engine.dispose()
 
 
+@asynccontextmanager
+async def twin(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """A second session that sees what this one sees committed at this moment: two tables are read at once.
+
+    It is the worker's: it has no scope.
+    """
+    seen = await session.scalar(text("SELECT pg_export_snapshot()"))
+    engine = session.bind
+    assert isinstance(engine, AsyncEngine)
+    alike = engine.execution_options(isolation_level="REPEATABLE READ")
+    async with AsyncSession(alike) as other, other.begin():
+        await other.execute(text(f"SET TRANSACTION SNAPSHOT '{seen}'"))
+        yield other
+
+
 def _alive(connection: Any, *_: object) -> None:
     """Give out no connection whose server went away: the pool then opens another.
 

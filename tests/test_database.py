@@ -13,6 +13,7 @@ from app.database import (
     copy_records,
     differences,
     staging,
+    twin,
 )
 from app.postgres import Addresses
 
@@ -40,6 +41,25 @@ async def test_what_raises_is_undone_and_what_returns_is_kept(web: Database) -> 
     async with web.transaction(EVERYTHING) as session:
         names = await session.execute(text("SELECT id, name FROM corporate_accounts"))
         assert [tuple(row) for row in names] == [(kept, "kept")]
+
+
+async def test_a_twin_sees_what_was_committed_when_it_began_and_nothing_later(
+    database: Addresses, web: Database
+) -> None:
+    worker = Database(database.worker, Role.WORKER, pool=2)
+    names = text(
+        "SELECT name FROM corporate_accounts WHERE name IN ('before', 'meanwhile') ORDER BY name"
+    )
+    async with web.transaction(EVERYTHING) as session:
+        await session.execute(ACCOUNT, {"name": "before"})
+    async with worker.transaction(EVERYTHING) as session, twin(session) as other:
+        async with web.transaction(EVERYTHING) as third:
+            await third.execute(ACCOUNT, {"name": "meanwhile"})
+        assert list(await other.scalars(names)) == ["before"]
+        assert list(await session.scalars(names)) == ["before", "meanwhile"]
+        pids = [await one.scalar(text("SELECT pg_backend_pid()")) for one in (session, other)]
+        assert len(set(pids)) == 2
+    await worker.close()
 
 
 async def test_a_scope_ends_with_its_transaction(database: Addresses) -> None:

@@ -6,6 +6,7 @@ without counts. A snapshot is never changed and everybody sees the same one, so 
 reveal nobody.
 """
 
+from contextlib import nullcontext
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from app.benchmarks.levels import levels_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import forget, write, write_members
 from app.benchmarks.spreads import Spreads, encoded
+from app.database import twin
 from app.locks import Lock, take
 from app.models import Snapshot
 from app.registries.schema import Definition
@@ -32,7 +34,7 @@ async def compare(
 ) -> Snapshot | None:
     """Take a registry's snapshot of today; none as long as it has no tables.
 
-    With as `many` facilities that have cases a second process helps.
+    With as `many` facilities that have cases a second process and a second session help.
     """
     await take(session, Lock.TABULATE, definition.id)  # nothing moves while it is read
     generation = await current(session, definition.id)
@@ -50,8 +52,12 @@ async def compare(
     layout = Layout.read(generation.layout)
     facilities = await counted_in(session, generation.id) if definition.peers else []
     if facilities:
-        with beside(len(facilities) >= many) as process:
-            nation = await nation_of(session, generation.id, facilities, layout, definition, today)
+        large = len(facilities) >= many
+        with beside(large) as process:
+            async with twin(session) if large else nullcontext() as other:
+                nation = await nation_of(
+                    session, other, generation.id, facilities, layout, definition, today
+                )
             covered = periods(nation.first, nation.last, today)
             levels = await levels_of(session, generation.id, definition, nation, covered)
             spreads = Spreads(definition, nation, today, levels)

@@ -35,31 +35,45 @@ KINDS = {COUNTS: np.dtype(np.int32), TOTALS: np.dtype(np.int64), SQUARES: np.dty
 
 async def read_running(
     session: AsyncSession,
+    other: AsyncSession | None,
     generation_id: int,
     layout: Layout,
     definition: Definition,
     facilities: Sequence[int],
     months: tuple[date, date],
 ) -> Running:
-    """What rates are made of, between two months, for facilities in this order."""
+    """What rates are made of, between two months, for facilities in this order.
+
+    With an `other` session that sees the same, cells and histograms are read at once.
+    """
     volumes = set(measured_by(definition).values())
     wanted = {
         one.id: counted(one)
         for one in definition.measures
         if one.scoring != "cohort" or one.id in volumes
     }
-    place = Place(session, facilities, months[0])
     shape = month_place(*months) + 2, len(facilities)
-    series = dict[tuple[str, str], npt.NDArray[Any]]()
-    for one in layout.series:
-        if not one.stratifier:
-            series |= await _Table(one, wanted).read(place, generation_id, shape)
-    mixes = {
-        one.id: await _mix(place, generation_id, one, shape)
-        for one in definition.measures
-        if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
-    }
-    return Running(series, mixes)
+
+    async def tables() -> dict[tuple[str, str], npt.NDArray[Any]]:
+        place, found = Place(session, facilities, months[0]), dict[tuple[str, str], Any]()
+        for one in layout.series:
+            if not one.stratifier:
+                found |= await _Table(one, wanted).read(place, generation_id, shape)
+        return found
+
+    async def mixes(session: AsyncSession) -> dict[str, npt.NDArray[np.int32]]:
+        place = Place(session, facilities, months[0])
+        return {
+            one.id: await _mix(place, generation_id, one, shape)
+            for one in definition.measures
+            if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
+        }
+
+    if other is None:
+        return Running(await tables(), await mixes(session))
+    async with asyncio.TaskGroup() as both:
+        its, mixed = both.create_task(tables()), both.create_task(mixes(other))
+    return Running(its.result(), mixed.result())
 
 
 async def _mix(

@@ -164,7 +164,7 @@ async def test_snapshots_of_the_same_tables_are_the_same(
         assert generation is not None
         layout = Layout.read(generation.layout)
         facilities = await counted_in(session, generation.id)
-        whole = await nation_of(session, generation.id, facilities, layout, toy, TODAY)
+        whole = await nation_of(session, None, generation.id, facilities, layout, toy, TODAY)
     here = Spreads(toy, whole, TODAY)
     with beside(True) as process:
         there = process and process.knowing(7, toy, whole, TODAY, {})
