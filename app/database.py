@@ -131,10 +131,13 @@ class Database:
 
 @asynccontextmanager
 async def twin(session: AsyncSession) -> AsyncIterator[AsyncSession]:
-    """A second session that sees what this one sees committed at this moment: two tables are read at once.
+    """A second session that sees what this one sees at this moment: two tables are read at once.
 
-    It is the worker's: it has no scope.
+    It is the worker's: it has no scope. RuntimeError when this one has written something, which no other
+    sees.
     """
+    if await session.scalar(text("SELECT pg_current_xact_id_if_assigned()")) is not None:
+        raise RuntimeError("a session that has written has no twin")
     seen = await session.scalar(text("SELECT pg_export_snapshot()"))
     engine = session.bind
     assert isinstance(engine, AsyncEngine)

@@ -59,6 +59,11 @@ async def test_a_twin_sees_what_was_committed_when_it_began_and_nothing_later(
         assert list(await session.scalars(names)) == ["before", "meanwhile"]
         pids = [await one.scalar(text("SELECT pg_backend_pid()")) for one in (session, other)]
         assert len(set(pids)) == 2
+    with pytest.raises(RuntimeError, match="written"):
+        async with worker.transaction(EVERYTHING) as session:
+            await session.execute(text("CREATE TEMPORARY TABLE own (n int)"))
+            async with twin(session):
+                pass
     await worker.close()
 
 

@@ -39,17 +39,13 @@ async def counted_in(session: AsyncSession, generation_id: int) -> list[int]:
 
 async def nation_of(
     session: AsyncSession,
-    other: AsyncSession | None,
     generation_id: int,
     facilities: Sequence[int],
     layout: Layout,
     definition: Definition,
     today: date,
 ) -> Nation:
-    """The nation of these facilities, one at least, as a generation's cells have it.
-
-    `other` as in `read_running`.
-    """
+    """The nation of these facilities, one at least, as a generation's committed cells have it."""
     months = (
         await session.execute(
             text(
@@ -63,7 +59,7 @@ async def nation_of(
     account_of = {one: known[one].account if one in known else -one for one in facilities}
     facilities = sorted(facilities, key=lambda one: (account_of[one], one))
     running = await read_running(
-        session, other, generation_id, layout, definition, facilities, (months[0], months[1])
+        session, generation_id, layout, definition, facilities, (months[0], months[1])
     )
     owners = np.array([account_of[one] for one in facilities], np.int64)
     starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))

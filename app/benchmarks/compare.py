@@ -6,12 +6,13 @@ without counts. A snapshot is never changed and everybody sees the same one, so 
 reveal nobody.
 """
 
-from contextlib import nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.benchmarks.beside import beside, worked_out
 from app.benchmarks.census import counted_in, nation_of
 from app.benchmarks.generations import current
 from app.benchmarks.layout import Layout
@@ -19,27 +20,24 @@ from app.benchmarks.levels import levels_of
 from app.benchmarks.periods import Period, later, rolling_year
 from app.benchmarks.snapshots import forget, write, write_members
 from app.benchmarks.spreads import Spreads, encoded
-from app.database import twin
 from app.locks import Lock, take
 from app.models import Snapshot
 from app.registries.schema import Definition
 
 YEARS, QUARTERS, MONTHS = 5, 12, 24
-MANY = 2_000
-"""Facilities with cases from which on a second process is worth its beginning."""
 
 
-async def compare(
-    session: AsyncSession, definition: Definition, today: date, *, many: int = MANY
-) -> Snapshot | None:
-    """Take a registry's snapshot of today; none as long as it has no tables.
-
-    With as `many` facilities that have cases a second process and a second session help.
-    """
+async def compare(session: AsyncSession, definition: Definition, today: date) -> Snapshot | None:
+    """Take a registry's snapshot of today, of what is committed; none as long as it has no tables."""
     await take(session, Lock.TABULATE, definition.id)  # nothing moves while it is read
     generation = await current(session, definition.id)
     if generation is None:
         return None
+    layout = Layout.read(generation.layout)
+    facilities = await counted_in(session, generation.id) if definition.peers else []
+    nation = None
+    if facilities:  # before anything is written
+        nation = await nation_of(session, generation.id, facilities, layout, definition, today)
     snapshot = Snapshot(
         registry_id=definition.id,
         generation_id=generation.id,
@@ -48,28 +46,30 @@ async def compare(
     )
     session.add(snapshot)
     await session.flush()
-    number = snapshot.id
-    layout = Layout.read(generation.layout)
-    facilities = await counted_in(session, generation.id) if definition.peers else []
-    if facilities:
-        large = len(facilities) >= many
-        with beside(large) as process:
-            async with twin(session) if large else nullcontext() as other:
-                nation = await nation_of(
-                    session, other, generation.id, facilities, layout, definition, today
-                )
-            covered = periods(nation.first, nation.last, today)
-            levels = await levels_of(session, generation.id, definition, nation, covered)
-            spreads = Spreads(definition, nation, today, levels)
-            there = process.knowing(number, definition, nation, today, levels) if process else None
-
-            def here(asked: Period) -> bytes:
-                return encoded(number, spreads.of(asked))
-
-            await write(session, worked_out(covered, here, there))
-            await write_members(session, number, definition, nation)
+    if nation is not None:
+        covered = periods(nation.first, nation.last, today)
+        levels = await levels_of(session, generation.id, definition, nation, covered)
+        spreads = Spreads(definition, nation, today, levels)
+        await write(session, _told(snapshot.id, spreads, covered))
+        await write_members(session, snapshot.id, definition, nation)
     await forget(session, definition.id, today)
     return snapshot
+
+
+async def _told(
+    snapshot_id: int, spreads: Spreads, covered: Sequence[Period]
+) -> AsyncIterator[bytes]:
+    """What is told of each period: others are worked out while one is taken in."""
+
+    def work(asked: Period) -> bytes:
+        return encoded(snapshot_id, spreads.of(asked))
+
+    thread = ThreadPoolExecutor(1)
+    try:
+        for found in [thread.submit(work, asked) for asked in covered]:
+            yield await asyncio.wrap_future(found)
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def periods(first: date, last: date, today: date) -> list[Period]:

@@ -125,30 +125,33 @@ class Reader:
         self._form = dtype(columns)
         self._several = [name for name, kind in columns.items() if isinstance(kind, Several)]
         self._expected = blank(columns, 1)[0]
-        self._held = bytearray()
+        self._held: list[bytes] = []
+        self._size = 0
         self._begun = False
 
     def take(self, piece: bytes) -> Iterator[Records]:
         """Rows, once there are many; ValueError if they are of another form."""
-        self._held += piece
-        if len(self._held) >= PIECE:
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size >= PIECE:
             yield self._rows()
 
     def end(self) -> Iterator[Records]:
         """The last rows, if there are any; ValueError if something is missing."""
         if len(rows := self._rows()):
             yield rows
-        if bytes(self._held) != END:
+        if self._held != [END]:
             raise ValueError("rows of another form, or cut off")
 
     def _rows(self) -> Records:
-        held = bytes(self._held)
+        held = b"".join(self._held)
         if not self._begun:
             if not held.startswith(BEGINNING):
                 raise ValueError("not what COPY writes")
             held, self._begun = held[len(BEGINNING) :], True
         rows: Records = np.frombuffer(held, self._form, len(held) // self._form.itemsize)
-        self._held = bytearray(held[rows.nbytes :])
+        self._held = [held[rows.nbytes :]]
+        self._size = len(self._held[0])
         for name in self._form.names or ():
             fixed = name == "columns" or name.endswith((" length", " head"))
             if fixed and (rows[name] != self._expected[name]).any():

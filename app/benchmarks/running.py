@@ -18,7 +18,7 @@ from app.benchmarks.layout import Layout, Series
 from app.benchmarks.nation import Ints, Running, counted, month_place
 from app.benchmarks.peers import measured_by
 from app.benchmarks.records import INTEGER, PAIR, Array, Columns, Reader, Records, Several, in_pairs
-from app.database import driver_connection
+from app.database import driver_connection, twin
 from app.registries import case_mix
 from app.registries.measure import Measure
 from app.registries.schema import Definition
@@ -35,7 +35,6 @@ KINDS = {COUNTS: np.dtype(np.int32), TOTALS: np.dtype(np.int64), SQUARES: np.dty
 
 async def read_running(
     session: AsyncSession,
-    other: AsyncSession | None,
     generation_id: int,
     layout: Layout,
     definition: Definition,
@@ -44,7 +43,7 @@ async def read_running(
 ) -> Running:
     """What rates are made of, between two months, for facilities in this order.
 
-    With an `other` session that sees the same, cells and histograms are read at once.
+    Cells and histograms are read at once, by two sessions that see the same: what is committed.
     """
     volumes = set(measured_by(definition).values())
     wanted = {
@@ -54,7 +53,7 @@ async def read_running(
     }
     shape = month_place(*months) + 2, len(facilities)
 
-    async def tables() -> dict[tuple[str, str], npt.NDArray[Any]]:
+    async def tables(session: AsyncSession) -> dict[tuple[str, str], npt.NDArray[Any]]:
         place, found = Place(session, facilities, months[0]), dict[tuple[str, str], Any]()
         for one in layout.series:
             if not one.stratifier:
@@ -69,11 +68,9 @@ async def read_running(
             if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
         }
 
-    if other is None:
-        return Running(await tables(), await mixes(session))
-    async with asyncio.TaskGroup() as both:
-        its, mixed = both.create_task(tables()), both.create_task(mixes(other))
-    return Running(its.result(), mixed.result())
+    async with twin(session) as other, asyncio.TaskGroup() as both:
+        series, mixed = both.create_task(tables(session)), both.create_task(mixes(other))
+    return Running(series.result(), mixed.result())
 
 
 async def _mix(
@@ -96,11 +93,16 @@ class _Table:
             for name in names
             if name in its
         }
-        self._slots = dict[str, dict[tuple[str, str], int]]()
-        """Measure and population -> where it stands in a row of cells, of each of `KINDS` there is."""
+        self._places = dict[tuple[str, str], tuple[str, int]]()
+        """Measure and population -> one of `KINDS`, and its place among those that are read of it."""
+        self._slots = dict[str, list[int]]()
+        """Where each stands in a row of cells, of each of `KINDS` there is; measures share some."""
         for key, slot in slots.items():
             kind = {"total": TOTALS, "total_of_squares": SQUARES}.get(key[1], COUNTS)
-            self._slots.setdefault(kind, {})[key] = slot
+            read = self._slots.setdefault(kind, [])
+            if slot not in read:
+                read.append(slot)
+            self._places[key] = kind, read.index(slot)
 
     async def read(
         self, place: "Place", generation_id: int, shape: tuple[int, int]
@@ -123,17 +125,13 @@ class _Table:
                 its[:, month] += its[:, month - 1]
                 if its.dtype == KINDS[COUNTS] and its[:, month].min() < 0:
                     raise OverflowError("a facility has more cases than four bytes hold")
-        return {
-            key: series
-            for kind, its in into.items()
-            for key, series in zip(self._slots[kind], its, strict=True)
-        }
+        return {key: into[kind][place] for key, (kind, place) in self._places.items()}
 
     def _query(self) -> str:
         # An array that nothing was appended to is unpacked, and the same: each of its numbers is then at
         # hand, where of one that is stored the whole is unpacked again for each. OFFSET keeps it so. In
         # the order of the primary key rows are found where they lie, a facility's together.
-        counts, totals, squares = (self._slots.get(one, {}).values() for one in KINDS)
+        counts, totals, squares = (self._slots.get(one, []) for one in KINDS)
         picked = [
             *in_pairs([f"counts[{slot + 1}]" for slot in counts]),
             *(f"sums[{slot + 1}]::bigint" for slot in totals),

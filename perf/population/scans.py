@@ -175,8 +175,10 @@ def decoded(scan: Scan) -> None:
 
 
 def results(definition: Definition) -> Definition:
-    """A definition of no other measures than the query by hand."""
-    kept = tuple(one for one in definition.measures if one.id in RESULTS)
+    """A definition of no other measures than the query by hand, and of nothing more of them: no case mix."""
+    kept = tuple(
+        one.model_copy(update={"case_mix": ()}) for one in definition.measures if one.id in RESULTS
+    )
     return definition.model_copy(
         update={"measures": kept, "digest": definition.digest + " results alone"}
     )

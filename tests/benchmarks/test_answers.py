@@ -15,14 +15,10 @@ from sqlalchemy import text
 
 from app.access import Role
 from app.benchmarks import generations, query, standing
-from app.benchmarks.beside import beside, worked_out
-from app.benchmarks.census import counted_in, nation_of
-from app.benchmarks.compare import MANY, compare
+from app.benchmarks.compare import compare
 from app.benchmarks.generations import Workshop
-from app.benchmarks.layout import Layout
-from app.benchmarks.periods import Period, period
+from app.benchmarks.periods import period
 from app.benchmarks.snapshots import forget, snapshot_of
-from app.benchmarks.spreads import Spreads, encoded
 from app.benchmarks.statistics import half_up, wilson
 from app.database import EVERYTHING, Database
 from app.database import Role as DatabaseRole
@@ -146,9 +142,9 @@ async def test_snapshots_of_the_same_tables_are_the_same(
 ) -> None:
     workshop, toy, _ = nation
     taken = []
-    for many in (MANY, 0):  # worked out by one process, and by two
+    for _ in range(2):
         async with workshop.database.transaction(EVERYTHING) as session:
-            snapshot = await compare(session, toy, TODAY, many=many)
+            snapshot = await compare(session, toy, TODAY)
             assert snapshot is not None
             rows = await session.execute(
                 text(
@@ -159,20 +155,6 @@ async def test_snapshots_of_the_same_tables_are_the_same(
             )
             taken.append([tuple(row) for row in rows])
     assert taken[0] == taken[1]
-    async with workshop.database.transaction(EVERYTHING) as session:
-        generation = await generations.current(session, toy.id)
-        assert generation is not None
-        layout = Layout.read(generation.layout)
-        facilities = await counted_in(session, generation.id)
-        whole = await nation_of(session, None, generation.id, facilities, layout, toy, TODAY)
-    here = Spreads(toy, whole, TODAY)
-    with beside(True) as process:
-        there = process and process.knowing(7, toy, whole, TODAY, {})
-        for asked in (period("2025"), period("2025-06")) if there else ():  # there is a core for it
-            assert there(asked) == encoded(7, here.of(asked))
-    if there:
-        with pytest.raises((EOFError, OSError)):
-            there(period("2025"))
     assert {row[1] for row in taken[0]} >= {"2025", "2025Q3", "2025-06", "2025-01..2025-12"} - {
         "2025-01..2025-12"  # told as 2025
     }
@@ -215,32 +197,6 @@ async def test_of_months_before_the_last_one_snapshot_is_kept(workshop: Workshop
             assert list(await session.scalars(text(kept), {"registry": registry})) == wanted
         spreads = await session.scalar(text("SELECT count(*) FROM snapshot_spreads"))
         assert spreads == 2 * len(days) - 1
-
-
-@pytest.mark.parametrize("most", [0, 1, 4, 12])
-async def test_every_period_is_worked_out_once_though_whoever_helps_dies(most: int) -> None:
-    covered = [Period(date(2025, month, 1), date(2025, month, 1)) for month in range(1, 13)]
-    asked: list[Period] = []
-
-    def there(one: Period) -> bytes:
-        if len(asked) == most:
-            raise EOFError
-        asked.append(one)
-        return one.label.encode()
-
-    found = [one async for one in worked_out(covered, lambda one: one.label.encode(), there)]
-    assert sorted(found) == [one.label.encode() for one in covered]
-    assert len(asked) <= most
-
-
-async def test_a_period_that_cannot_be_worked_out_is_an_error() -> None:
-    covered = [Period(date(2025, month, 1), date(2025, month, 1)) for month in range(1, 13)]
-
-    def wrong(_: Period) -> bytes:
-        raise ValueError("wrong")
-
-    with pytest.raises(ValueError, match="wrong"):
-        _ = [one async for one in worked_out(covered, wrong, None)]
 
 
 async def test_a_snapshot_does_not_move_when_a_facility_does(

@@ -115,6 +115,7 @@ async def _composed(
             for one in chosen.values():
                 cases = max(round(3 * one.monthly), 1)
                 await plant_cases(session, registry, one.facility_id, date(2026, 7, 1), 92, cases)
+        async with database.transaction(EVERYTHING) as session:
             await compare(session, registry, at.date())
             return {
                 name: await compose(session, registry, one.facility_id, period("2026Q3"), at=at)

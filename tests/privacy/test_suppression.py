@@ -236,6 +236,7 @@ async def made(
         async with workshop.database.transaction(EVERYTHING) as session:
             await tabulated(session, toy, facilities, denominators, numerators)
             await tabulated_mix(session, facilities, *combined)
+        async with workshop.database.transaction(EVERYTHING) as session:
             assert await compare(session, toy, today) is not None
 
     yearly = denominators[:, -13:-1].sum(axis=1)  # twelve complete months before the snapshots

@@ -38,6 +38,7 @@ def environment(database: Addresses, tmp_path_factory: pytest.TempPathFactory) -
         worker = Database(database.worker, Role.WORKER, pool=1)
         async with worker.transaction(EVERYTHING) as session:
             await plant(session, DEFINITION, FACILITIES, date(2026, 6, 1))
+        async with worker.transaction(EVERYTHING) as session:
             await compare(session, DEFINITION, date(2026, 7, 10))
         await worker.close()
 

@@ -66,6 +66,7 @@ async def nation(
     async with worker.transaction(EVERYTHING) as session:
         await plant(session, DEFINITION, [*peers, *own], date(2026, 9, 1))
         await plant_cases(session, DEFINITION, LARGE, date(2026, 7, 1), 92, 60)
+    async with worker.transaction(EVERYTHING) as session:
         await compare(session, DEFINITION, ENDED.date())
     yield Archive(settings)
 
