@@ -38,6 +38,7 @@ check: install ## style, types, walls, definitions, Dockerfile, openapi
 
 types: install
 	$(BIN)/mypy
+	$(BIN)/mypy perf
 
 style: install
 	$(BIN)/ruff check .

@@ -159,7 +159,7 @@ async def journey(place: House, objects: list[bytes], senders: int) -> float:
             await asyncio.gather(*(send() for _ in range(senders)))
             received = time.perf_counter() - begun
             while True:
-                done, left = await connection.fetchrow(  # type: ignore[misc]
+                done, left = await connection.fetchrow(
                     "SELECT count(*) FILTER (WHERE state = 'archived'),"
                     " count(*) FILTER (WHERE state = 'received') FROM instances"
                 )

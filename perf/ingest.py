@@ -84,7 +84,7 @@ async def journey(place: House, body: bytes, count: int) -> dict[str, float]:
                 raise SystemExit(answer.text)
             marks["received"] = time.perf_counter() - begun
             while True:
-                state, number, told = await connection.fetchrow(  # type: ignore[misc]
+                state, number, told = await connection.fetchrow(
                     "SELECT state, number, counts FROM submissions WHERE id = $1",
                     answer.json()["id"],
                 )

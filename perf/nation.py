@@ -29,7 +29,7 @@ from pathlib import Path
 import duckdb
 from population import scans
 from population.lake import make, screening
-from population.places import parts, places
+from population.places import Place, parts, places
 from population.scans import Scan, Timed, run
 from population.tables import CHANGES, ask
 
@@ -177,7 +177,9 @@ def spark(scan: Scan) -> None:
     )
 
 
-def tables(scan: Scan, groups: list, asked: argparse.Namespace, missed: list[str]) -> None:
+def tables(
+    scan: Scan, groups: list[list[Place]], asked: argparse.Namespace, missed: list[str]
+) -> None:
     facilities = [one for group in groups for one in group]
     found = ask(scan, facilities, max(asked.turns, 2))
     cases = sum(one.cases for one in facilities)

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import typst
@@ -266,7 +267,7 @@ def _print(
         drawn.append(time.process_time() - begun)
     at_cpu = each * NATION / CORES / 60
     at_wall = wall / count * NATION / 60 * processes / CORES
-    print(f"{platform.machine()}, {os.cpu_count()} cores, typst {typst.__version__}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, typst {version('typst')}")
     print(f"nation: {size} facilities, 12 measures, 36 months; snapshot in {snapshot:.1f} s")
     print(
         f"{count} reports of about {pages} pages with {charts} charts, PDF {middle / 1e3:,.0f} kB, on"

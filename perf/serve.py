@@ -207,9 +207,9 @@ async def ask(
                 if turn >= 0:
                     took[name].append(1_000 * spent)
                     burnt[name] += 1_000 * (_cpu(web) - cpu) / times
-    for name, spent in took.items():
+    for name, every in took.items():
         endpoint = asked[name][0]
-        middle, most = statistics.median(spent), sorted(spent)[int(len(spent) * 0.95)]
+        middle, most = statistics.median(every), sorted(every)[int(len(every) * 0.95)]
         held = most < TARGETS[endpoint]
         well &= held
         print(

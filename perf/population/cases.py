@@ -101,16 +101,16 @@ def statements(
     for name, kind in made.columns.items():
         if name in read and name.startswith(SUBJECT_RECORD):
             values[name] = f"CAST(NULL AS {kind})"  # nobody sent one
-    for one in derived.values():
-        if one.over in GATHERED and one.id in read:
-            values[one.id] = {
+    for its in derived.values():
+        if its.over in GATHERED and its.id in read:
+            values[its.id] = {
                 "boolean": f"{drawing.next()} < {_of(LIKELY_WHEN['boolean'])}",
                 "integer": f"CAST({drawing.next()} < {_of(LIKELY_WHEN['integer'])} AS BIGINT)",
                 "decimal": f"CASE WHEN {drawing.next()} < {_of(LIKELY_WHEN['integer'])}"
-                f" THEN CAST(({drawing.next()} * 300) >> 20 AS DECIMAL(18, {one.scale})) END",
+                f" THEN CAST(({drawing.next()} * 300) >> 20 AS DECIMAL(18, {its.scale})) END",
                 "date": f"CASE WHEN {drawing.next()} < {_of(LIKELY_WHEN['date'])} THEN case_date"
                 f" + CAST(({drawing.next()} * 365) >> 20 AS INTEGER) END",
-            }[one.type]
+            }[its.type]
     typed = ", ".join(
         f'CAST({values[name]} AS {kind}) AS "{name}"'
         for name, kind in made.columns.items()

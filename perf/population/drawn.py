@@ -112,7 +112,7 @@ def _cells(
             into = sums if population.startswith("total") else counts
             if population in found[name]:
                 into[:, slot] = found[name][population].ravel()
-    columns = {
+    columns: records.Columns = {
         "facility_id": INTEGER,
         "form": Text(series.form),
         "stratifier": Text(series.stratifier),
