@@ -33,6 +33,7 @@ _OF_DOCTOR = re.compile(r"\s*([^\W\d_]+)")
 _NUMBERED = re.compile(
     r"\d{1,3}([^\W\d_]{3,})|([^\W\d_]{3,})\d{1,2}"
 )  # 70keV, whatever its capitals
+_PLAIN_WORD = re.compile(r"[ _]([^\W\d_]+)(?![^\W_])")
 _SMALL_WORD = re.compile(r" ([a-z]+)(?![^\W_])")
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
@@ -41,6 +42,7 @@ _STAGE = re.compile(
 _WORD_AFTER = re.compile(
     r"(?:['’]?s)?[\s_-]+(?:[a-d] )?([^\W\d_]+)"
 )  # Crohn's disease, Kerley B lines
+_NEXT_WORD = re.compile(r"[\s_-]+(?:[a-d] )?([^\W\d_]+)")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)[\s_-]+$")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
@@ -70,7 +72,8 @@ class Pass:
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
         for found in patterns.INITIALS.finditer(self.spaced):
-            self._mark(*found.span(found.lastindex or 0))
+            if not self._begins_a_phrase(*found.span(found.lastindex or 0)):
+                self._mark(*found.span(found.lastindex or 0))
         for found in patterns.PERHAPS_STREET.finditer(self.spaced):
             if found[1] in self.known.titles or self.own.is_name(found[1]):
                 continue  # 7, Ottoline St. Clair; 130, Mme St. Clair: no streets
@@ -181,7 +184,7 @@ class Pass:
         """
         if not self.descriptor or len(word) < 3 or not self.own.is_person(word):
             return Fate.STAYS
-        after = _WORD_AFTER.match(self.plain, stop)
+        after = _NEXT_WORD.match(self.plain, stop)
         technique = word in self.known.called and after and after[1] in self.known.partners
         return Fate.STAYS if technique else Fate.OWN
 
@@ -340,6 +343,12 @@ class Pass:
         if word in self.known.titles:
             return before and (named or not token.isupper()) and not is_measured(self.plain, start)
         return word in self.known.names
+
+    def _begins_a_phrase(self, start: int, stop: int) -> bool:
+        """`Dictated by: no acute fracture`, `Tech: CT CHEST`: a known word before another, no initials."""
+        after = _PLAIN_WORD.match(self.plain, stop)
+        known = after is not None and after[1] in self.known.words
+        return known and self._is_plain(self.plain[start:stop])
 
     def _begins_a_sentence(self, stop: int) -> bool:
         """`Quizzleberry. Ground level fall`: a small word goes on, and it is a known one."""

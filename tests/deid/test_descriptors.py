@@ -150,6 +150,7 @@ def test_a_number_is_found_without_the_letters_it_is_kept_with():
         ("Field^June", "FIELD 12 LEAD", "12 LEAD"),
         ("Field^June", "B0 FIELD MAP", "B0 FIELD MAP"),
         ("Temple^Iris", "lesion; PORT Temple", "lesion; PORT"),
+        ("Temple^Iris", "Temple's images: limited by motion", "images: limited by motion"),
         ("Child^Faith", "nodule | F. Child", "nodule"),
         ("Hand^Rich", "Hand,R: eGFR > 60", "R: eGFR > 60"),
         ("Spine^Nora", "no allergies (Spine,N)", "no allergies"),
