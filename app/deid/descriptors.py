@@ -44,6 +44,12 @@ _WORD_AFTER = re.compile(
 )  # Crohn's disease, Kerley B lines
 _NEXT_WORD = re.compile(r"[\s_-]+(?:[a-d] )?([^\W\d_]+)")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)[\s_-]+$")
+# MR and DR in capitals are modalities.
+_TITLE_BEFORE = re.compile(
+    r"\b(?:[Pp]atient|[Pp]at|[Pp]t|PT|M(?:r|s|rs|iss)|Dr|Herr|Frau|M(?:me|lle)|Sra?)\b\.?[ _]{1,2}$"
+)
+_INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
+_INITIAL_AFTER = re.compile(r",?[ _]([a-z])\.(?![^\W_])")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
 _SEPARATOR = r"(?:[\s_.,;:/|^&#*'’=~?-]|(?<!\w)\+)*"  # BONE+ and +C keep their sign
@@ -180,13 +186,24 @@ class Pass:
         """A word of anatomy or technique goes where somebody of the object is called so.
 
         That the hand was imaged is said by a code as well; that the patient is Hand must not be. `LONG
-        AXIS` stays, and technical text, where nobody is spoken of.
+        AXIS` stays, and technical text where nobody is spoken of.
         """
-        if not self.descriptor or len(word) < 3 or not self.own.is_person(word):
+        if len(word) < 3 or not self.own.is_person(word):
             return Fate.STAYS
+        if not self.descriptor:
+            return Fate.OWN if self._is_addressed(stop - len(word), stop) else Fate.STAYS
         after = _NEXT_WORD.match(self.plain, stop)
         technique = word in self.known.called and after and after[1] in self.known.partners
         return Fate.STAYS if technique else Fate.OWN
+
+    def _is_addressed(self, start: int, stop: int) -> bool:
+        """`pt Hand`, `Mrs Hand`, `W. Hand`, `Hand W.`: of a patient Hand^Wendeline, no coil for hands."""
+        if _TITLE_BEFORE.search(self.text[:start]):
+            return True
+        beside = _INITIAL_BEFORE.search(self.plain[:start]) or _INITIAL_AFTER.match(
+            self.plain, stop
+        )
+        return beside is not None and beside[1] in self.own.initials
 
     def _names_with_digits(self, token: str) -> bool:
         """`Cruz01`, `CTcruz`: a name that something else was written to."""

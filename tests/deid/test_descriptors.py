@@ -197,6 +197,23 @@ def test_a_name_that_is_a_word_of_anatomy_or_technique_goes_wherever_it_may_be_m
     assert Cleaner([name], []).clean(said) == left
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("pt Hand", "pt"),
+        ("Mrs Hand 3", "3"),
+        ("W. Hand", "W"),
+        ("Hand W.", "W."),
+        ("MR HAND COIL", "MR HAND COIL"),
+        ("L. HAND", "L. HAND"),
+        ("Hand", "Hand"),
+    ],
+)
+def test_technical_text_loses_such_a_name_where_a_title_or_its_initial_says_whose_it_is(said, left):
+    assert Cleaner(["Hand^Wendeline"], []).scrub(said) == left
+    assert Cleaner(["Quizzleberry^Ottoline"], []).scrub(said) == said
+
+
 def test_a_name_that_is_a_word_of_anatomy_goes_with_names_and_not_with_houses_or_numbers():
     cleaner = Cleaner(["Bone^Daisy"], ["Quillmark Infirmary"])
     assert cleaner.clean("WB SCAN - Quillmark Infirmary") == "WB SCAN"
