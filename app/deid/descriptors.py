@@ -364,8 +364,11 @@ class Pass:
     def _begins_a_phrase(self, start: int, stop: int) -> bool:
         """`Dictated by: no acute fracture`, `Tech: CT CHEST`: a known word before another, no initials."""
         after = _PLAIN_WORD.match(self.plain, stop)
-        known = after is not None and after[1] in self.known.words
-        return known and self._is_plain(self.plain[start:stop])
+        if after is None or after[1] not in self.known.words:
+            return False
+        word, small = self.plain[start:stop], self.text[start : after.end()].islower()
+        mass = small and word in self.known.words and not self.own.is_word(word)
+        return mass or self._is_plain(word)
 
     def _begins_a_sentence(self, stop: int) -> bool:
         """`Quizzleberry. Ground level fall`: a small word goes on, and it is a known one."""
