@@ -350,7 +350,8 @@ class Pass:
         if word in self.known.houses:
             return False
         if word in self.known.particles and (not token[0].isupper() or len(word) > 2):
-            return named and word not in self.known.core  # LA, DE and LE are of radiology as well
+            # A family name cut short is nobody's any more: DELLA ROVE. LA, DE and LE are of radiology.
+            return (named or before) and word not in self.known.core
         if not token[0].isupper():
             return False
         if not before and len(other) > 2 and between == ". " and self._begins_a_sentence(stop):
