@@ -17,7 +17,6 @@ _PHOTOMETRIC, _PRESENTATION = 0x00280004, 0x00089205
 _COLOURED = frozenset(("COLOR", "MIXED", "COLOR_RANGE", "COLOR_REF"))
 _DESCRIPTORS = {0x00281201: 0x00281101, 0x00281202: 0x00281102, 0x00281203: 0x00281103}
 _DESCRIPTORS |= {0x00281204: 0x00281104, 0x00283006: 0x00283002}
-_TABLES = (0x00281201, 0x00281202, 0x00281203, 0x00281204)
 _LETTERS = re.compile(rb"[A-Za-z][A-Za-z ^,.'-]{7,}")
 _SEGMENTED = (0x00281221, 0x00281222, 0x00281223, 0x00281224)
 _PALETTE = (*range(0x00281101, 0x00281105), 0x00281199, *range(0x00281201, 0x00281205), *_SEGMENTED)
@@ -35,12 +34,6 @@ def settle(dataset: Dataset, kind: Kind, little: bool) -> None:
         for tag in _PALETTE:
             dataset.pop(tag, None)
     cut(dataset, little)
-    for tag in _TABLES:
-        element = dataset.get(tag)
-        if element is not None and isinstance(element.value, (bytes, memoryview)):
-            table = bytes(element.value)
-            if _reads(table):
-                dataset[tag] = Element(element.vr, _ramp(len(table), little))
 
 
 def settle_item(item: Dataset, sequence: int, sop_class: str, little: bool) -> None:
@@ -60,20 +53,25 @@ def _reads(table: bytes) -> bool:
     return False
 
 
-def _ramp(size: int, little: bool) -> bytes:
-    """A table of 16-bit entries from black to full colour."""
-    count = size // 2
-    steps = (65535 * place // max(count - 1, 1) for place in range(count))
+def _ramp(size: int, bits: int, little: bool) -> bytes:
+    """A table of 16-bit entries from nothing to the most that so many bits hold."""
+    count, most = size // 2, (1 << bits) - 1
+    steps = (most * place // max(count - 1, 1) for place in range(count))
     return struct.pack(f"{'<' if little else '>'}{count}H", *steps)
 
 
 def cut(item: Dataset, little: bool) -> None:
-    """Tables and waveforms of one level, as long as they say they are."""
+    """Tables and waveforms of one level, as long as they say they are; a table that reads is none."""
     if _LENGTHENED.isdisjoint(item):
         return
     for data, descriptor in _DESCRIPTORS.items():
         if data in item:
-            _cut_to(item, data, _entries(item.get(descriptor), little) * 2)
+            said = item.get(descriptor)
+            _cut_to(item, data, _entries(said, little) * 2)
+            element = item[data]
+            if isinstance(element.value, (bytes, memoryview)) and _reads(bytes(element.value)):
+                ramp = _ramp(len(element.value), _bits(said, little), little)
+                item[data] = Element(element.vr, ramp)
     if _WAVEFORM_DATA in item:
         channels = number_of(item.get(_CHANNELS), little) or 0
         bits = number_of(item.get(_BITS), little) or 0
@@ -97,6 +95,14 @@ def _entries(descriptor: Element | None, little: bool) -> int:
     """Entries of a lookup table, from its descriptor; 0 stands for 65,536 (PS3.3 C.11.1.1.1)."""
     counted = number_of(descriptor, little)
     return 0 if counted is None else counted or 65536
+
+
+def _bits(descriptor: Element | None, little: bool) -> int:
+    """Bits of an entry, the third number of its descriptor (PS3.3 C.11.1.1.1)."""
+    if descriptor is None or not isinstance(descriptor.value, (bytes, memoryview)):
+        return 16
+    said = int.from_bytes(descriptor.value[4:6], "little" if little else "big")
+    return said if 0 < said <= 16 else 16
 
 
 def _cut_to(item: Dataset, tag: int, size: int) -> None:

@@ -33,6 +33,7 @@ _OF_DOCTOR = re.compile(r"\s*([^\W\d_]+)")
 _NUMBERED = re.compile(
     r"\d{1,3}([^\W\d_]{3,})|([^\W\d_]{3,})\d{1,2}"
 )  # 70keV, whatever its capitals
+_PLAIN_WORD = re.compile(r"[ _]([^\W\d_]+)(?![^\W_])")
 _SMALL_WORD = re.compile(r" ([a-z]+)(?![^\W_])")
 _GRADE = re.compile(r"[ _-]?(?:\d\b|i{1,3}[a-f]?\b|iv[ab]?\b|vi{0,3}\b)")
 _STAGE = re.compile(
@@ -41,7 +42,14 @@ _STAGE = re.compile(
 _WORD_AFTER = re.compile(
     r"(?:['’]?s)?[\s_-]+(?:[a-d] )?([^\W\d_]+)"
 )  # Crohn's disease, Kerley B lines
+_NEXT_WORD = re.compile(r"[\s_-]+(?:[a-d] )?([^\W\d_]+)")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)[\s_-]+$")
+# MR and DR in capitals are modalities.
+_TITLE_BEFORE = re.compile(
+    r"\b(?:[Pp]atient|[Pp]at|[Pp]t|PT|M(?:r|s|rs|iss)|Dr|Herr|Frau|M(?:me|lle)|Sra?)\b\.?[ _]{1,2}$"
+)
+_INITIAL_BEFORE = re.compile(r"(?<![^\W_])([a-z])\.[ _]?$")
+_INITIAL_AFTER = re.compile(r",?[ _]([a-z])\.(?![^\W_])")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _ODD = re.compile(r"[^\x00-\x7f\w°µ±×²³≤≥–—…‘’“”„]+|[\x00-\x08\x0b\x0e-\x1f\x7f]+")
 _SEPARATOR = r"(?:[\s_.,;:/|^&#*'’=~?-]|(?<!\w)\+)*"  # BONE+ and +C keep their sign
@@ -70,7 +78,8 @@ class Pass:
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
         for found in patterns.INITIALS.finditer(self.spaced):
-            self._mark(*found.span(found.lastindex or 0))
+            if not self._begins_a_phrase(*found.span(found.lastindex or 0)):
+                self._mark(*found.span(found.lastindex or 0))
         for found in patterns.PERHAPS_STREET.finditer(self.spaced):
             if found[1] in self.known.titles or self.own.is_name(found[1]):
                 continue  # 7, Ottoline St. Clair; 130, Mme St. Clair: no streets
@@ -177,13 +186,24 @@ class Pass:
         """A word of anatomy or technique goes where somebody of the object is called so.
 
         That the hand was imaged is said by a code as well; that the patient is Hand must not be. `LONG
-        AXIS` stays, and technical text, where nobody is spoken of.
+        AXIS` stays, and technical text where nobody is spoken of.
         """
-        if not self.descriptor or len(word) < 3 or not self.own.is_person(word):
+        if len(word) < 3 or not self.own.is_person(word):
             return Fate.STAYS
-        after = _WORD_AFTER.match(self.plain, stop)
+        if not self.descriptor:
+            return Fate.OWN if self._is_addressed(stop - len(word), stop) else Fate.STAYS
+        after = _NEXT_WORD.match(self.plain, stop)
         technique = word in self.known.called and after and after[1] in self.known.partners
         return Fate.STAYS if technique else Fate.OWN
+
+    def _is_addressed(self, start: int, stop: int) -> bool:
+        """`pt Hand`, `Mrs Hand`, `W. Hand`, `Hand W.`: of a patient Hand^Wendeline, no coil for hands."""
+        if _TITLE_BEFORE.search(self.text[:start]):
+            return True
+        beside = _INITIAL_BEFORE.search(self.plain[:start]) or _INITIAL_AFTER.match(
+            self.plain, stop
+        )
+        return beside is not None and beside[1] in self.own.initials
 
     def _names_with_digits(self, token: str) -> bool:
         """`Cruz01`, `CTcruz`: a name that something else was written to."""
@@ -330,7 +350,8 @@ class Pass:
         if word in self.known.houses:
             return False
         if word in self.known.particles and (not token[0].isupper() or len(word) > 2):
-            return named and word not in self.known.core  # LA, DE and LE are of radiology as well
+            # A family name cut short is nobody's any more: DELLA ROVE. LA, DE and LE are of radiology.
+            return (named or before) and word not in self.known.core
         if not token[0].isupper():
             return False
         if not before and len(other) > 2 and between == ". " and self._begins_a_sentence(stop):
@@ -340,6 +361,15 @@ class Pass:
         if word in self.known.titles:
             return before and (named or not token.isupper()) and not is_measured(self.plain, start)
         return word in self.known.names
+
+    def _begins_a_phrase(self, start: int, stop: int) -> bool:
+        """`Dictated by: no acute fracture`, `Tech: CT CHEST`: a known word before another, no initials."""
+        after = _PLAIN_WORD.match(self.plain, stop)
+        if after is None or after[1] not in self.known.words:
+            return False
+        word, small = self.plain[start:stop], self.text[start : after.end()].islower()
+        mass = small and word in self.known.words and not self.own.is_word(word)
+        return mass or self._is_plain(word)
 
     def _begins_a_sentence(self, stop: int) -> bool:
         """`Quizzleberry. Ground level fall`: a small word goes on, and it is a known one."""

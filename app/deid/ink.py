@@ -56,7 +56,10 @@ def elsewhere(
 
 
 def _inked(picture: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Where the colour stands that is common in the boxes and rare around them, or one like it."""
+    """Where the colour stands that is common in the boxes and rare around them, or one like it.
+
+    Nowhere when those like it are not rare around them: a dark outline in grain as dark is no ink.
+    """
     colours = picture.reshape(*picture.shape[:2], -1)
     keys = np.zeros(picture.shape[:2], np.int32)
     for plane in range(colours.shape[2]):
@@ -66,7 +69,7 @@ def _inked(picture: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_] | N
         return None
     colour = np.median(colours[inside & (keys == key)], axis=0).astype(np.int16)
     near: NDArray[np.bool_] = np.abs(colours.astype(np.int16) - colour).max(axis=2) <= NEAR
-    return near
+    return near if near[inside].mean() > RARE * near[~inside].mean() else None
 
 
 def _inked_exactly(exact: Values, inside: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -65,6 +65,17 @@ def test_a_lookup_table_is_cut_to_its_entries():
     assert len(read.VOILUTSequence[0]["LUTData"].value) == len(RAMP)
 
 
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_lookup_table_of_an_item_that_reads_like_text_becomes_a_ramp_of_its_bits(bits: int):
+    table = item(LUTDescriptor=[16, 0, bits], LUTData=SECRET.ljust(32))
+    true = item(LUTDescriptor=[256, 0, 16], LUTData=RAMP)
+    read = done(ct(VOILUTSequence=items(table, true)))
+    ramp = struct.unpack("<16H", read.VOILUTSequence[0]["LUTData"].value)
+    assert (ramp[0], ramp[-1]) == (0, (1 << bits) - 1)
+    assert list(ramp) == sorted(ramp)
+    assert read.VOILUTSequence[1]["LUTData"].value == RAMP
+
+
 def waveform(sop_class: str) -> Dataset:
     group = item(
         WaveformOriginality="ORIGINAL",

@@ -90,6 +90,13 @@ def test_type_1_attributes_are_never_empty_and_type_2_are_there():
         assert keyword in read
 
 
+def test_nobody_s_role_stays_without_somebody():
+    """Type 1C: only beside ResponsiblePerson, which always goes (PS3.3 C.7.1.1)."""
+    made = done(ResponsiblePerson="Quizzleberry^Ada", ResponsiblePersonRole="PARENT")
+    assert "ResponsiblePerson" not in made
+    assert "ResponsiblePersonRole" not in made
+
+
 def test_an_age_is_made_from_the_birth_date_where_none_was_sent():
     assert done(PatientAge=None).PatientAge == "062Y"
     assert done(PatientAge=None, PatientBirthDate="19200101").PatientAge == "089Y"

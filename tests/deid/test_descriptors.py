@@ -150,6 +150,7 @@ def test_a_number_is_found_without_the_letters_it_is_kept_with():
         ("Field^June", "FIELD 12 LEAD", "12 LEAD"),
         ("Field^June", "B0 FIELD MAP", "B0 FIELD MAP"),
         ("Temple^Iris", "lesion; PORT Temple", "lesion; PORT"),
+        ("Temple^Iris", "Temple's images: limited by motion", "images: limited by motion"),
         ("Child^Faith", "nodule | F. Child", "nodule"),
         ("Hand^Rich", "Hand,R: eGFR > 60", "R: eGFR > 60"),
         ("Spine^Nora", "no allergies (Spine,N)", "no allergies"),
@@ -194,6 +195,23 @@ def test_a_name_that_is_a_word_of_anatomy_or_technique_goes_wherever_it_may_be_m
     name, said, left
 ):
     assert Cleaner([name], []).clean(said) == left
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("pt Hand", "pt"),
+        ("Mrs Hand 3", "3"),
+        ("W. Hand", "W"),
+        ("Hand W.", "W."),
+        ("MR HAND COIL", "MR HAND COIL"),
+        ("L. HAND", "L. HAND"),
+        ("Hand", "Hand"),
+    ],
+)
+def test_technical_text_loses_such_a_name_where_a_title_or_its_initial_says_whose_it_is(said, left):
+    assert Cleaner(["Hand^Wendeline"], []).scrub(said) == left
+    assert Cleaner(["Quizzleberry^Ottoline"], []).scrub(said) == said
 
 
 def test_a_name_that_is_a_word_of_anatomy_goes_with_names_and_not_with_houses_or_numbers():

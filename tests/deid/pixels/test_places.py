@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.deid.boxes import Box
 from app.deid.detector import Look, text_boxes_in
+from app.deid.ink import elsewhere
 from app.deid.legible import legible, searched
 from app.deid.picture import seen
 from app.deid.raster import Raster
@@ -121,3 +122,21 @@ def test_a_promised_line_too_faint_for_the_first_look_is_found_in_a_search() -> 
     eight = picture.clip(0, 255).astype(np.uint8)
     assert inside(legible(eight), strokes, 200, 90) < 0.5
     assert inside(searched(eight, 0.25), strokes, 200, 90) > 0.99
+
+
+@pytest.mark.parametrize("plane", [(), (3,)])
+def test_a_dark_outline_in_grain_as_dark_is_no_ink_and_the_same_ink_elsewhere_is(
+    plane: tuple[int, ...],
+) -> None:
+    strokes = line("Quizzleberry", 20)
+    rows, columns = strokes.shape
+    one = Box(20, 20, 20 + rows, 20 + columns)
+    grain = np.random.default_rng(3).integers(4, 7, (200, 300))
+    outlined, twice = grain.copy(), grain.copy()
+    outlined[one.top : one.bottom, one.left : one.right] = 1
+    for top in (20, 120):
+        twice[top : top + rows, 20 : 20 + columns][strokes] = 90
+    outlined[20 : 20 + rows, 20 : 20 + columns][strokes] = np.arange(strokes.sum()) % 120 + 100
+    for picture, more in ((outlined, False), (twice, True)):
+        shown = np.broadcast_to(picture[..., *(None for _ in plane)], (*picture.shape, *plane))
+        assert (elsewhere(shown.astype(np.uint8), [one]) is not None) is more
