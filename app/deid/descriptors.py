@@ -186,11 +186,11 @@ class Pass:
         """A word of anatomy or technique goes where somebody of the object is called so.
 
         That the hand was imaged is said by a code as well; that the patient is Hand must not be. `LONG
-        AXIS` stays, and technical text where nobody is spoken of.
+        AXIS` stays, and of technical text a part of the body where nobody is spoken of: a coil's.
         """
         if len(word) < 3 or not self.own.is_person(word):
             return Fate.STAYS
-        if not self.descriptor:
+        if not self.descriptor and word in self.known.bodily:
             return Fate.OWN if self._is_addressed(stop - len(word), stop) else Fate.STAYS
         after = _NEXT_WORD.match(self.plain, stop)
         technique = word in self.known.called and after and after[1] in self.known.partners

@@ -15,6 +15,7 @@ from pydicom.uid import UID_dictionary
 from app.deid import codes, dates, icc, text, uids
 from app.deid.actions import BINARY_SIZES, DATES, Action, Decision
 from app.deid.folding import folded
+from app.deid.identifiers import is_called
 from app.deid.terms import (
     besides_terms,
     is_enumerated,
@@ -156,7 +157,9 @@ class Treatment:
         if not is_code_string(said) or not is_term(said):
             return False
         own = self.cleaner.own
-        if any(map(own.is_word, words_of(said))) or (len(said) == 2 and own.is_name(folded(said))):
+        if any(is_called(own, word) for word in words_of(said)):
+            return False
+        if len(said) == 2 and own.is_name(folded(said)):
             return False
         return not self.cleaner.names_somebody(besides_terms(said))
 

@@ -231,6 +231,11 @@ class Nobody:
         return iter(())
 
 
+def is_called(own: Own | Nobody, token: str) -> bool:
+    """Is it an identifier by itself, of radiology's own words only what somebody is called?"""
+    return own.is_person(token) if token in vocabulary().core else own.is_word(token)
+
+
 _OfName = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str], bool]
 _OfIdentifier = tuple[frozenset[str], frozenset[str], frozenset[str]]
 

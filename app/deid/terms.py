@@ -86,10 +86,10 @@ def besides_terms(text: str) -> str:
 
 @lru_cache(maxsize=16384)
 def words_of(text: str) -> tuple[str, ...]:
-    """The folded words of a code string that somebody could be called like."""
-    core = vocabulary().core
+    """The folded words of a code string that somebody could be called like, if no part of a body is meant."""
+    bodily = vocabulary().bodily
     plain = (folded(word) for word in _WORD.findall(text))
-    return tuple(word for word in plain if len(word) > 2 and word not in core)
+    return tuple(word for word in plain if len(word) > 2 and word not in bodily)
 
 
 @cache

@@ -17,7 +17,8 @@ class Vocabulary:
     """Folded words, by what may be done with them.
 
     `words` may stay; of these, `core` ones are of anatomy and technique and go in descriptors alone,
-    where they are the name of a person in the object, `called` ones of them behind anybody's title or
+    where they are the name of a person in the object, `bodily` ones (of anatomy) of no technical text
+    and no code, `called` ones of them behind anybody's title or
     given name too (and stay before `partners`), and `names` go where they stand beside a name.
     `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too, `pairs` as they are
     joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are the words
@@ -29,6 +30,7 @@ class Vocabulary:
 
     words: frozenset[str]
     core: frozenset[str]
+    bodily: frozenset[str]
     called: frozenset[str]
     partners: frozenset[str]
     names: frozenset[str]
@@ -95,6 +97,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(
         words=said("words", "radiology", "everyday", "languages", "beginnings") | core | names,
         core=core,
+        bodily=frozenset(map(folded, lists["core"]["anatomy"].split())) - said("called"),
         called=said("called"),
         partners=said("partners"),
         names=names - core,

@@ -97,6 +97,23 @@ def test_nobody_s_role_stays_without_somebody():
     assert "ResponsiblePersonRole" not in made
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "stays"),
+    [
+        ("Temple^Ada", {"BodyPartExamined": "TEMPLE", "EthnicGroup": "Temple"}, set()),
+        ("Sharp^Ada", {"ConvolutionKernel": "SHARP"}, set()),
+        ("Head^Ada", {"BodyPartExamined": "HEAD"}, {"BodyPartExamined"}),
+    ],
+)
+def test_an_own_name_goes_from_codes_and_technical_text_unless_a_part_of_the_body_is_meant(
+    name, said, stays
+):
+    made = done(PatientName=name, **said)
+    assert {keyword for keyword in said if made.get(keyword)} == stays
+    others = done(PatientName="Quizzleberry^Ada", **said)
+    assert {keyword: others.get(keyword) for keyword in said} == said
+
+
 def test_an_age_is_made_from_the_birth_date_where_none_was_sent():
     assert done(PatientAge=None).PatientAge == "062Y"
     assert done(PatientAge=None, PatientBirthDate="19200101").PatientAge == "089Y"
