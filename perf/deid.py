@@ -244,7 +244,8 @@ def command(runs: Sequence[tuple[Path, Path, int]], key: Path) -> tuple[float, f
 def jobs(short: bool, scratch: Path) -> None:
     """The command itself, everything on, with one job and with two.
 
-    Beside it, what the machine has for two at once: two runs of one job that share nothing.
+    Beside it, what the machine has for two at once: two runs of one job that share nothing; and how
+    many times as many it is without the time to begin and to end, which a run over one object takes.
     """
     kind, rounds = studies(scratch / "bulk", count=2 if short else 40), 1 if short else 2
     whole, count = kind.files[0].parent, len(kind.files)
@@ -256,6 +257,16 @@ def jobs(short: bool, scratch: Path) -> None:
     key = scratch / "key"
     key.touch(mode=0o600)
     key.write_text(os.urandom(32).hex(), encoding="ascii")
+    alone = scratch / "one object"
+    alone.mkdir()
+    os.link(kind.files[0], alone / kind.files[0].name)
+    bare = {
+        name: min(
+            command([(alone, scratch / f"bare {name} {turn}", number)], key)[0]
+            for turn in (1, 2, 3)
+        )
+        for name, number in ((ONE, 1), (TWO, 2))
+    }
     ways = {ONE: [(whole, 1)], TWO: [(whole, 2)], APART: [(half, 1) for half in halves]}
     spent = {name: Spent() for name in ways}
     for turn in range(rounds):
@@ -283,6 +294,13 @@ def jobs(short: bool, scratch: Path) -> None:
             f"  {name:<32}{count / wall:6.0f} objects/s, {busy:.1f} cores busy,"
             f" {best[ONE] / wall:.2f} times as many as with one job"
         )
+    if short:
+        return  # too little for what follows
+    going = {name: best[name] - seconds for name, seconds in bare.items()}
+    print(
+        f"  beginning and ending take {bare[ONE]:.2f} and {bare[TWO]:.2f} s; without them two jobs do"
+        f" {going[ONE] / going[TWO]:.2f} times as many as one"
+    )
 
 
 def main() -> None:
