@@ -123,6 +123,8 @@ def _read(picture: Picture, mean: float, again: bool = False) -> list[Box]:
     elif pixels <= WHOLE:
         scale = min(2.0, max(1.0, (ENLARGED / pixels) ** 0.5))
         found = text_boxes(picture, scale, mean)
+        if found:  # large letters that stand on end are seen from farther away alone
+            found += [box for box in text_boxes(picture, scale / 2, mean) if _bulky(box)]
     else:
         scale = (REDUCED / pixels) ** 0.5
         found = text_boxes(picture, scale, mean) + _close(picture, lightness, scale, mean)

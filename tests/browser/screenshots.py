@@ -38,7 +38,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REGISTRY = "early-lung-cancer-detection"
 NATION = ("--facilities", "24", "--cases", "2400", "--images", "4")
 KEY = re.compile(r"hk_[a-z2-7]{12}_[0-9a-f]{64}")
-REPORT = re.compile(r"report\s+(http\S+)")
+REPORT = re.compile(r"report\s+http\S+\?next=(\S+)")
 PAGES = re.compile(r"pages\s+(http\S+)")
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         key, report, home = KEY.search(said), REPORT.search(said), PAGES.search(said)
         if not (key and report and home):
             raise SystemExit(f"the demo did not print a key and its addresses:\n{said}")
-        take(opened.page(), key[0], report[1], home[1].rstrip("/"))
+        take(opened.page(), key[0], home[1].rstrip("/") + report[1], home[1].rstrip("/"))
         with tempfile.TemporaryDirectory(prefix="hounsfield-pictures-") as folder:
             for name, made in reports(Path(folder)).items():
                 on_paper(name, made)
