@@ -2,8 +2,7 @@
 The nation: every facility's totals by month, and whom each is compared with.
 
 Totals are running sums, so that any period is one subtraction; facilities stand in the order of their
-corporate accounts, so that an account's share of a group is one more. It knows no database: another
-process may work with it.
+corporate accounts, so that an account's share of a group is one more. It knows no database.
 """
 
 from collections.abc import Mapping, Sequence

@@ -68,8 +68,11 @@ async def read_running(
             if one.case_mix and layout.case_mixes.get(one.id) == case_mix.text_of(one.case_mix)
         }
 
-    async with twin(session) as other, asyncio.TaskGroup() as both:
-        series, mixed = both.create_task(tables(session)), both.create_task(mixes(other))
+    try:
+        async with twin(session) as other, asyncio.TaskGroup() as both:
+            series, mixed = both.create_task(tables(session)), both.create_task(mixes(other))
+    except ExceptionGroup as group:  # both have ended; whoever called knows a failure by its kind
+        raise group.exceptions[0] from None
     return Running(series.result(), mixed.result())
 
 

@@ -42,6 +42,12 @@ def is_measured(plain: str, start: int) -> bool:
     return plain.startswith("ms", start) and bool(_AMOUNT.search(plain, max(0, start - 2), start))
 
 
+def has_partner(plain: str, stop: int) -> bool:
+    """Is what ends here said of technique: `LONG AXIS`, `FIELD MAP`?"""
+    after = _NEXT_WORD.match(plain, stop)
+    return after is not None and after[1] in vocabulary().partners
+
+
 @dataclass(slots=True)
 class Addressed:
     """One text whose tokens have their first fates."""
@@ -212,9 +218,7 @@ class Addressed:
         if given_first and two in known.called and self._ends_phrase(until):
             self._name(place + 1)
         behind_family = between in (", ", ",", "^") and fate in (Fate.OWN, Fate.UNKNOWN)
-        partner = _NEXT_WORD.match(self.plain, until)
-        titled = self.text[after:until].istitle()
-        titled = titled and (partner is None or partner[1] not in known.partners)
+        titled = self.text[after:until].istitle() and not has_partner(self.plain, until)
         if behind_family and two in known.called and titled:  # Weber, Max
             self._name(place + 1)
         family_first = (

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from app.deid import patterns
-from app.deid.addressed import Addressed, Fate, is_measured
+from app.deid.addressed import Addressed, Fate, has_partner, is_measured
 from app.deid.folding import TOKEN, folded, plain
 from app.deid.identifiers import Nobody, Own
 from app.deid.terms import is_listed_word
@@ -42,7 +42,6 @@ _STAGE = re.compile(
 _WORD_AFTER = re.compile(
     r"(?:['’]?s)?[\s_-]+(?:[a-d] )?([^\W\d_]+)"
 )  # Crohn's disease, Kerley B lines
-_NEXT_WORD = re.compile(r"[\s_-]+(?:[a-d] )?([^\W\d_]+)")
 _WORD_BEFORE = re.compile(r"([^\W\d_]+)[\s_-]+$")
 # MR and DR in capitals are modalities.
 _TITLE_BEFORE = re.compile(
@@ -78,8 +77,9 @@ class Pass:
         for found in patterns.WIRE.finditer(self.plain):
             self._mark(*found.span())
         for found in patterns.INITIALS.finditer(self.spaced):
-            if not self._begins_a_phrase(*found.span(found.lastindex or 0)):
-                self._mark(*found.span(found.lastindex or 0))
+            letters = found.span(found.lastindex or 0)
+            if not self._begins_a_phrase(*letters):
+                self._mark(*letters)
         for found in patterns.PERHAPS_STREET.finditer(self.spaced):
             if found[1] in self.known.titles or self.own.is_name(found[1]):
                 continue  # 7, Ottoline St. Clair; 130, Mme St. Clair: no streets
@@ -192,8 +192,7 @@ class Pass:
             return Fate.STAYS
         if not self.descriptor and word in self.known.bodily:
             return Fate.OWN if self._is_addressed(stop - len(word), stop) else Fate.STAYS
-        after = _NEXT_WORD.match(self.plain, stop)
-        technique = word in self.known.called and after and after[1] in self.known.partners
+        technique = word in self.known.called and has_partner(self.plain, stop)
         return Fate.STAYS if technique else Fate.OWN
 
     def _is_addressed(self, start: int, stop: int) -> bool:

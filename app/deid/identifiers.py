@@ -43,7 +43,8 @@ class Own:
     identifiers of several tokens, `small` ones of names whose words could be anything (Le Van, V. Le,
     Mr Le); `short` are numbers too short to be taken out without a cue; `initials` begin the parts
     of names, and `dotted` ones are of a whole name, as in `.o.q.`; `families` are particles that are a
-    family name by themselves; `persons` words of anatomy and technique that somebody is called. `foreign`: a name is in another script alone, so that nobody can
+    family name by themselves; `persons` are words of anatomy and technique that somebody is
+    called. `foreign`: a name is in another script alone, so that nobody can
     say how it would be written in Latin letters.
     """
 
@@ -62,7 +63,7 @@ class Own:
             telling, together, little, letters, foreign = _of_name(name)
             families |= _families(name) if little else set()
             of_names |= telling
-            persons |= _of_radiology(telling)
+            persons |= _of_somebody(telling)
             wholes |= together | little
             small |= little
             initials |= letters
@@ -263,10 +264,10 @@ def _of_name(name: str) -> _OfName:
     return frozenset(words), frozenset(wholes), frozenset(small), frozenset(initials), foreign
 
 
-def _of_radiology(words: frozenset[str]) -> frozenset[str]:
+def _of_somebody(words: frozenset[str]) -> frozenset[str]:
     """Those of a name's words that descriptors are full of, where the name is somebody's.
 
-    Nobody's is one that says nothing else: `TECH^CT`, `HEAD^PHANTOM`.
+    Nobody's is one that says nothing else: `HEAD^PHANTOM`.
     """
     known = vocabulary()
     core = {word for word in words & known.core if len(word) > 2}

@@ -16,10 +16,10 @@ from app.deid.folding import folded
 class Vocabulary:
     """Folded words, by what may be done with them.
 
-    `words` may stay; of these, `core` ones are of anatomy and technique and go in descriptors alone,
-    where they are the name of a person in the object, `bodily` ones (of anatomy) of no technical text
-    and no code, `called` ones of them behind anybody's title or
-    given name too (and stay before `partners`), and `names` go where they stand beside a name.
+    `words` may stay; of these, `core` ones are of anatomy and technique and go where a person in the
+    object is called so, `bodily` ones of them (of anatomy) from descriptors alone; `called` ones go
+    behind anybody's title or given name too and stay before `partners`; and `names` go where they stand
+    beside a name.
     `eponyms` only stay beside one of `eponym_of`, `graded` ones before a grade too, `pairs` as they are
     joined; of `beside` the neighbours are no names' that a word stays with. `ideographs` are the words
     of scripts without spaces. Then comes what stands beside names; soft titles are also modalities and

@@ -8,6 +8,7 @@ from fractions import Fraction
 from statistics import quantiles
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -158,6 +159,25 @@ async def test_snapshots_of_the_same_tables_are_the_same(
     assert {row[1] for row in taken[0]} >= {"2025", "2025Q3", "2025-06", "2025-01..2025-12"} - {
         "2025-01..2025-12"  # told as 2025
     }
+
+
+async def test_a_count_that_does_not_fit_is_told_by_its_kind_and_leaves_no_snapshot(
+    nation: tuple[Workshop, Any, History],
+) -> None:
+    workshop, toy, _ = nation
+    taken = text("SELECT count(*) FROM snapshots")
+    moved = text(
+        "UPDATE cells SET counts = ARRAY(SELECT one + CAST(:by AS bigint) FROM unnest(counts) AS one)"
+    )
+    async with workshop.database.transaction(EVERYTHING) as session:
+        before = await session.scalar(taken)
+        await session.execute(moved, {"by": 3_000_000_000})
+    with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+        async with workshop.database.transaction(EVERYTHING) as session:
+            await compare(session, toy, TODAY)
+    async with workshop.database.transaction(EVERYTHING) as session:
+        assert await session.scalar(taken) == before
+        await session.execute(moved, {"by": -3_000_000_000})
 
 
 async def test_a_registry_that_compares_nobody_has_a_snapshot_that_tells_nothing(
